@@ -1,0 +1,52 @@
+# `make quick` runs the main job on real data, `make test` runs the tests. Both set up .venv first, once.
+# The variables are explained in envs/README.md.
+
+PROFILE ?= quick
+CORES ?= all
+PYTHON ?= python3.11
+VENV ?= .venv
+TORCH_INDEX ?=
+PIP_ARGS ?=
+SNAKEMAKE_ARGS ?=
+TEST_JOBS ?= 2
+PYTEST_ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help quick test lint setup clean
+
+INSTALLED := $(VENV)/.installed
+# Snakemake's jobs call `bench`: the environment's programs come first.
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+quick: setup ## run config/$(PROFILE).yaml; PROFILE=smoke needs no data, paper runs everything
+	snakemake --cores $(CORES) --configfile config/$(PROFILE).yaml $(SNAKEMAKE_ARGS)
+
+test: setup ## run the tests
+	python -m pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)
+
+lint: setup ## check style, types and workflow
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/smoke.yaml
+	mypy
+
+setup: $(INSTALLED) ## make the virtual environment and install the locked packages
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name one: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS) -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean: ## remove the environment and caches; data and results stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.git -prune -o -name __pycache__ -type d -print0 | xargs -0 -r rm -rf

@@ -1,0 +1,52 @@
+# Every table and figure of the paper. The configuration says what is run:
+#   snakemake --cores 2 --configfile config/quick.yaml
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "profile" not in config:
+
+    configfile: "config/quick.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/outliers.smk"
+include: "workflow/rules/dynamics.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/sampling.smk"
+include: "workflow/rules/inpainting.smk"
+include: "workflow/rules/classification.smk"
+include: "workflow/rules/svhn.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    hold(ROOT)
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    profile,
+
+
+rule all:
+    default_target: True
+    input:
+        TABLES,
+        FIGURES,
+        f"{ROOT}/compare.md",
+        f"{ROOT}/provenance.json",
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule figures:
+    input:
+        FIGURES,

@@ -1,0 +1,1 @@
+"""The models that DCGMM is compared with, behind the same interface."""

@@ -1,0 +1,235 @@
+"""The convolutional classifier of Table VII, the judge of generated images (Keras 3 on TensorFlow)."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines.keras_variables import import_keras, load_variables, save_variables, write_json
+from dcgmm.history import History
+
+
+class AccuracyRow(NamedTuple):
+    """Accuracy in percent after `step` training steps, on the split "train" (running mean) or "validation"."""
+
+    step: int
+    split: str
+    accuracy: float
+
+
+class DivergedError(RuntimeError):
+    """Training left the region in which the classifier learns: repeat it with another seed."""
+
+
+class Cnn:
+    """Classifier of Table VII: four 3×3 convolutions of 64 channels, three poolings, three dense layers of 350.
+
+    Padding is not in the table; "valid" is Keras's default and leaves 1×1×64 of 28×28 pixels before the dense
+    layers. Images are float32 (n, H, W, C) in [0, 1], fed as they are.
+
+    Parameters: `classes`; `epochs`, `batch_size`, `learning_rate` (Adam) and `dropout` as in the appendix;
+    `padding` "valid" or "same". Training is deterministic in `seed` up to the rounding of the convolutions, and
+    also when it is interrupted and resumed. Adam at 0.01 can kill all rectifiers at once: `fit` then raises
+    DivergedError instead of going on to the end (loss not finite, or accuracy below twice chance in two
+    successive epochs).
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        seed: int = 0,
+        classes: int = 10,
+        epochs: int = 15,
+        batch_size: int = 100,
+        learning_rate: float = 0.01,
+        dropout: float = 0.1,
+        padding: str = "valid",
+    ) -> None:
+        self.image_shape = tuple(image_shape)
+        self.seed = seed
+        self.classes = classes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.dropout = dropout
+        self.padding = padding
+        self.accuracies_: list[AccuracyRow] = []
+        self._keras = import_keras()
+        self._network = self._build()
+        features = self._network.layers[-2].output
+        self._features = self._keras.Model(self._network.inputs, [features, *self._network.outputs])
+
+    def _build(self) -> Any:
+        """Table VII from top to bottom; the softmax is in the loss, the last layer gives logits."""
+        layers = self._keras.layers
+        seeds = iter(np.random.SeedSequence(self.seed).generate_state(16).tolist())
+
+        def kernel() -> Any:
+            return self._keras.initializers.GlorotUniform(seed=next(seeds))
+
+        def convolution() -> Any:
+            return layers.Conv2D(64, 3, activation="relu", padding=self.padding, kernel_initializer=kernel())
+
+        def dense() -> Any:
+            return layers.Dense(350, activation="relu", kernel_initializer=kernel())
+
+        return self._keras.Sequential(
+            [
+                self._keras.Input(self.image_shape),
+                layers.Dropout(self.dropout, seed=next(seeds)),
+                convolution(),
+                convolution(),
+                layers.MaxPooling2D(2),
+                convolution(),
+                layers.MaxPooling2D(2),
+                convolution(),
+                layers.MaxPooling2D(2),
+                layers.Flatten(),
+                dense(),
+                layers.Dropout(self.dropout, seed=next(seeds)),
+                dense(),
+                dense(),
+                layers.Dense(self.classes, kernel_initializer=kernel()),
+            ]
+        )
+
+    def fit(
+        self,
+        x: np.ndarray,
+        *,
+        labels: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        progress: bool = True,
+        checkpoint: str | Path | None = None,
+    ) -> History:
+        """Train on images x (n, H, W, C) and integer labels (n,).
+
+        validation: (images, labels), measured after each epoch. checkpoint: a directory that is written after each
+        epoch; if it holds a state, training goes on from there. The history's log-likelihood is the mean of
+        log p(label | image) in nats. Raises ValueError for bad labels, DivergedError (see the class).
+        """
+        self._check(x, labels)
+        if isinstance(validation, np.ndarray):
+            raise ValueError("validation images without labels given: pass (images, labels), or none (--monitor none).")
+        keras = self._keras
+        self._network.compile(
+            keras.optimizers.Adam(self.learning_rate),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,  # XLA makes the convolutions slower on CPUs
+        )
+        self._network.optimizer.build(self._network.trainable_variables)
+        history, first_epoch = self._resume(checkpoint)
+        for epoch in range(first_epoch, self.epochs):
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
+            result = self._network.fit(
+                x[order], labels[order], batch_size=self.batch_size, shuffle=False, verbose="auto" if progress else 0
+            )
+            step = (epoch + 1) * math.ceil(len(x) / self.batch_size)
+            self._record(history, step, "train", -result.history["loss"][0], result.history["accuracy"][0])
+            if validation is not None:
+                loss, accuracy = self._network.evaluate(*validation, batch_size=500, verbose=0)
+                self._record(history, step, "validation", -loss, accuracy)
+            self._refuse_divergence(history, epoch)
+            self._keep(checkpoint, history, epoch + 1)
+        return history
+
+    def _check(self, x: np.ndarray, labels: np.ndarray) -> None:
+        if x.shape[1:] != self.image_shape:
+            raise ValueError(f"images of shape {x.shape[1:]} given, {self.image_shape} expected.")
+        if len(labels) != len(x):
+            raise ValueError(f"{len(labels)} labels given for {len(x)} images: give one label per image.")
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise ValueError(f"labels from {labels.min()} to {labels.max()} given, 0 to {self.classes - 1} expected.")
+
+    def _record(self, history: History, step: int, split: str, log_likelihood: float, accuracy: float) -> None:
+        history.add(step, 0, split, log_likelihood)
+        self.accuracies_.append(AccuracyRow(step, split, 100.0 * float(accuracy)))
+
+    def _refuse_divergence(self, history: History, epoch: int) -> None:
+        last = [row.accuracy for row in self.accuracies_ if row.split == "train"][-2:]
+        finite = math.isfinite(history[-1].log_likelihood)
+        if not finite or (len(last) == 2 and max(last) < 200.0 / self.classes):
+            raise DivergedError(
+                f"training with seed {self.seed} diverged in epoch {epoch + 1} of {self.epochs}: training accuracy "
+                f"{last[-1]:.1f} %, mean log-likelihood {history[-1].log_likelihood:.3g} nats; repeat it with another "
+                "seed."
+            )
+
+    def _groups(self) -> dict[str, list[Any]]:
+        """What an interrupted training needs to go on as if nothing had happened."""
+        noise = [layer.seed_generator.state for layer in self._network.layers if hasattr(layer, "seed_generator")]
+        return {"network": self._network.weights, "noise": noise, "optimizer": self._network.optimizer.variables}
+
+    def _keep(self, checkpoint: str | Path | None, history: History, epochs: int) -> None:
+        if checkpoint is not None:
+            note = {"epochs": epochs, "history": history, "accuracies": self.accuracies_}
+            save_variables(Path(checkpoint) / "state.safetensors", self._groups(), note)
+
+    def _resume(self, checkpoint: str | Path | None) -> tuple[History, int]:
+        history = History()
+        self.accuracies_ = []
+        if checkpoint is None or not (Path(checkpoint) / "state.safetensors").exists():
+            return history, 0
+        note = load_variables(Path(checkpoint) / "state.safetensors", self._groups())
+        for row in note["history"]:
+            history.add(*row)
+        self.accuracies_ = [AccuracyRow(*row) for row in note["accuracies"]]
+        return history, int(note["epochs"])
+
+    def predict_logits_and_features(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (n, classes) and the last hidden layer's activities (n, 350), both float32."""
+        features, logits = self._features.predict(x, batch_size=500, verbose=0)
+        return logits, features
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        """Activities of the penultimate layer, (n, 350) float32."""
+        return self.predict_logits_and_features(x)[1]
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities, (n, classes) float64."""
+        logits = self.predict_logits_and_features(x)[0].astype(np.float64)
+        exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponential / exponential.sum(axis=1, keepdims=True)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Most probable class, (n,) int64."""
+        return self.predict_logits_and_features(x)[0].argmax(axis=1).astype(np.int64)
+
+    def score_samples(self, x: np.ndarray) -> np.ndarray:
+        raise NotImplementedError("A classifier has no density of images.")
+
+    def sample(self, n: int, *, seed: int, **options: Any) -> np.ndarray:
+        raise NotImplementedError("A classifier cannot sample images.")
+
+    def inpaint(self, x: np.ndarray, known: np.ndarray, *, seed: int, **options: Any) -> np.ndarray:
+        raise NotImplementedError("A classifier cannot complete images.")
+
+    def count_params(self) -> int:
+        """Number of trainable parameters."""
+        return int(sum(math.prod(v.shape) for v in self._network.trainable_variables))
+
+    def get_params(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("image_shape", "seed", "classes", "epochs", "batch_size", "learning_rate", "dropout", "padding")
+        return {name: getattr(self, name) for name in names}
+
+    def save(self, path: str | Path) -> None:
+        """Write `network.safetensors` and `cnn.json` into the directory `path`."""
+        save_variables(Path(path) / "network.safetensors", {"network": self._network.weights}, {})
+        write_json(Path(path) / "cnn.json", {"params": self.get_params(), "accuracies": self.accuracies_})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Cnn:
+        """The model that `save` wrote into the directory `path`."""
+        content = json.loads((Path(path) / "cnn.json").read_text())
+        params = content["params"]
+        model = cls(tuple(params.pop("image_shape")), **params)
+        load_variables(Path(path) / "network.safetensors", {"network": model._network.weights})
+        model.accuracies_ = [AccuracyRow(*row) for row in content["accuracies"]]
+        return model

@@ -1,0 +1,124 @@
+"""What a grid point costs, from its region graph alone: nothing is built, torch is not imported.
+
+Counts follow the executed algorithm (layers.py, leaves.py), so a DAG can leave points out before starting them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from baselines.einsum.region_graph import RegionGraph, poon_domingos, random_binary_trees
+
+FLOAT_BYTES = 4
+BLOCK_BYTES = 2 * 4 * 2**20  # two blocks of products, layers.BLOCK_ELEMENTS floats each
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimates for one grid point.
+
+    parameters: exact number of parameters, as `count_params()` gives it.
+    forward_flops: of one image's log-likelihood (a multiplication and an addition are two).
+    step_flops: of one training step per image: forward, both backward products, leaf statistics.
+    parameter_bytes: float32 parameters, their gradients, and one temporary of EM.
+    image_bytes: activations per image of a batch, forward and backward (linear in the batch).
+    peak_bytes: estimate of the peak for the given batch.
+    """
+
+    parameters: int
+    forward_flops: int
+    step_flops: int
+    parameter_bytes: int
+    image_bytes: int
+    peak_bytes: int
+
+    def training_seconds(self, images: int, epochs: int, flops_per_second: float) -> float:
+        """Seconds of training at a sustained speed (about 2e10 on one core for K of 20 and more)."""
+        return self.step_flops * images * epochs / flops_per_second
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def graph_cost(
+    graph: RegionGraph, sums: int, *, leaf: str = "binomial", trials: int = 255, batch_size: int = 100, classes: int = 1
+) -> Cost:
+    """Cost of a circuit over this graph (its variables are pixels times channels) with `sums` units per region."""
+    statistics = {"normal": 2, "binomial": 1, "categorical": trials + 1}.get(leaf)
+    if statistics is None:
+        raise ValueError(f"leaf is {leaf!r}: expected normal, binomial or categorical.")
+    leaf_variables = sum(len(graph.regions[r]) for r in graph.leaves)
+    per_partition = Counter(classes if p.parent == 0 else sums for p in graph.partitions)
+    sum_weights = sum(count * outputs * sums * sums for outputs, count in per_partition.items())
+    mixed = [(r, len(own)) for r, own in enumerate(graph.partitions_of) if len(own) > 1]
+    mixing = sum(count * (classes if r == 0 else sums) for r, count in mixed)
+    leaf_parameters = leaf_variables * sums * statistics
+
+    touched = 1 if leaf == "categorical" else statistics  # a table look-up touches one entry per variable
+    leaf_flops = 2 * leaf_variables * sums * touched
+    products = len(graph.partitions) * sums * sums
+    forward = leaf_flops + 2 * sum_weights + products
+    step = 2 * leaf_flops + 6 * sum_weights + 5 * products
+
+    regions = len(graph.regions)
+    units = regions * sums + sum(count * outputs for outputs, count in per_partition.items())
+    image_bytes = FLOAT_BYTES * (4 * units + leaf_variables * touched + 3 * graph.num_variables)
+    parameters = leaf_parameters + sum_weights + mixing
+    parameter_bytes = FLOAT_BYTES * 3 * parameters
+    block = max(BLOCK_BYTES, 2 * FLOAT_BYTES * sums * sums * batch_size)
+    peak = parameter_bytes + image_bytes * batch_size + block
+    return Cost(parameters, forward, step, parameter_bytes, image_bytes, peak)
+
+
+def rat_graph(image_shape: Sequence[int], depth: int, repetitions: int, seed: int = 0) -> RegionGraph:
+    """Region graph of `RatSpn`, over pixels."""
+    height, width, _ = image_shape
+    return random_binary_trees(height * width, depth, repetitions, seed)
+
+
+def pd_graph(image_shape: Sequence[int], delta: int | Sequence[int], axes: Sequence[str]) -> RegionGraph:
+    """Region graph of `PdSpn`, over pixels."""
+    height, width, _ = image_shape
+    return poon_domingos(height, width, delta, axes)
+
+
+def with_channels(graph: RegionGraph, channels: int) -> RegionGraph:
+    """The same graph over pixels times channels: a pixel's channels stay together (variable = pixel·C + channel)."""
+    if channels == 1:
+        return graph
+    regions = tuple(tuple(p * channels + c for p in scope for c in range(channels)) for scope in graph.regions)
+    return RegionGraph(graph.num_variables * channels, regions, graph.partitions)
+
+
+def rat_spn_cost(
+    image_shape: Sequence[int],
+    *,
+    sums: int = 10,
+    depth: int = 4,
+    repetitions: int = 10,
+    leaf: str = "binomial",
+    trials: int = 255,
+    batch_size: int = 100,
+    **_: object,
+) -> Cost:
+    """Cost of `RatSpn` with these parameters; other parameters of its constructor are accepted and do not matter."""
+    graph = with_channels(rat_graph(image_shape, depth, repetitions), image_shape[2])
+    return graph_cost(graph, sums, leaf=leaf, trials=trials, batch_size=batch_size)
+
+
+def pd_spn_cost(
+    image_shape: Sequence[int],
+    *,
+    sums: int = 10,
+    delta: int | Sequence[int] = 7,
+    axes: Sequence[str] = ("horizontal",),
+    leaf: str = "binomial",
+    trials: int = 255,
+    batch_size: int = 100,
+    **_: object,
+) -> Cost:
+    """Cost of `PdSpn` with these parameters; other parameters of its constructor are accepted and do not matter."""
+    graph = with_channels(pd_graph(image_shape, delta, axes), image_shape[2])
+    return graph_cost(graph, sums, leaf=leaf, trials=trials, batch_size=batch_size)

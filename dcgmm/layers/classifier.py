@@ -1,0 +1,45 @@
+"""Classification layer C(S), Sec. III-F: softmax regression on flattened activities."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def logits(features: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """(N, D) features, (D, S) weights, (S,) bias → (N, S) unnormalised log-probabilities."""
+    return tf.matmul(features, weights) + bias
+
+
+def gradient(features: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Closed-form gradient of the mean log-probability of the labels (the negative cross-entropy, nats).
+
+    Args:
+        features: (N, D).
+        labels: (N,) integers below S.
+
+    Returns:
+        Ascent directions for weights (D, S) and bias (S,), and the mean log-probability ().
+    """
+    log_p = tf.nn.log_softmax(logits(features, weights, bias))
+    target = tf.one_hot(labels, bias.shape[0], dtype=features.dtype)
+    count = tf.cast(tf.shape(features)[0], features.dtype)
+    error = (target - tf.exp(log_p)) / count
+    mean = tf.reduce_sum(target * log_p) / count
+    return tf.matmul(features, error, transpose_a=True), tf.reduce_sum(error, 0), mean
+
+
+def invert(control: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Approximate inversion Wᵀ(log T - b + c), with c such that the result is positive (Sec. III-F).
+
+    Args:
+        control: (N, S), close to one-hot: the class to generate.
+
+    Returns:
+        (N, D) positive control signal for the flattened activities; the smallest entry of each row is
+        1e-6 of its range above zero.
+    """
+    wanted = tf.math.log(tf.maximum(control, 1e-6)) - bias
+    raw = tf.matmul(wanted, weights, transpose_b=True)
+    lowest = tf.reduce_min(raw, -1, keepdims=True)
+    spread = tf.reduce_max(raw, -1, keepdims=True) - lowest
+    return raw - lowest + 1e-6 * tf.maximum(spread, 1e-6)

@@ -1,0 +1,51 @@
+"""Table IV: test accuracy of models with a classifier, beside what the paper quotes from the literature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evaluation.published import published
+from evaluation.tables import DATASET_LABELS, NOTHING, Table, records, with_std
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
+    """`rows`: model → label. For each data set the published and our accuracy in percent, mean ± std over seeds; models
+    that the paper quotes without running them have a row marked as literature."""
+    import pandas as pd
+
+    ours = metrics[(metrics["experiment"] == "classification") & (metrics["metric"] == "accuracy")]
+    printed = [row for row in records(published()) if row["table"] == "table_4"]
+    papers = {(row["dataset"], row["model"]): row for row in printed}
+    run = set(ours["dataset"])
+    datasets = [d for d in DATASET_LABELS if d in run or any(row["dataset"] == d for row in printed)]
+    literature = dict.fromkeys(row["model"] for row in printed if row["source"] == "literature")
+    lines, data = [], []
+    for model, label in [*rows.items(), *((None, label) for label in literature)]:
+        cells = [label if model else f"{label} (literature)"]
+        for dataset in datasets:
+            paper = papers.get((dataset, label))
+            digits = 1 if model else 2
+            cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"], digits))
+            values = ours["value"][(ours["model"] == model) & (ours["dataset"] == dataset)]
+            cells.append(with_std(values.mean(), values.std()) if len(values) else NOTHING)
+            data.append(
+                {
+                    "model": model or label,
+                    "label": label,
+                    "source": "run" if model else "literature",
+                    "dataset": dataset,
+                    "published": None if paper is None else paper["mean"],
+                    "published_std": None if paper is None else paper["std"],
+                    "n": len(values),
+                    "mean": values.mean(),
+                    "std": values.std(),
+                }
+            )
+        lines.append(cells)
+    columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in ("published", "accuracy"))]
+    caption = "Classification accuracy on test images in percent, mean ± std over seeds; literature: quoted, not run."
+    return Table(caption, columns, lines, pd.DataFrame(data))

@@ -1,0 +1,82 @@
+"""`bench data`: fill the data directory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evaluation.datasets.sources import ProgressFor
+
+HELP = "put a data set where it is expected, from the first source that has it"
+DESCRIPTION = (
+    "Check the files of each data set and fetch what is missing or altered: from a system package's copy, the "
+    "official mirrors (resumed, checked), or the distribution's package. Files that are there and right are only read."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME", help="mnist, fashion_mnist, svhn, digits or photos")
+    parser.add_argument("--root", metavar="DIR", help="directory of all data sets (default: $BENCH_DATA, else data/)")
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an address that holds the files, tried before the official ones (may be repeated)",
+    )
+    parser.add_argument("--manifest", metavar="FILE", help="write what is where, with checksums, as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.atomic import write_text
+    from evaluation.datasets.catalogue import CATALOGUE, specification
+    from evaluation.datasets.contents import data_root
+    from evaluation.datasets.sources import EMBEDDED, ensure
+
+    manifest = {}
+    for name in args.names:
+        specification(name)
+    for name in args.names:
+        with _progress_bars() as progress_for:
+            origin = ensure(name, args.root, mirrors=args.mirror, say=_say, progress_for=progress_for)
+        directory = data_root(args.root) / name
+        for file, source in origin.items():
+            print(f"{directory / file}: {source}")
+        if not origin:
+            print(f"{name}: {EMBEDDED}")
+        manifest[name] = {file.name: {"sha256": file.sha256, "size": file.size} for file in CATALOGUE[name].files}
+    if args.manifest:
+        write_text(args.manifest, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    return 0
+
+
+def _say(message: str) -> None:
+    print(f"bench: {message}", file=sys.stderr)
+
+
+@contextmanager
+def _progress_bars() -> Iterator[ProgressFor]:
+    """One bar per file on standard error; none when that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def progress_for(label: str):
+            task = bars.add_task(label, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield progress_for

@@ -1,0 +1,54 @@
+"""`bench figure`: one figure as PNG and PDF."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "draw a figure from metrics or scores"
+PICTURES = ("fig_5", "fig_7", "fig_8", "fig_9", "fig_12", "fig_13", "fig_14")
+FIGURES = ("fig_4", "fig_10", *PICTURES)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("figure", choices=FIGURES, help="which one")
+    parser.add_argument("--metrics", nargs="*", default=[], metavar="FILE", help="tidy metrics (parquet); fig_4")
+    parser.add_argument("--scores", metavar="DIR", help="where `bench score` wrote; fig_10")
+    parser.add_argument(
+        "--panel",
+        action="append",
+        default=[],
+        metavar="LABEL=PATH[,PATH…]",
+        help="a panel; fig_10: its scores below DIR; fig_14: a trained model; others: sample files or completions",
+    )
+    parser.add_argument("--dataset", help="data set of the real images; fig_7")
+    parser.add_argument("--title", default="", help="what marks the figure, for example the profile")
+    parser.add_argument("--out", required=True, metavar="FILE.png", help="written with .pdf beside it")
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.errors import UserError
+
+    if args.figure == "fig_4":
+        if not args.metrics:
+            raise UserError("fig_4 is drawn from metrics; give --metrics FILE …")
+        from evaluation.figures.dynamics import draw_dynamics
+        from evaluation.tables import read_metrics
+
+        draw_dynamics(read_metrics(map(Path, args.metrics)), Path(args.out), args.title)
+        return 0
+    if args.figure in PICTURES:
+        from evaluation.figures.samples import draw_picture
+
+        panels = [(label, paths.split(",")) for label, _, paths in (w.rpartition("=") for w in args.panel)]
+        draw_picture(args.figure, panels, Path(args.out), args.title, dataset=args.dataset)
+        return 0
+    if not (args.scores and args.panel):
+        raise UserError("fig_10 is drawn from scores; give --scores DIR and --panel LABEL=PATH …")
+    from evaluation.figures.outlier_curves import draw_outlier_curves
+
+    panels = [
+        (label, Path(args.scores, f"{path}.parquet")) for label, _, path in (w.partition("=") for w in args.panel)
+    ]
+    draw_outlier_curves(panels, Path(args.out), args.title)
+    return 0

@@ -1,0 +1,140 @@
+"""`bench inpaint`: erase parts of test images, let trained models complete them, and measure how well."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from evaluation.threads import limit_threads
+
+HELP = "complete test images of which a part is erased, and measure how well"
+MASKS = ("right", "left", "random", "centre")  # evaluation.inpainting, which imports numpy
+VARIANTS = ("paper", "conditional")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
+    parser.add_argument("--trained", nargs="*", default=[], metavar="FILE", help="stamps of `bench train` jobs")
+    parser.add_argument("--mask", nargs="+", choices=MASKS, default=list(MASKS), help="what is erased (default: all)")
+    parser.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="DCGMM's way (both)")
+    parser.add_argument("--images", type=int, default=1000, help="test images, the first ones (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of masks and completions (default: 0)")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the model's inpaint method"
+    )
+    parser.add_argument("--join", nargs="+", metavar="FILE.parquet", help="put metrics of several jobs together")
+    parser.add_argument("--stamp", metavar="FILE", help="write the list of the models that completed")
+    parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
+    parser.add_argument("--completions", metavar="DIR", help="keep the first 100 completions of each as .npz below DIR")
+    parser.add_argument("--grid", metavar="FILE.png", help="originals, erased images and completions side by side")
+    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+
+
+def run(args: argparse.Namespace) -> int:
+    limit_threads(args.threads)
+    from evaluation.errors import UserError
+    from evaluation.stamps import read_stamp, write_stamp
+
+    if args.join:
+        return _join([Path(name) for name in args.join], args.out)
+    models = [Path(m) for m in args.models] + [m for stamp in args.trained for m in read_stamp(Path(stamp))]
+    if not models:
+        raise UserError("nothing to complete images with; give directories of trained models, or --trained FILE")
+    rows = [row for directory in models for row in _of_model(directory, args)]
+    if args.out:
+        from evaluation.atomic import atomic_path
+        from evaluation.metrics import tidy_frame
+
+        with atomic_path(args.out) as part:
+            tidy_frame(rows).to_parquet(part, index=False)
+    else:
+        _print_table(rows)
+    if args.stamp:
+        write_stamp(Path(args.stamp), models)
+    return 0
+
+
+def _join(parts: list[Path], out: str | None) -> int:
+    from evaluation.atomic import atomic_path
+    from evaluation.errors import UserError
+    from evaluation.tables import read_metrics
+
+    if out is None:
+        raise UserError("--join needs --out FILE.parquet, where the metrics go")
+    with atomic_path(out) as part:
+        read_metrics(parts).to_parquet(part, index=False)
+    return 0
+
+
+def _of_model(directory: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    import inspect
+
+    from evaluation.cli.sample import _option
+    from evaluation.datasets import load_dataset
+    from evaluation.inpainting import completion_measures, known_pixels
+    from evaluation.metrics import tidy_row
+    from evaluation.registry import load_model, read_spec
+    from evaluation.training import forget_frameworks
+
+    record = read_spec(directory)
+    model = load_model(directory)
+    x = load_dataset(record["dataset"]).split("test")[0][: args.images]
+    options = dict(map(_option, args.option))
+    variants = args.variant if "variant" in inspect.signature(model.inpaint).parameters else [None]
+    identity = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
+    rows = []
+    for mask in args.mask:
+        known = known_pixels(mask, len(x), x.shape[1], x.shape[2], args.seed)
+        for variant in variants:
+            chosen = options if variant is None else {**options, "variant": variant}
+            completed = model.inpaint(x, known, seed=args.seed, **chosen)
+            params = {**record["point"], "mask": mask, **({} if variant is None else {"variant": variant})}
+            for metric, value in completion_measures(x, completed, known).items():
+                rows.append(tidy_row(experiment="inpainting", metric=metric, value=value, params=params, **identity))
+            _keep(args, record, (mask, variant or "own"), x, known, completed)
+    forget_frameworks()
+    return rows
+
+
+def _keep(args: argparse.Namespace, record: Any, what: tuple[str, str], x: Any, known: Any, completed: Any) -> None:
+    """The first completions, as arrays and as a picture, where asked for."""
+    import numpy as np
+
+    from evaluation.atomic import atomic_path
+
+    first = 100
+    if args.completions:
+        place = Path(args.completions, record["dataset"], record["subset"], record["name"], f"seed{record['seed']}")
+        with atomic_path(place / f"{what[0]}_{what[1]}.npz") as part:
+            np.savez_compressed(part, x=x[:first], known=known[:first], completed=completed[:first])
+    if args.grid:
+        from evaluation.figures.grid import write_grid
+
+        rows = np.stack([x[:10], np.where(known[:10, ..., None], x[:10], 0.5), completed[:10]])
+        path = Path(args.grid)
+        name = path.with_stem(f"{path.stem}_{record['name']}_{what[0]}_{what[1]}")
+        write_grid(name, rows.reshape(-1, *x.shape[1:]))
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    import json
+    import os
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="completions: error of the unknown pixels, similarity of the images")
+    for head in ("model", "seed", "mask", "variant"):
+        table.add_column(head)
+    for head in ("MSE", "SSIM"):
+        table.add_column(head, justify="right")
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        params = json.loads(row["params"])
+        key = (row["model"], str(row["seed"]), params["mask"], params.get("variant", ""))
+        cells.setdefault(key, []).append(f"{row['value']:.4f}")
+    for names, values in cells.items():
+        table.add_row(*names, *values)
+    Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "110"))).print(table)

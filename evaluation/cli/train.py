@@ -1,0 +1,195 @@
+"""`bench train`: train models, for one or several seeds and subsets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from evaluation.threads import limit_threads
+
+HELP = "train a model on a data set, for one or several seeds and subsets of classes"
+DESCRIPTION = (
+    "Train a DCGMM given by its notation (--config), a model of the catalogue (--model) or any class with the model "
+    "interface (--factory). What is there already, finished and with the same settings, is not trained again; what "
+    "was interrupted goes on from its checkpoint."
+)
+BY_HAND = Path("results/by-hand/models")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_argument_group("model")
+    which.add_argument("--config", metavar="NOTATION", help='a DCGMM, for example "F(28,1)-G(49)"')
+    which.add_argument("--model", metavar="NAME", help="name in the catalogue (docs/models.md) or in --configfile")
+    which.add_argument("--factory", metavar="PACKAGE.MODULE:CLASS", help="import path of a class")
+    which.add_argument("--configfile", metavar="FILE", help="profile that changes or extends the catalogue")
+    which.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help="one parameter of the model")
+    which.add_argument("--params", metavar="JSON", help="all parameters of the model")
+    which.add_argument("--epochs", type=float, help="same as --param epochs=N")
+    which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
+    what = parser.add_argument_group("data")
+    what.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, digits or photos")
+    what.add_argument("--subset", nargs="+", default=["all"], help="all, notC (without class C), onlyC (default: all)")
+    what.add_argument("--seed", nargs="+", type=int, default=[0], help="one or several seeds (default: 0)")
+    what.add_argument("--train-images", type=int, metavar="N", help="train on the first N images")
+    what.add_argument("--monitor", choices=["validation", "test", "none"], default="validation", help="images followed")
+    where = parser.add_argument_group("output")
+    where.add_argument("--out", metavar="DIR", help="directory of the model (of one seed and subset)")
+    where.add_argument("--models", metavar="DIR", help=f"directory of all models (default: {BY_HAND})")
+    where.add_argument("--name", help="name of the model in paths")
+    where.add_argument("--point", default="{}", metavar="JSON", help="the grid point, kept with the results")
+    where.add_argument("--stamp", metavar="FILE", help="write the list of the trained models, and print no table")
+    where.add_argument("--quiet", action="store_true", help="no progress bar")
+    where.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+
+
+def run(args: argparse.Namespace) -> int:
+    limit_threads(args.threads)
+    from evaluation.config import load_text
+    from evaluation.datasets import load_dataset
+    from evaluation.training import Training
+
+    name, model, factory, params, protocol = _what(args)
+    common = dict(name=args.name or name, model=model, factory=factory, params=params, dataset=args.dataset)
+    common |= dict(protocol=protocol, point=load_text(args.point), monitor=args.monitor, train_images=args.train_images)
+    trainings = [Training(**common, subset=subset, seed=seed) for subset in args.subset for seed in args.seed]
+    places = _places(args, trainings)
+    dataset = load_dataset(args.dataset)
+    failures = _train_all(trainings, places, dataset, quiet=args.quiet)
+    if failures:
+        from evaluation.errors import UserError
+
+        raise UserError(f"{len(failures)} of {len(trainings)} trainings failed; " + "; ".join(failures))
+    if args.stamp:
+        from evaluation.stamps import write_stamp
+
+        write_stamp(Path(args.stamp), places)
+    else:
+        for training, place in zip(trainings, places, strict=True):
+            _print_result(training, place, dataset)
+    return 0
+
+
+def _train_all(trainings: list[Any], places: list[Path], dataset: Any, *, quiet: bool) -> list[str]:
+    """Train one after the other; a failure does not stop the others, and is one sentence of the result."""
+    import traceback
+
+    from evaluation.training import forget_frameworks, train
+
+    failures = []
+    for training, place in zip(trainings, places, strict=True):
+        try:
+            fresh = train(training, dataset, place, progress=not quiet)
+            print(f"{place}: {'trained' if fresh else 'was there already'}", flush=True)
+        except Exception as error:
+            if len(trainings) == 1:
+                raise
+            traceback.print_exc()
+            failures.append(f"{place}: {error}")
+        forget_frameworks()
+    return failures
+
+
+def _what(args: argparse.Namespace) -> tuple[str, str, str, dict[str, Any], str]:
+    """Name for paths, catalogue name, factory, parameters, protocol.
+
+    Raises:
+        ConfigError: not exactly one way to name the model, unknown model or parameter.
+    """
+    from evaluation import registry
+    from evaluation.config import Catalogue, ConfigError, Variant, load, load_text
+
+    if args.config and (args.model or args.factory):
+        raise ConfigError("--config is a DCGMM by itself; leave out --model and --factory")
+    if not (args.config or args.model or args.factory):
+        raise ConfigError("name a model: --config NOTATION, --model NAME or --factory PACKAGE.MODULE:CLASS")
+    given = _given_params(args)
+    if args.factory:
+        params = {**(load_text(args.params) if args.params else {}), **given}
+        model = args.model or args.factory.rpartition(":")[2].lower()
+        return model + _suffix(given), model, args.factory, params, args.protocol or "both"
+    if args.config:
+        family = registry.families()["dcgmm"]
+        params = {"config": args.config, **(load_text(args.params) if args.params else {}), **given}
+        registry.check_params("dcgmm", params, "the command line")
+        return "dcgmm" + _suffix(params), "dcgmm", family["factory"], params, "both"
+    config = load(args.configfile) if args.configfile else {}
+    entry = Catalogue(config, args.configfile or "the catalogue").model(args.model)
+    protocol = args.protocol or ("clean" if entry.protocols else "both")
+    variant = Variant(entry, protocol if entry.protocols else "both", ())
+    params = {**variant.params, **(load_text(args.params) if args.params else {}), **given}
+    registry.check_params(entry.family, params, "the command line")
+    args.train_images = args.train_images or entry.train_images or config.get("train_images")
+    return variant.name + _suffix(given), entry.name, entry.factory, params, variant.protocol
+
+
+def _given_params(args: argparse.Namespace) -> dict[str, Any]:
+    from evaluation.config import ConfigError
+
+    given: dict[str, Any] = {}
+    for text in args.param:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--param {text!r} is not KEY=VALUE")
+        try:
+            given[key] = json.loads(value)
+        except json.JSONDecodeError:
+            given[key] = value  # a word needs no quotes
+    if args.epochs is not None:
+        given["epochs"] = int(args.epochs) if args.epochs.is_integer() else args.epochs
+    return given
+
+
+def _suffix(params: dict[str, Any]) -> str:
+    from evaluation.config import path_word
+
+    return "".join(f"+{key}={path_word(value)}" for key, value in sorted(params.items()))
+
+
+def _places(args: argparse.Namespace, trainings: list[Any]) -> list[Path]:
+    from evaluation.config import ConfigError
+
+    if args.out is None:
+        return [training.directory(Path(args.models or BY_HAND)) for training in trainings]
+    if len(trainings) > 1:
+        raise ConfigError(f"--out is the directory of one model, but {len(trainings)} are trained; give --models DIR")
+    return [Path(args.out)]
+
+
+def _print_result(training: Any, place: Path, dataset: Any) -> None:
+    """The table at the end: mean test log-likelihood of each layer and, if classes were left out, AUROC."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from evaluation.datasets import select
+    from evaluation.metrics import auroc
+    from evaluation.registry import load_model
+    from evaluation.scoring import layer_scores
+
+    x, y = dataset.split("test")
+    scores = layer_scores(load_model(place), x)
+    inside = _positions(select, y, training.subset)
+    table = Table(title=f"{training.name} on {training.dataset}, {training.subset}, seed {training.seed}")
+    table.add_column("layer")
+    table.add_column("test log-likelihood (nats)", justify="right")
+    if not inside.all():
+        table.add_column("AUROC (%)", justify="right")
+    for layer in range(scores.shape[1]):
+        top = " (top)" if layer == scores.shape[1] - 1 else ""
+        row = [f"{layer}{top}", f"{scores[inside, layer].mean():.2f}"]
+        if not inside.all():
+            row.append(f"{auroc(scores[inside, layer], scores[~inside, layer]):.2f}")
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "100"))).print(table)
+
+
+def _positions(select: Any, y: Any, subset: str) -> Any:
+    """(n,) bool: which images belong to the subset."""
+    import numpy as np
+
+    inside = np.zeros(len(y), bool)
+    inside[select(np.arange(len(y)), y, subset)[0]] = True
+    return inside

@@ -1,0 +1,81 @@
+"""Files on disk and the check that they are what they should be."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+from evaluation.datasets.catalogue import DataFile, DatasetSpec
+from evaluation.errors import DataError
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The directory of all data sets: `root`, else $BENCH_DATA, else `data` in the checkout."""
+    chosen = root or os.environ.get("BENCH_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    checkout = Path(__file__).resolve().parents[2]
+    return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "data"
+
+
+def find_file(directory: Path, file: DataFile) -> Path | None:
+    """The file in `directory`, compressed or not, or None."""
+    names = (file.name, file.name.removesuffix(".gz"))
+    return next((path for path in (directory / name for name in names) if path.is_file()), None)
+
+
+def read_verified(path: Path, file: DataFile) -> bytes:
+    """The decompressed content of `path`, which must be that of `file`.
+
+    Checking costs a tenth of decompressing, so every reading is checked and no note of an earlier check is kept.
+    Raises DataError, naming the path, for a truncated or altered file.
+    """
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path} is truncated or altered: {error}; remove it") from error
+    if len(content) != file.size:
+        kind = "truncated" if len(content) < file.size else "altered"
+        raise DataError(f"{path} is {kind}: {len(content)} bytes of content, expected {file.size}; remove it")
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        raise DataError(f"{path} is altered: its content has SHA-256 {found}, expected {file.sha256}; remove it")
+    return content
+
+
+def problem(directory: Path, file: DataFile) -> str | None:
+    """Why `file` cannot be used from `directory`, or None if it can."""
+    path = find_file(directory, file)
+    if path is None:
+        return f"{directory / file.name} is missing"
+    try:
+        read_verified(path, file)
+    except (DataError, OSError) as error:
+        return str(error)
+    return None
+
+
+def read_files(spec: DatasetSpec, root: Path, files: tuple[DataFile, ...]) -> list[bytes]:
+    """The checked contents of some of a data set's files.
+
+    Raises DataError, with the command that puts it right, when one is missing, truncated or altered.
+    """
+    directory = root / spec.name
+    contents = []
+    for file in files:
+        path = find_file(directory, file)
+        if path is None:
+            raise DataError(
+                f"{directory / file.name} is missing: run `bench data {spec.name} --root {root}`, "
+                "or set BENCH_DATA to the directory that holds it"
+            )
+        try:
+            contents.append(read_verified(path, file))
+        except DataError as error:
+            raise DataError(f"{error} and run `bench data {spec.name} --root {root}`") from error
+    return contents

@@ -1,0 +1,106 @@
+"""Figs. 5, 7, 8, 9, 12, 13: grids of samples and completions; Fig. 14: the lowest layer's centroids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, isqrt
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.errors import UserError
+from evaluation.figures.grid import image_grid
+from evaluation.figures.style import PAGE_WIDTH, plotting, save
+
+Panel = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
+
+
+def draw_panels(panels: Sequence[Panel], path: Path, title: str, columns: int | None = None) -> None:
+    """Pictures beside and below each other, each with its label above."""
+    if not panels:
+        raise UserError("there is nothing to draw; give at least one --panel LABEL=PATH")
+    plt, _ = plotting()
+    columns = columns or len(panels)
+    rows = ceil(len(panels) / columns)
+    width = PAGE_WIDTH / columns
+    height = max(picture.shape[0] / picture.shape[1] for _, picture in panels) * width + 0.25
+    figure, axes = plt.subplots(rows, columns, figsize=(PAGE_WIDTH, rows * height), squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # room for the title line of `save`
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, (label, picture) in zip(axes.flat, panels, strict=False):
+        grey = picture.shape[-1] == 1
+        axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(label)
+    save(figure, path, title)
+
+
+def sample_panel(label: str, images: np.ndarray, side: int = 10) -> Panel:
+    """The first side² images in a square grid."""
+    return label, image_grid(images[: side * side], side)
+
+
+def completion_panel(label: str, x: np.ndarray, known: np.ndarray, completed: np.ndarray, count: int = 10) -> Panel:
+    """Three rows: originals, what the model sees (erased pixels grey), completions."""
+    seen = np.where(known[..., None], x, 0.5)
+    return label, image_grid(np.concatenate([x[:count], seen[:count], completed[:count]]), min(count, len(x)))
+
+
+def centroid_panel(label: str, model: object) -> Panel:
+    """Centroids of a DCGMM's lowest cGMM layer as patches, each scaled to its own range, in the layer's grid.
+
+    Raises:
+        UserError: the model is no DCGMM, or its lowest layer has parameters of its own at every position.
+    """
+    if not hasattr(model, "architecture"):
+        raise UserError(f"{label} is no DCGMM; Fig. 14 shows centroids of DCGMM's lowest layer")
+    mu = model.get_parameters()[0]["mu"]  # type: ignore[attr-defined]
+    channels = model.architecture.input_shape[2]
+    if len(mu) > 1:
+        raise UserError(f"{label} has {len(mu)} sets of centroids in its lowest layer; Fig. 14 needs a shared one")
+    side = isqrt(mu.shape[2] // channels)
+    patches = np.clip(mu[0].reshape(-1, side, side, channels), 0.0, 1.0)
+    return label, image_grid(patches, ceil(len(patches) ** 0.5))
+
+
+def draw_picture(
+    figure: str, sources: Sequence[tuple[str, Sequence[str]]], path: Path, title: str, *, dataset: str | None = None
+) -> None:
+    """One of the paper's figures of images, in the paper's layout.
+
+    Args:
+        figure: "fig_5", "fig_7", "fig_8", "fig_9", "fig_12", "fig_13" or "fig_14".
+        sources: label and files of each panel: sample files (where there are several, of each class, they are mixed);
+            completions (fig_8); a trained model (fig_14).
+        dataset: whose real images are the first panel of fig_7.
+
+    Raises:
+        UserError: no panels, or a file that does not exist.
+    """
+    columns = 2 if figure in ("fig_12", "fig_13") else None
+    draw_panels([*_real(figure, dataset), *(_read(figure, *source) for source in sources)], path, title, columns)
+
+
+def _real(figure: str, dataset: str | None) -> list[Panel]:
+    if figure != "fig_7" or dataset is None:
+        return []
+    from evaluation.datasets import load_dataset
+    from evaluation.tables import DATASET_LABELS
+
+    return [sample_panel(DATASET_LABELS.get(dataset, dataset), load_dataset(dataset).split("test")[0])]
+
+
+def _read(figure: str, label: str, files: Sequence[str]) -> Panel:
+    if figure == "fig_14":
+        from evaluation.registry import load_model
+
+        return centroid_panel(label, load_model(files[0]))
+    if figure == "fig_8":
+        if not Path(files[0]).is_file():
+            raise UserError(f"there are no completions in {files[0]}; make them with `bench inpaint --completions DIR`")
+        with np.load(files[0], allow_pickle=False) as kept:
+            return completion_panel(label, kept["x"], kept["known"], kept["completed"])
+    from evaluation.sampling import read_samples
+
+    parts = [read_samples(file).images for file in files]
+    return sample_panel(label, np.concatenate([part[: ceil(100 / len(parts))] for part in parts]))

@@ -1,0 +1,37 @@
+"""One look for all figures, and how they are saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evaluation.atomic import atomic_path
+
+COLUMN_WIDTH = 3.5  # inches, one column of the paper
+PAGE_WIDTH = 7.16  # inches, both columns
+
+
+def plotting() -> tuple[Any, Any]:
+    """matplotlib.pyplot and seaborn, in the figures' style, without a display."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=0.9)
+    plt.rcParams.update({"figure.dpi": 150, "savefig.dpi": 300, "pdf.fonttype": 42, "axes.titlesize": "medium"})
+    return plt, sns
+
+
+def save(figure: Any, path: Path, title: str) -> None:
+    """Save as `path` (.png) and as .pdf beside it, marked with `title` in small print."""
+    import matplotlib.pyplot as plt
+
+    figure.text(0.995, -0.01, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
+    for target in (path.with_suffix(".pdf"), path):
+        # No dates in the files: equal results give equal files.
+        stamp = {"CreationDate": None} if target.suffix == ".pdf" else {"Software": None}
+        with atomic_path(target) as part:
+            figure.savefig(part, metadata=stamp, bbox_inches="tight", pad_inches=0.02)
+    plt.close(figure)

@@ -1,0 +1,118 @@
+"""Which panels the figures of samples, completions and centroids have (Figs. 5, 7, 8, 9, 12, 13, 14), from a plan.
+
+A panel is a label and the results it is drawn from. Each figure shows the first seed of its experiment.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evaluation.config import Plan
+
+SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
+IN_THE_ORDER_OF_DATASETS = {"pooled": ("fig_5", "fig_9"), "models": ("fig_12", "fig_13")}
+FIG_8_MASK, FIG_8_VARIANT = "right", "paper"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """label; files below the results' folder, several for a model of each class; stamps of the jobs that make them."""
+
+    label: str
+    files: tuple[str, ...]
+    stamps: tuple[str, ...]
+
+
+def _runs(plan: Plan, experiment: str, dataset: str, name: str) -> list[tuple[str, str, str, int]]:
+    """The trainings of a model with the first seed: one, or one for each class."""
+    of_model = [r for r in plan.runs(experiment) if r[0] == dataset and plan.variants[r[2]].model.name == name]
+    return [run for run in of_model if run[3] == of_model[0][3]]
+
+
+def _panel(
+    plan: Plan, experiment: str, dataset: str, name: str, label: str, folder: str, stage: str, end: str
+) -> Panel:
+    runs = _runs(plan, experiment, dataset, name)
+    files = tuple(f"{folder}/{d}/{subset}/{variant}/seed{seed}{end}" for d, subset, variant, seed in runs)
+    stamps = tuple(plan.stamps(stage, experiment, dataset=dataset, model=name, seed=runs[0][3]))
+    return Panel(label, files, stamps)
+
+
+def _sampled(plan: Plan, experiment: str, dataset: str, name: str, setting: str, label: str) -> Panel:
+    return _panel(plan, experiment, dataset, name, label, f"grids/{setting}", f"grid_{setting}", ".npz")
+
+
+def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
+    settings = plan.experiments.get("sampling", {})
+    label = {name: plan.catalogue.model(name).label for key in ("models", "pooled") for name in settings.get(key, [])}
+    for position, dataset in enumerate(settings.get("datasets", [])[:2]):
+        pooled, models = (figures[position] for figures in IN_THE_ORDER_OF_DATASETS.values())
+        yield (
+            pooled,
+            [
+                _sampled(plan, "sampling", dataset, name, setting, f"{label[name]} ({words})")
+                for name in settings.get("pooled", [])
+                for setting, words in SETTINGS.items()
+            ],
+        )
+        yield models, [_sampled(plan, "sampling", dataset, n, "plain", label[n]) for n in settings.get("models", [])]
+    if "alphabet" in settings:
+        yield (
+            "fig_14",
+            [
+                _panel(plan, "sampling", d, settings["alphabet"], DATASET_WORDS.get(d, d), "models", "train", "")
+                for d in settings["datasets"]
+            ],
+        )
+
+
+DATASET_WORDS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "Digits", "photos": "Photos"}
+
+
+def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
+    """Figure → its panels; a figure without panels is left out."""
+    found = dict(_sampling(plan))
+    for dataset in plan.experiments.get("svhn", {}).get("datasets", [])[:1]:
+        models = plan.rows("svhn")
+        found["fig_7"] = [_sampled(plan, "svhn", dataset, model.name, "plain", model.label) for model in models]
+    inpainting = plan.experiments.get("inpainting", {})
+    for dataset in inpainting.get("datasets", [])[:1]:
+        end = f"/{FIG_8_MASK}_{FIG_8_VARIANT}.npz"
+        found["fig_8"] = [
+            _panel(plan, "inpainting", dataset, name, plan.catalogue.model(name).label, "completions", "inpaint", end)
+            for name in inpainting.get("shown", inpainting["models"])
+        ]
+    return {figure: panels for figure, panels in found.items() if panels}
+
+
+def picture_inputs(plan: Plan, figure: str) -> list[str]:
+    """The files that the figure waits for."""
+    return list(dict.fromkeys(stamp for panel in pictures(plan)[figure] for stamp in panel.stamps))
+
+
+def picture_options(plan: Plan, figure: str) -> str:
+    """The part of a `bench figure` command that names the panels, quoted for the shell."""
+    words = []
+    for panel in pictures(plan)[figure]:
+        words += ["--panel", f"{panel.label}={','.join(f'{plan.root}/{file}' for file in panel.files)}"]
+    if figure == "fig_7":
+        words += ["--dataset", plan.experiments["svhn"]["datasets"][0]]
+    return shlex.join(words)
+
+
+def sampling_options(plan: Plan, variant: str, setting: str = "plain") -> str:
+    """The part of a `bench sample` command that says how a model is sampled, quoted for the shell."""
+    import json
+
+    model = plan.variants[variant].model
+    options = dict(model.sampling)
+    if setting == "sharpened":
+        options |= {"sharpen": True, **model.sharpening}
+    words = []
+    for key, value in options.items():
+        words += ["--option", f"{key}={json.dumps(value)}"]
+    return shlex.join(words)

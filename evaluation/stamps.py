@@ -1,0 +1,32 @@
+"""The file that stands for a finished job of several outputs: the list of what it made."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.atomic import write_text
+from evaluation.errors import UserError
+
+
+def write_stamp(path: Path, made: Sequence[Path]) -> None:
+    """Write the outputs' paths, relative to the stamp, so that a folder of results can be moved."""
+    relative = [Path(os.path.relpath(item, path.parent)).as_posix() for item in made]
+    write_text(path, json.dumps({"made": relative}, indent=2) + "\n")
+
+
+def read_stamp(path: Path) -> list[Path]:
+    """The outputs of a finished job.
+
+    Raises:
+        UserError: no such job, or an output has disappeared.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no {path}: the job that writes it has not finished")
+    made = [Path(os.path.normpath(path.parent / item)) for item in json.loads(path.read_text("utf-8"))["made"]]
+    for item in made:
+        if not item.exists():
+            raise UserError(f"{item} is gone, though {path} says it was made; delete {path} and run the job again")
+    return made

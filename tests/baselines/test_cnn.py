@@ -1,0 +1,77 @@
+"""The judge's classifier: learns, resumes exactly, survives saving, says when it diverged."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from baselines.cnn import Cnn, DivergedError
+
+
+@pytest.fixture(scope="module")
+def bars():
+    """Bright bars at three heights, noisy: (90, 28, 28, 1) and their labels."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    x = rng.uniform(0.0, 0.3, (90, 28, 28, 1)).astype(np.float32)
+    for image, label in zip(x, labels, strict=True):
+        image[4 + 8 * label : 8 + 8 * label] += 0.7
+    return x, labels
+
+
+def make(**params):
+    return Cnn(
+        (28, 28, 1), **{"seed": 3, "classes": 3, "epochs": 2, "batch_size": 10, "learning_rate": 0.001, **params}
+    )
+
+
+def test_table_vii_parameters():
+    # 3·3·1·64+64, three times 3·3·64·64+64, 64·350+350 (28 → 26 → 24 → 12 → 10 → 5 → 3 → 1), 2·(350·350+350), 350·10+10
+    expected = 640 + 3 * 36928 + 22750 + 2 * 122850 + 3510
+    assert Cnn((28, 28, 1)).count_params() == expected
+
+
+def test_learns_and_survives_saving(bars, tmp_path):
+    x, labels = bars
+    model = make(epochs=4)
+    history = model.fit(x, labels=labels, validation=(x, labels), progress=False)
+    assert [row.split for row in history] == ["train", "validation"] * 4
+    assert model.accuracies_[-1].accuracy > 90
+    model.save(tmp_path / "judge")
+    loaded = Cnn.load(tmp_path / "judge")
+    np.testing.assert_array_equal(model.predict_proba(x), loaded.predict_proba(x))
+    assert loaded.accuracies_ == model.accuracies_
+    assert loaded.features(x).shape == (90, 350)
+    np.testing.assert_allclose(loaded.predict_proba(x).sum(axis=1), 1.0)
+
+
+def test_interrupted_training_gives_the_same_model(bars, tmp_path):
+    x, labels = bars
+    whole = make(epochs=2)
+    whole.fit(x, labels=labels, progress=False)
+    make(epochs=1).fit(x, labels=labels, progress=False, checkpoint=tmp_path / "state")
+    resumed = make(epochs=2)
+    history = resumed.fit(x, labels=labels, progress=False, checkpoint=tmp_path / "state")
+    assert [row.step for row in history] == [9, 18]
+    np.testing.assert_allclose(resumed.predict_proba(x), whole.predict_proba(x), atol=1e-5)
+
+
+def test_divergence_is_an_error_that_names_the_seed(bars):
+    x, labels = bars
+    with pytest.raises(DivergedError, match="seed 3 diverged"):
+        make(learning_rate=1e20).fit(x, labels=labels, progress=False)
+
+
+def test_bad_labels_are_refused(bars):
+    x, labels = bars
+    with pytest.raises(ValueError, match="0 to 2 expected"):
+        make().fit(x, labels=labels + 1, progress=False)
+    with pytest.raises(ValueError, match="one label per image"):
+        make().fit(x, labels=labels[:5], progress=False)
+    with pytest.raises(ValueError, match="pass \\(images, labels\\)"):
+        make().fit(x, labels=labels, validation=x, progress=False)
+
+
+def test_is_no_density_model():
+    with pytest.raises(NotImplementedError):
+        make().sample(3, seed=0)

@@ -1,0 +1,164 @@
+"""Sampling: exact for one layer, the options, and independence of mini-batches."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dcgmm import DCGMM, randomness, sampling
+from dcgmm.layers.cgmm import S_MAX
+
+ONE = "F(3,1)-G(4)"
+SHAPE = (3, 3, 1)
+DEEP = "F(3,1)-G(4)-P(2,2)-F(2,1)-G(9,independent)-F(2,1)-G(4)"
+
+
+def one_layer(seed=0):
+    """A mixture of four Gaussians whose samples, with divisor 4, stay within [0, 1]."""
+    rng = np.random.default_rng(seed)
+    model = DCGMM(ONE, SHAPE)
+    (own,) = model.get_parameters()
+    own["mu"] = rng.uniform(0.4, 0.6, own["mu"].shape)
+    own["s"] = rng.uniform(3.0, 4.2, own["s"].shape)
+    own["w"] = rng.normal(size=own["w"].shape)
+    model.set_parameters([own])
+    return model, own
+
+
+def random_model(config=DEEP, shape=(8, 8, 2), seed=0):
+    rng = np.random.default_rng(seed)
+    model = DCGMM(config, shape)
+    layers = model.get_parameters()
+    for layer in layers:
+        for name, value in layer.items():
+            low, high = {"mu": (0.0, 1.0), "s": (2.0, 4.4)}.get(name, (-1.0, 1.0))
+            layer[name] = rng.uniform(low, high, value.shape)
+    model.set_parameters(layers)
+    return model
+
+
+@pytest.mark.parametrize("use_weights", [False, True])
+def test_mean_and_covariance_of_one_layer_are_the_mixtures(use_weights):
+    model, own = one_layer()
+    n, divisor = 40_000, 4.0
+    x = model.sample(n, seed=3, divisor=divisor, use_weights=use_weights).reshape(n, 9).astype(np.float64)
+    mu, var = own["mu"][0], (own["s"][0] * divisor) ** -2.0
+    weights = np.exp(own["w"][0]) / np.exp(own["w"][0]).sum() if use_weights else np.full(4, 0.25)
+    mean = weights @ mu
+    covariance = np.diag(weights @ var) + (weights[:, None] * (mu - mean)).T @ (mu - mean)
+    scale = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(x.mean(0), mean, atol=5 * scale.max() / np.sqrt(n))
+    np.testing.assert_allclose(np.cov(x.T), covariance, atol=8 * scale.max() ** 2 / np.sqrt(n))
+
+
+def test_no_noise_where_s_is_at_its_bound():
+    model, own = one_layer()
+    own["s"][0, 1, :5] = S_MAX
+    model.set_parameters([own])
+    x = model.sample(50, seed=0, divisor=4.0, layer_options={0: {"component": 1}}).reshape(50, 9)
+    np.testing.assert_array_equal(x[:, :5], np.broadcast_to(own["mu"][0, 1, :5].astype(np.float32), (50, 5)))
+    assert (x[:, 5:].std(0) > 0.03).all()
+
+
+def test_component_of_the_start_layer_is_fixed_or_cycled():
+    model, own = one_layer()
+    centroids = own["mu"][0].astype(np.float32)
+    fixed = model.sample(7, seed=0, divisor=1e6, layer_options={-1: {"component": 2}}).reshape(7, 9)
+    np.testing.assert_allclose(fixed, centroids[[2] * 7], atol=1e-5)
+    cycled = model.sample(7, seed=0, divisor=1e6, layer_options={0: {"component": "cycle"}}).reshape(7, 9)
+    np.testing.assert_allclose(cycled, centroids[np.arange(7) % 4], atol=1e-5)
+
+
+def test_images_depend_on_the_seed_and_their_number_only():
+    model = random_model()
+    few, many = model.sample(7, seed=5, divisor=5.0, top_s=2), model.sample(120, seed=5, divisor=5.0, top_s=2)
+    np.testing.assert_array_equal(few, many[:7])
+    assert len(np.unique(many.reshape(120, -1), axis=0)) == 120
+    assert many.shape == (120, 8, 8, 2) and many.dtype == np.float32 and many.min() >= 0 and many.max() <= 1
+    assert not np.array_equal(few, model.sample(7, seed=6, divisor=5.0, top_s=2))
+    assert model.sample(0, seed=1, divisor=5.0, top_s=2).shape == (0, 8, 8, 2)
+
+
+def test_from_a_lower_layer_equals_the_model_without_the_layers_above():
+    model = random_model()
+    lower = DCGMM("F(3,1)-G(4)-P(2,2)-F(2,1)-G(9,independent)", (8, 8, 2))
+    lower.set_parameters(model.get_parameters()[:2])
+    np.testing.assert_array_equal(
+        model.sample(5, seed=1, divisor=9.0, from_layer=1), lower.sample(5, seed=1, divisor=9.0)
+    )
+    np.testing.assert_array_equal(
+        model.sample(5, seed=1, divisor=9.0, from_layer=-2), lower.sample(5, seed=1, divisor=9.0)
+    )
+
+
+@pytest.mark.parametrize("top_s", [1, 2, None])
+def test_choice_by_the_control_signal(top_s):
+    control = np.array([0.0, 0.5, -3.0, 0.2, 0.3], np.float32)
+    n = 20_000
+    u = (np.arange(n) + 0.5) / n * (1 - 2**-20)
+    drawn = sampling.choose_components(
+        tf.constant(np.tile(control, (n, 1, 1, 1))), tf.constant(u.reshape(n, 1, 1), tf.float32), top_s
+    ).numpy()
+    kept = np.zeros(5)
+    order = np.argsort(-control)[: top_s or 5]
+    kept[order] = np.maximum(control[order], 0)
+    np.testing.assert_allclose(np.bincount(drawn.ravel(), minlength=5) / n, kept / kept.sum(), atol=1e-3)
+
+
+def test_power_sharpens_the_choice_and_ties_keep_exactly_s():
+    n = 20_000
+    u = tf.constant(((np.arange(n) + 0.5) / n).reshape(n, 1, 1), tf.float32)
+    control = tf.constant(np.tile(np.array([1, 2, 1], np.float32), (n, 1, 1, 1)))
+    squared = sampling.choose_components(control, u, None, 2.0).numpy().ravel()
+    np.testing.assert_allclose(np.bincount(squared) / n, np.array([1, 4, 1]) / 6, atol=1e-3)
+    tied = sampling.choose_components(tf.ones((n, 1, 1, 4)), u, 2).numpy().ravel()
+    assert len(np.unique(tied)) == 2
+    assert set(sampling.choose_components(tf.zeros((n, 1, 1, 3)), u).numpy().ravel()) == {0, 1, 2}
+
+
+def test_layer_options_override_the_common_ones():
+    model = random_model()
+    common = model.sample(3, seed=2, divisor=7.0, top_s=1)
+    alike = model.sample(3, seed=2, layer_options={i: {"divisor": 7.0, "top_s": 1} for i in range(3)})
+    np.testing.assert_array_equal(common, alike)
+    lowest = model.sample(3, seed=2, divisor=7.0, top_s=1, layer_options={0: {"divisor": 1e6}})
+    assert not np.array_equal(common, lowest)
+
+
+def test_random_numbers_are_those_of_threefry_and_well_spread():
+    # Test vectors of the authors of Threefry (Random123, kat_vectors), 20 rounds.
+    for word, expected in ((0, [0x6B200159, 0x99BA4EFE]), (0xFFFFFFFF, [0x1CB996FC, 0xBB002BE7])):
+        words = tf.constant(np.full(2, word, np.uint32))
+        drawn = randomness.threefry(words, words[:1], words[:1])
+        assert [int(drawn_word[0]) for drawn_word in drawn] == expected
+    key = tf.constant(randomness.stream_keys(0, 1))[0]
+    z = randomness.normal(key, tf.range(50), (999,)).numpy().ravel()
+    assert abs(z.mean()) < 0.02 and abs(z.std() - 1) < 0.02 and abs((z**4).mean() - 3) < 0.15
+    u = randomness.uniform(key, tf.range(50), (999,)).numpy()
+    assert u.min() >= 0 and u.max() < 1
+    assert abs(np.corrcoef(u[:, 0::2][:, :499].ravel(), u[:, 1::2].ravel())[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"from_layer": 3}, "from_layer=3"),
+        ({"top_s": 0}, "top_s=0"),
+        ({"divisor": 0.0}, "divisor=0.0"),
+        ({"power": -1.0}, "power=-1.0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"labels": 3}, "no classifier layer"),
+        ({"layer_options": {7: {}}}, "layer 7"),
+        ({"layer_options": {0: {"component": 1}}}, "component=1"),
+        ({"layer_options": {2: {"component": 4}}}, "component=4"),
+        ({"layer_options": {2: {"sharpen_target": 1}}}, "sharpen_target=1"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        random_model().sample(2, **{"seed": 0, **options})
+
+
+def test_unknown_layer_option_is_refused():
+    with pytest.raises(TypeError, match="divisior"):
+        random_model().sample(2, seed=0, layer_options={0: {"divisior": 3.0}})

@@ -1,0 +1,132 @@
+"""Sharpening: it climbs the target loss, by the step that is promised, whatever the mini-batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.lib.stride_tricks import sliding_window_view
+
+from dcgmm import DCGMM
+from dcgmm.layers import cgmm
+from dcgmm.network import stages
+from dcgmm.sharpening import log_likelihood, sharpen, target_loss
+
+CONFIG = "F(3,1)-G(25)-P(2,2)-F(5,1)-G(16)"
+SHAPE = (12, 12, 1)
+
+
+def strokes(n, seed=0):
+    """(n, 12, 12, 1) black images with a white horizontal and a white vertical line, two pixels wide."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((n, 12, 12, 1), np.float32)
+    for image, row, column in zip(x, rng.integers(1, 10, n), rng.integers(1, 10, n), strict=True):
+        image[row : row + 2] = 1.0
+        image[:, column : column + 2] = 1.0
+    return x
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of strokes: the lower centroids are all their 25 patches, the upper ones activities of 16 images."""
+    model = DCGMM(CONFIG, SHAPE)
+    lower, upper = model.get_parameters()
+    patches = sliding_window_view(strokes(300)[..., 0], (3, 3), axis=(1, 2)).reshape(-1, 9)
+    lower["mu"] = np.unique(patches, axis=0)[None]
+    lower["s"][:], upper["s"][:] = 4.0, 4.0
+    model.set_parameters([lower, upper])
+    chain = stages(model.architecture)
+    upper["mu"] = chain[1].transform(model.activities(strokes(16, seed=1), 0)).numpy().reshape(1, 16, -1)
+    model.set_parameters([lower, upper])
+    return model
+
+
+def test_iteration_is_step_over_100_times_the_gradient_of_the_images_own_loss():
+    model = DCGMM("F(2,1)-G(4)", (3, 3, 1), seed=1)
+    chain, parameters = stages(model.architecture), model._parameters
+    x = tf.constant(np.random.default_rng(0).uniform(size=(5, 3, 3, 1)), tf.float32)
+
+    def loss(t):
+        return target_loss(chain, parameters, t, 0)
+
+    moved, trace = sharpen(loss, x, 1, 2.0)
+    for image in range(5):
+        # By hand: the winner of each of the 4 patches pulls with s²(mu - x), mean over positions.
+        mu, s = (value.numpy()[0].reshape(4, 2, 2) for value in parameters[0][:2])
+        pull = np.zeros((3, 3))
+        for i in range(2):
+            for j in range(2):
+                patch = x.numpy()[image, i : i + 2, j : j + 2, 0]
+                winner = np.argmax([-0.5 * (s[k] ** 2 * (patch - mu[k]) ** 2).sum() for k in range(4)])
+                pull[i : i + 2, j : j + 2] += s[winner] ** 2 * (mu[winner] - patch) / 4
+        np.testing.assert_allclose(moved[image, ..., 0], x[image, ..., 0] + 2.0 / 100 * pull, atol=1e-5)
+    np.testing.assert_allclose(trace[0], loss(x), rtol=1e-5)
+    np.testing.assert_allclose(trace[1], loss(moved), rtol=1e-5)
+
+
+def test_trace_rises_at_every_folding_and_losses_approach_those_of_training(trained):
+    options = dict(seed=1, top_s=2, divisor=5.0)
+    plain = trained.sample(40, **options)
+    images, traces = trained.sample_traced(40, **options, sharpen=True, sharpen_iterations=100, sharpen_step=3.0)
+    assert set(traces) == {0, 3} and traces[0].shape == (101, 40)
+    for trace in traces.values():
+        mean = trace.mean(1)
+        assert mean[-1] > mean[0] + 0.1
+        assert (np.diff(mean) > -1e-3 * abs(mean[0])).all()
+    real = trained.score_layers(strokes(40, seed=9))[:, 0].mean()
+    before, after = (trained.score_layers(x)[:, 0].mean() for x in (plain, images))
+    assert abs(after - real) < 0.5 * abs(before - real)
+
+
+def test_statistics_of_the_control_signal_move_toward_training(trained):
+    """A blurred image is no mixture of sharp patches: sharpening gives it the mean and contrast of training back."""
+    real = strokes(60, seed=3)
+    blurred = tf.nn.avg_pool2d(real, 3, 1, "SAME")
+    chain, parameters = stages(trained.architecture), trained._parameters
+    sharpened, _ = sharpen(lambda t: target_loss(chain, parameters, t, 0), blurred, 200, tf.constant(10.0))
+
+    def statistics(signal):
+        signal = np.asarray(signal)
+        steps = np.abs(np.diff(signal, axis=1)).mean() + np.abs(np.diff(signal, axis=2)).mean()
+        return np.array([signal.mean(), signal.std(), steps, (np.abs(signal - 0.5) > 0.4).mean()])
+
+    before, after = (np.abs(statistics(signal) - statistics(real)) for signal in (blurred, sharpened))
+    assert after[0] < 0.02  # the mean was right before
+    assert (after[1:] < 0.2 * before[1:]).all()
+
+
+def test_result_does_not_depend_on_the_mini_batch(trained):
+    options = dict(seed=4, top_s=1, divisor=5.0, sharpen=True, sharpen_iterations=20, sharpen_step=3.0)
+    np.testing.assert_allclose(trained.sample(4, **options), trained.sample(15, **options)[:4], atol=2e-5)
+
+
+def test_target_may_be_a_higher_layer(trained):
+    options = dict(seed=4, top_s=1, divisor=5.0, sharpen=True, sharpen_iterations=40, sharpen_step=0.02)
+    _, own = trained.sample_traced(6, **options)
+    _, higher = trained.sample_traced(6, **options, layer_options={0: {"sharpen_target": 1}})
+    np.testing.assert_allclose(own[3], higher[3], rtol=1e-4)
+    assert abs(own[0][0] - higher[0][0]).min() > 1
+    assert (higher[0][-1] > higher[0][0]).all()
+
+
+def test_no_iterations_change_nothing(trained):
+    plain = trained.sample(3, seed=0, divisor=5.0)
+    np.testing.assert_array_equal(plain, trained.sample(3, seed=0, divisor=5.0, sharpen=True, sharpen_iterations=0))
+
+
+@pytest.mark.parametrize("config", ["F(3,2)-G(4)", "F(3,2)-G(4,independent)", "G(4)", "F(7,1)-G(4)"])
+def test_closed_form_of_the_gradient_is_that_of_automatic_differentiation(config):
+    shape = (7, 7, 2)
+    (stage,) = stages(DCGMM(config, shape).architecture)
+    rng = np.random.default_rng(0)
+    low_high = ((0.0, 1.0), (0.5, 4.0), (-1.0, 1.0))
+    shapes = stage.parameter_shapes
+    own = cgmm.Parameters(
+        *(tf.constant(rng.uniform(*r, size), tf.float32) for r, size in zip(low_high, shapes, strict=True))
+    )
+    x = tf.constant(rng.uniform(size=(3, *shape)), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        closed = log_likelihood(x, own, stage.patches)
+        log_p = cgmm.log_densities(x, cgmm.quadratic_form(own), stage.patches)
+        plain = cgmm.log_likelihood(log_p, axis=stage.patches.component_axis)
+    np.testing.assert_allclose(closed, plain, rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(closed, x), tape.gradient(plain, x), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,284 @@
+"""Training against the straightforward implementation, and what happens when it is interrupted or fails."""
+
+import numpy as np
+import pytest
+
+from benchmarks import naive_dcgmm as plain
+from benchmarks.train_step import INSTANCES, images
+from dcgmm import DCGMM, training
+from dcgmm.history import History
+from dcgmm.training import Batches, TrainingDiverged, TrainingOptions
+
+TINY = "F(2,1)-G(4)-F(2,2)-G(4,independent)"
+SHAPE = (5, 5, 1)
+
+
+def noise(n, seed=0):
+    """Images with some structure: one of three patterns, and noise."""
+    rng = np.random.default_rng(seed)
+    patterns = rng.uniform(size=(3, *SHAPE))
+    return np.clip(patterns[rng.integers(0, 3, n)] + 0.1 * rng.normal(size=(n, *SHAPE)), 0, 1).astype(np.float32)
+
+
+def naive_training(config, shape, start, x, steps, *, waits=0, **options):
+    """`steps` steps on the one batch x; cGMM layer L waits for the first `waits` of them, times L."""
+    model = plain.NaiveDCGMM(config, shape, **options)
+    model.set_parameters(start)
+    for step in range(steps):
+        model.train_step(x, learning=[step >= waits * layer for layer in range(len(model.cgmms))])
+    return model
+
+
+def distance(ours, theirs):
+    """Largest difference of each parameter, one dict per layer."""
+    return [{n: float(np.abs(a[n] - b[n]).max()) for n in a} for a, b in zip(ours, theirs, strict=True)]
+
+
+@pytest.mark.parametrize("name", "ABCDEFG")
+def test_instances_train_like_the_straightforward_implementation(name):
+    config, x = INSTANCES[name], images(3)
+    ours = DCGMM(config, input_shape=(28, 28, 1), seed=1)
+    start = ours.get_parameters()
+    theirs = naive_training(config, (28, 28, 1), start, x, steps=6).get_parameters()
+    ours.fit(x, epochs=6, batch_size=3, delay=0.0, measurements=0, progress=False)
+    for apart, moved in zip(
+        distance(ours.get_parameters(), theirs), distance(ours.get_parameters(), start), strict=True
+    ):
+        assert apart["mu"] < 1e-4 < 0.01 < moved["mu"]  # float32 against float32, in another order
+        assert apart["s"] < 0.02 * moved["s"]  # most of s stays at its bound
+        assert apart["w"] == moved["w"] == 0  # its factor is 0
+
+
+def test_every_rate_delays_and_independent_layers():
+    x = noise(8)
+    factors = {"rate_mu": 0.7, "rate_s": 0.5, "rate_w": 0.2}
+    ours = DCGMM(TINY, input_shape=SHAPE, seed=1, **factors)
+    start = ours.get_parameters()
+    theirs = naive_training(TINY, SHAPE, start, x, steps=30, waits=3, factors=tuple(factors.values()))
+    ours.fit(x, epochs=30, batch_size=8, measurements=0, progress=False)
+    for apart, moved in zip(
+        distance(ours.get_parameters(), theirs.get_parameters()), distance(ours.get_parameters(), start), strict=True
+    ):
+        assert max(apart.values()) < 2e-5 < 1e-3 < min(moved.values())
+
+
+def test_a_layer_waits_for_its_turn():
+    ours = DCGMM(TINY, input_shape=SHAPE, delay=0.5)
+    start = ours.get_parameters()
+    ours.fit(noise(8), iterations=20, batch_size=8, delay=1.0, progress=False)
+    first, second = distance(ours.get_parameters(), start)
+    assert first["mu"] > 0 and max(second.values()) == 0
+
+
+def test_sigma_and_rate_follow_the_control(monkeypatch):
+    """Through a whole annealing, on one batch: the smoothing ends, and both implementations end alike."""
+    x, controls = noise(8), []
+    original = training.Annealing._control
+
+    def observed(self, now):
+        original(self, now)
+        controls.append((self.sigma, self.learning_rate))
+
+    monkeypatch.setattr(training.Annealing, "_control", observed)
+    config, steps, options = "F(2,1)-G(4)", 1200, {"window": 20}
+    ours = DCGMM(config, input_shape=SHAPE, seed=1, **options)
+    theirs = plain.NaiveDCGMM(config, SHAPE)
+    theirs.set_parameters(ours.get_parameters())
+    theirs.cgmms[0]["annealing"].window = 20
+    for _ in range(steps):
+        theirs.train_step(x)
+    ours.fit(x, epochs=steps, batch_size=8, measurements=0, progress=False, sigma_end=0.01)
+    expected = theirs.cgmms[0]["annealing"]
+    assert expected.sigma < 0.1 * 0.25 * np.sqrt(8)  # it did shrink
+    sigma, learning_rate = controls[-1]
+    assert sigma == pytest.approx(expected.sigma) and learning_rate == pytest.approx(expected.learning_rate)
+    (apart,) = distance(ours.get_parameters(), theirs.get_parameters())
+    assert max(apart.values()) < 1e-3
+
+
+def test_classifier_trains_like_the_straightforward_implementation():
+    config = TINY + "-C(3,2)"
+    x, y = noise(8), np.arange(8) % 3
+    ours = DCGMM(config, input_shape=SHAPE, seed=1, delay=0.0)
+    parameters = ours.get_parameters()
+    theirs = plain.NaiveDCGMM(config, SHAPE, classifier_rate=0.05)
+    theirs.set_parameters(parameters)
+    for _ in range(20):
+        theirs.train_step(x, y)
+    order = Batches(x, 8, 1)
+    assert sorted(order.indices(0)) == list(range(8))
+    ours.fit(x, labels=y, epochs=20, batch_size=8, classifier_rate=0.05, measurements=0, progress=False)
+    *_, apart = distance(ours.get_parameters(), theirs.get_parameters())
+    *_, moved = distance(ours.get_parameters(), parameters)
+    assert apart["W"] < 1e-4 < 1e-2 < moved["W"] and apart["b"] < 1e-4
+    probabilities = ours.predict_proba(x)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(ours.predict(x), probabilities.argmax(1))
+
+
+def test_a_classifier_changes_nothing_below():
+    x, y = noise(40), np.arange(40) % 3
+    with_classifier = DCGMM(TINY + "-C(3)", input_shape=SHAPE, seed=1)
+    without = DCGMM(TINY, input_shape=SHAPE, seed=1)
+    with_classifier.fit(x, labels=y, epochs=5, batch_size=8, progress=False)
+    without.fit(x, epochs=5, batch_size=8, progress=False)
+    for a, b in zip(with_classifier.get_parameters()[:-1], without.get_parameters(), strict=True):
+        for name in b:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(5), np.arange(40), -np.ones(40, int), np.full(40, 0.5)])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(ValueError, match="label"):
+        DCGMM(TINY + "-C(3)", input_shape=SHAPE).fit(noise(40), labels=labels, epochs=1, progress=False)
+
+
+def test_a_model_without_classifier_predicts_nothing():
+    with pytest.raises((ValueError, NotImplementedError), match="classifier"):
+        DCGMM(TINY, input_shape=SHAPE).predict(noise(2))
+
+
+# ------------------------------------------------------------------------------------------------- interruptions
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("config", [TINY, TINY + "-C(3)"])
+def test_a_resumed_training_gives_the_same_bits(config, tmp_path, monkeypatch):
+    x, y = noise(40), np.arange(40) % 3
+    options = {
+        "epochs": 60,
+        "batch_size": 8,
+        "window": 25,
+        "measurements": 7,
+        "progress": False,
+        "validation": noise(40, 1),
+    }
+
+    def fit(**extra):
+        model = DCGMM(config, input_shape=SHAPE, seed=3)
+        return model, model.fit(x, labels=y, **options, **extra)
+
+    expected, expected_history = fit()
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    write, written = training.TrainingState.write, []
+
+    def write_and_die(self, *arguments):
+        write(self, *arguments)
+        written.append(self.iteration)
+        if len(written) in (3, 9):
+            raise Killed
+
+    monkeypatch.setattr(training.TrainingState, "write", write_and_die)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            fit(checkpoint=tmp_path / "state")
+    assert 0 < written[2] < written[3] < written[8] < 300  # it did go on where it was killed
+    resumed, history = fit(checkpoint=tmp_path / "state")
+    assert history == expected_history
+    for a, b in zip(resumed.get_parameters(), expected.get_parameters(), strict=True):
+        for name in b:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert not list((tmp_path / "state").iterdir())
+
+
+def interrupted(path, monkeypatch, **options):
+    """A training that dies right after its first checkpoint."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Trainer, "_check", lambda self, losses: self.checkpoint.exists() and die())
+        with pytest.raises(Killed):
+            DCGMM(TINY, input_shape=SHAPE).fit(noise(40), batch_size=8, progress=False, checkpoint=path, **options)
+    (state,) = path.iterdir()
+    return state
+
+
+def die():
+    raise Killed
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
+    interrupted(tmp_path, monkeypatch, epochs=20)
+    model = DCGMM(TINY, input_shape=SHAPE)
+    with pytest.raises(ValueError, match="epochs"):
+        model.fit(noise(40), batch_size=8, epochs=30, progress=False, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:]])
+def test_a_damaged_checkpoint_is_not_believed(damage, tmp_path, monkeypatch):
+    state = interrupted(tmp_path, monkeypatch, epochs=20)
+    state.write_bytes(damage(state.read_bytes()))
+    resumed, fresh = DCGMM(TINY, input_shape=SHAPE), DCGMM(TINY, input_shape=SHAPE)
+    resumed.fit(noise(40), batch_size=8, epochs=20, progress=False, checkpoint=tmp_path)
+    fresh.fit(noise(40), batch_size=8, epochs=20, progress=False)
+    for a, b in zip(resumed.get_parameters(), fresh.get_parameters(), strict=True):
+        np.testing.assert_array_equal(a["mu"], b["mu"])
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:]])
+def test_a_damaged_model_is_named(damage, tmp_path):
+    DCGMM(TINY, input_shape=SHAPE).save(tmp_path)
+    file = tmp_path / "parameters.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=r"parameters\.safetensors"):
+        DCGMM.load(tmp_path)
+
+
+def test_no_model_to_load(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no saved DCGMM"):
+        DCGMM.load(tmp_path / "nothing")
+
+
+# ------------------------------------------------------------------------------------------------- failures, options
+
+
+def test_a_loss_that_is_not_a_number_stops_training():
+    model = DCGMM(TINY, input_shape=SHAPE)
+    start = model.get_parameters()
+    with pytest.raises(TrainingDiverged, match=r"layer 0 .* iteration \d+ .* learning rate 1e\+30"):
+        model.fit(noise(40), epochs=10, batch_size=8, learning_rate=1e30, progress=False)
+    assert max(distance(model.get_parameters(), start)[0].values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("epochs", 0), ("batch_size", -1), ("learning_rate", 0.0), ("iterations", 0), ("delay", -0.1), ("window", 0)],
+)
+def test_options_outside_their_range_are_refused(option, value):
+    with pytest.raises(ValueError, match=option):
+        TrainingOptions(**{option: value})
+
+
+def test_a_misspelt_option_is_refused_with_its_name():
+    with pytest.raises(TypeError, match="'epoch'"):
+        DCGMM(TINY, input_shape=SHAPE, epoch=3)
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    x = np.arange(23, dtype=np.float32).reshape(23, 1, 1, 1)
+    batches = Batches(x, 5, seed=2)
+    epoch = np.concatenate([batches.indices(step) for step in range(4)])
+    assert len(set(epoch.tolist())) == 20  # nobody twice in an epoch, the rest is left out
+    again = Batches(x, 5, seed=2)
+    np.testing.assert_array_equal(again.indices(7), batches.indices(7))
+    np.testing.assert_array_equal(again.indices(2), epoch[10:15])
+    assert not np.array_equal(Batches(x, 5, seed=3).indices(0), epoch[:5])
+    images_of_chunk, indices = batches.chunk(2, 3)
+    np.testing.assert_array_equal(images_of_chunk[..., 0, 0, 0], indices)
+
+
+def test_history_of_an_untrained_layer_is_there_too():
+    model = DCGMM(TINY, input_shape=SHAPE)
+    x = noise(40)
+    before = model.score_layers(x).mean(axis=0)
+    history = model.fit(x, validation={"validation": x, "test": x[::-1]}, iterations=20, measurements=4, batch_size=8)
+    assert isinstance(history, History)
+    assert {row.split for row in history} == {"train", "validation", "test"}
+    assert sorted({row.step for row in history}) == [0, 5, 10, 15, 20]
+    first = [row.log_likelihood for row in history if row.step == 0 and row.split == "validation"]
+    last = [row.log_likelihood for row in history if row.step == 20 and row.split == "train"]
+    np.testing.assert_allclose(first, before, rtol=1e-5)
+    np.testing.assert_allclose(last, model.score_layers(x).mean(axis=0), rtol=1e-5)
+    assert last[0] > first[0]

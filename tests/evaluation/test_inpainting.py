@@ -1,0 +1,102 @@
+"""Masks, the measures of completions, Table IV and the panels of the figures of images."""
+
+import numpy as np
+import pytest
+
+from evaluation.config import Plan
+from evaluation.errors import UserError
+from evaluation.inpainting import MASKS, completion_measures, known_pixels
+from evaluation.metrics import tidy_frame, tidy_row
+from evaluation.pictures import picture_inputs, picture_options, pictures, sampling_options
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_masks_erase_the_part_they_name(mask):
+    known = known_pixels(mask, 3, 28, 28, seed=1)
+    assert known.shape == (3, 28, 28) and known.dtype == bool
+    erased = {"right": 28 * 14, "left": 28 * 14, "random": 28 * 14, "centre": 14 * 14}[mask]
+    assert ((~known).sum((1, 2)) == erased).all()
+    rows, columns = np.nonzero(~known[0])
+    low, high = {"right": (14, 27), "left": (0, 13), "random": (0, 27), "centre": (7, 20)}[mask]
+    assert (columns.min(), columns.max()) == (low, high)
+    assert (rows.min(), rows.max()) == ((7, 20) if mask == "centre" else (0, 27))
+    assert (known[0] == known[1]).all() == (mask != "random")
+    np.testing.assert_array_equal(known, known_pixels(mask, 3, 28, 28, seed=1))
+
+
+def test_masks_of_odd_width_leave_the_middle_column_known():
+    assert known_pixels("right", 1, 3, 5)[0].sum(1).tolist() == [3, 3, 3]
+    assert known_pixels("left", 1, 3, 5)[0, 0].tolist() == [False, False, True, True, True]
+
+
+def test_unknown_mask_is_refused():
+    with pytest.raises(UserError, match="'top'"):
+        known_pixels("top", 1, 4, 4)
+
+
+def test_error_counts_unknown_pixels_only():
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (4, 12, 12, 3)).astype(np.float32)
+    known = known_pixels("right", 4, 12, 12)
+    same = completion_measures(x, x, known)
+    assert same["mse"] == 0 and same["ssim"] == pytest.approx(1)
+    off = x + np.where(known[..., None], 0.0, 0.1)
+    measures = completion_measures(x, off, known)
+    assert measures["mse"] == pytest.approx(0.01, rel=1e-5)
+    assert 0.3 < measures["ssim"] < 1
+
+
+def plan(**experiments):
+    return Plan({"profile": "p", "results": "r", "seeds": 2, "experiments": experiments})
+
+
+def test_figures_of_samples_follow_the_order_of_the_data_sets():
+    sampling = {
+        "datasets": ["mnist", "fashion_mnist"],
+        "models": ["dcgmm-a", "dcgmm-f"],
+        "pooled": ["dcgmm-c"],
+        "alphabet": "dcgmm-b",
+        "seeds": 1,
+    }
+    found = pictures(plan(sampling=sampling))
+    assert set(found) == {"fig_5", "fig_9", "fig_12", "fig_13", "fig_14"}
+    assert [p.label for p in found["fig_5"]] == ["DCGMM-C (no sharpening)", "DCGMM-C (sharpening)"]
+    assert found["fig_13"][1].files == ("grids/plain/fashion_mnist/all/dcgmm-f/seed0.npz",)
+    assert [p.label for p in found["fig_14"]] == ["MNIST", "Fashion-MNIST"]
+    of_mnist = plan(sampling={**sampling, "datasets": ["mnist"]})
+    assert set(pictures(of_mnist)) == {"fig_5", "fig_12", "fig_14"}
+    assert picture_inputs(of_mnist, "fig_12") == [
+        "r/stamps/grid_plain/mnist/dcgmm-a/all/0.json",
+        "r/stamps/grid_plain/mnist/dcgmm-f/all/0.json",
+    ]
+
+
+def test_figure_7_mixes_a_model_of_each_class_and_names_the_data_set():
+    svhn = plan(svhn={"datasets": ["photos"], "models": ["dcgmm-a-svhn", "vae"], "classes": [0, 1], "seeds": 1})
+    first, second = pictures(svhn)["fig_7"]
+    assert [f.split("/")[3] for f in first.files] == ["only0", "only1"] and len(second.files) == 1
+    assert "all" in second.files[0]
+    assert picture_options(svhn, "fig_7").endswith("--dataset photos")
+
+
+def test_sampling_options_come_from_the_catalogue():
+    sampling = plan(sampling={"datasets": ["mnist"], "pooled": ["dcgmm-c"]})
+    assert "divisor=20" in sampling_options(sampling, "dcgmm-c")
+    assert "sharpen=true" not in sampling_options(sampling, "dcgmm-c")
+    assert "sharpen=true" in sampling_options(sampling, "dcgmm-c", "sharpened")
+
+
+def test_table_4_marks_the_literature():
+    from evaluation.classification_table import classification_table
+
+    rows = [
+        tidy_row(
+            protocol="both", experiment="classification", dataset="mnist", model="dcgmm-b-classifier", seed=seed,
+            metric="accuracy", value=value, params={},
+        )
+        for seed, value in enumerate((97.0, 98.0))
+    ]  # fmt: skip
+    table = classification_table(tidy_frame(rows), {"dcgmm-b-classifier": "DCGMM-B"})
+    assert table.rows[0] == ["DCGMM-B", "98.0 ± 0.1", "97.5 ± 0.7", "89.6 ± 0.2", "–"]
+    assert table.rows[1][:3] == ["RAT-SPN (literature)", "98.19", "–"]
+    assert [row[0] for row in table.rows[1:]] == ["RAT-SPN (literature)", "DGC-SPN (literature)"]
+    assert list(table.data["source"]) == ["run"] * 2 + ["literature"] * 4

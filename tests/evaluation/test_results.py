@@ -1,0 +1,351 @@
+"""From scores to tables, figures and verdicts, on numbers made up for the purpose."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.cli import main
+from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compare, compare_variants, page, verdict
+from evaluation.config import Plan
+from evaluation.errors import UserError
+from evaluation.metrics import auroc, tidy_frame, tidy_row
+from evaluation.outliers import inliers_and_outliers, outlier_class, outlier_rows
+from evaluation.runs import read_runs, write_runs
+from evaluation.scoring import read_scores, write_scores
+from evaluation.selection import selected_results
+from evaluation.tables import (
+    grid_table,
+    latex,
+    markdown,
+    outlier_class_table,
+    outlier_table_dcgmm,
+    outlier_table_models,
+    with_std,
+    write,
+)
+
+RECORD = {
+    "name": "dcgmm-a",
+    "model": "dcgmm-a",
+    "protocol": "both",
+    "point": {},
+    "dataset": "mnist",
+    "subset": "not0",
+    "seed": 0,
+    "parameters": 10,
+    "seconds": 1.5,
+}
+
+
+def scores(seed=0, shift=1.0):
+    rng = np.random.default_rng(seed)
+    label = np.tile(np.arange(10), 40)
+    frame = pd.DataFrame({"split": np.repeat(["validation", "test"], 200), "label": label})
+    frame["layer_0"] = rng.normal(size=400)
+    frame["score"] = frame["layer_1"] = rng.normal(size=400) + shift * (label != 0)
+    return frame
+
+
+def rows(model, values, dataset="mnist", protocol="both", metric="auroc", **point):
+    params = {"outlier_class": 0, **point}
+    return [
+        tidy_row(
+            protocol=protocol,
+            experiment="outliers",
+            dataset=dataset,
+            model=model,
+            params=params,
+            seed=seed,
+            metric=metric,
+            value=value,
+        )
+        for seed, value in enumerate(values)
+    ]
+
+
+def plan(**outliers):
+    settings = {"datasets": ["mnist"], "models": ["dcgmm-a", "dcgmm-e", "gmm"], **outliers}
+    return Plan({"profile": "test", "seeds": 2, "experiments": {"outliers": settings}})
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_class_left_out_is_the_outlier():
+    frame = scores()
+    inliers, outliers = inliers_and_outliers(frame, "test", "not0")
+    test = frame[frame["split"] == "test"]
+    assert sorted(inliers) == sorted(test["score"][test["label"] != 0])
+    assert sorted(outliers) == sorted(test["score"][test["label"] == 0])
+    assert outlier_class("not7") == 7
+    for subset in ("all", "only3", "not"):
+        with pytest.raises(UserError, match=subset):
+            outlier_class(subset)
+
+
+def test_every_layer_has_its_row():
+    frame = scores()
+    values = {row["metric"]: row["value"] for row in outlier_rows(frame, RECORD)}
+    assert values["auroc"] == values["auroc_layer_1"] == auroc(*inliers_and_outliers(frame, "test", "not0"))
+    assert values["auroc_layer_0"] == auroc(*inliers_and_outliers(frame, "test", "not0", "layer_0"))
+    assert values["auroc_validation"] == auroc(*inliers_and_outliers(frame, "validation", "not0"))
+    assert values["auroc_validation"] != values["auroc"]
+    assert values["log_likelihood"] == inliers_and_outliers(frame, "test", "not0")[0].mean()
+    assert {"auroc_100_thresholds", "auroc_100_thresholds_layer_0", "parameters", "seconds"} <= values.keys()
+
+
+def test_runs_on_a_command_line_there_and_back():
+    runs = [("b+x=1", "not0", 0), ("a", "not0", 0), ("a", "not0", 1), ("a", "not1", 0), ("a", "not1", 1)]
+    words = write_runs(runs)
+    assert words == ["b+x=1:not0:0", "a:not0,not1:0,1"]
+    assert sorted(read_runs(words)) == sorted(runs)
+    with pytest.raises(UserError, match="VARIANT:SUBSETS:SEEDS"):
+        list(read_runs(["a:not0"]))
+
+
+def test_outliers_from_the_command_line(tmp_path):
+    for seed in (0, 1):
+        path = tmp_path / f"scores/mnist/not0/dcgmm-a/seed{seed}.parquet"
+        write_scores(path, scores(seed), {**RECORD, "seed": seed})
+        pd.testing.assert_frame_equal(read_scores(path)[0], scores(seed))
+    common = [
+        "outliers",
+        "--dataset",
+        "mnist",
+        "--scores",
+        str(tmp_path / "scores"),
+        "--out",
+        str(tmp_path / "o.parquet"),
+    ]
+    assert main([*common, "--run", "dcgmm-a:not0:0,1"]) == 0
+    frame = pd.read_parquet(tmp_path / "o.parquet")
+    assert list(frame["seed"].unique()) == [0, 1]
+    assert set(frame["params"]) == {'{"outlier_class":0}'}
+    assert main([*common, "--run", "dcgmm-a:not0:0,1,2"]) != 0
+
+
+# --- selection -------------------------------------------------------------------------------------------------------
+
+
+def grid():
+    """Point 1 is best on test, point 2 on validation; point 3 has the best single seed."""
+    test = {1: [80, 82], 2: [70, 72], 3: [10, 99]}
+    validation = {1: [60, 60], 2: [65, 65], 3: [1, 1]}
+    found = []
+    for depth in (1, 2, 3):
+        found += rows("gmm", test[depth], depth=depth)
+        found += rows("gmm", validation[depth], depth=depth, metric="auroc_validation")
+    return tidy_frame(found)
+
+
+@pytest.mark.parametrize(("protocol", "depth", "mean"), [("paper", 1, 81.0), ("clean", 2, 71.0)])
+def test_grid_points_are_chosen_by_the_mean_over_seeds(protocol, depth, mean):
+    chosen = selected_results(grid(), protocol).query("metric == 'auroc'")
+    assert list(chosen["point"]) == [json.dumps({"depth": depth}, separators=(",", ":"))]
+    assert list(chosen["mean"]) == [mean]
+
+
+def test_a_protocol_sees_only_its_own_results():
+    found = rows("gmm", [80], protocol="paper") + rows("gmm", [70], protocol="clean")
+    found += rows("gmm", [1], protocol="paper", metric="auroc_validation")
+    found += rows("gmm", [1], protocol="clean", metric="auroc_validation")
+    for protocol, value in (("paper", 80.0), ("clean", 70.0)):
+        assert list(selected_results(tidy_frame(found), protocol).query("metric == 'auroc'")["mean"]) == [value]
+
+
+def test_other_outlier_classes_do_not_mix_in():
+    found = rows("gmm", [80, 82]) + rows("gmm", [10, 12], outlier_class=3)
+    found += rows("gmm", [1, 1], metric="auroc_validation") + rows(
+        "gmm", [9, 9], metric="auroc_validation", outlier_class=3
+    )
+    assert list(selected_results(tidy_frame(found), "paper").query("metric == 'auroc'")["mean"]) == [81.0]
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def two_models():
+    found = rows("dcgmm-a", [95.0, 96.0]) + rows("dcgmm-a", [94.0, 95.0], metric="auroc_100_thresholds")
+    found += rows("dcgmm-a", [90, 90], metric="auroc_validation") + rows("gmm", [88.0, 88.0])
+    found += rows("gmm", [80, 80], metric="auroc_validation")
+    return tidy_frame(found)
+
+
+def test_table_1_has_published_and_both_areas():
+    table = outlier_table_dcgmm(two_models(), {"dcgmm-a": "DCGMM-A", "dcgmm-b": "DCGMM-B"})
+    assert list(table.columns) == ["model", "MNIST published", "MNIST AUROC", "MNIST 100 thresholds"]
+    assert list(map(list, table.rows)) == [
+        ["DCGMM-A", "95.4 ± 0.2", "95.5 ± 0.7", "94.5 ± 0.7"],
+        ["DCGMM-B", "93.3 ± 0.5", "–", "–"],
+    ]
+
+
+def test_table_2_splits_models_with_two_protocols():
+    table = outlier_table_models(two_models(), {"dcgmm-a": "DCGMM-A", "gmm": "GMM"})
+    assert [row[0] for row in table.rows] == ["DCGMM-A", "GMM"]
+    table = outlier_table_models(grid(), {"gmm": "GMM"})
+    assert [(row[0], row[2]) for row in table.rows] == [("GMM (paper)", "81.0 ± 1.4"), ("GMM (clean)", "71.0 ± 1.4")]
+
+
+def test_every_grid_point_is_listed_with_who_chose_it():
+    frame = grid_table(grid(), {"gmm": "GMM"}).data
+    assert list(frame["auroc"]) == [81.0, 71.0, 54.5]
+    assert list(frame["auroc_validation"]) == [60.0, 65.0, 1.0]
+    assert list(frame["chosen_by"]) == ["paper", "clean", ""]
+
+
+def test_classes_left_out_in_turn():
+    found = [*rows("gmm", [80, 82]), *rows("gmm", [1, 1], metric="auroc_validation"), *rows("dcgmm-a", [5, 5])]
+    found += rows("dcgmm-a", [5, 5], metric="auroc_validation")
+    found += rows("gmm", [10, 12], outlier_class=3) + rows("gmm", [9, 9], metric="auroc_validation", outlier_class=3)
+    table = outlier_class_table(tidy_frame(found), {"gmm": "GMM", "dcgmm-a": "DCGMM-A"})
+    assert [[row[0], row[2], row[5]] for row in table.rows] == [["GMM", "81.0 ± 1.4", "11.0 ± 1.4"]]
+    assert set(table.data["outlier_class"]) == {0, 3}
+
+
+def test_a_table_in_three_formats(tmp_path):
+    write(outlier_table_dcgmm(two_models(), {"dcgmm-a": "DCGMM-A"}), tmp_path / "t.csv", "50 % & more_")
+    (first, *_) = csv.DictReader((tmp_path / "t.csv").open())
+    assert (float(first["mean"]), float(first["published"]), first["n"]) == (95.5, 95.4, "2")
+    assert float(first["low"]) <= 95.5 <= float(first["high"])
+    assert "| DCGMM-A | 95.4 ± 0.2 | 95.5 ± 0.7 | 94.5 ± 0.7 |" in (tmp_path / "t.md").read_text()
+    tex = (tmp_path / "t.tex").read_text()
+    assert r"DCGMM-A & 95.4 $\pm$ 0.2 & 95.5 $\pm$ 0.7 & 94.5 $\pm$ 0.7 \\" in tex
+    assert r"50 \% \& more\_" in tex
+    assert tex.count("{") == tex.count("}")
+
+
+def test_cells():
+    assert with_std(95.44, 0.21) == "95.4 ± 0.2"
+    assert with_std(95.44, float("nan")) == "95.4"
+    assert with_std(float("nan"), None) == "–"
+    assert markdown(["a", "b"], [["x|y", "1"]]).splitlines()[1:] == ["| --- | ---: |", "| x\\|y | 1 |"]
+    assert r"\textbackslash{}" in latex(["a"], [["\\"]], "c")
+
+
+@pytest.mark.parametrize("table", ["table_5", "table_6"])
+def test_architectures_from_the_notation(table, tmp_path):
+    assert main(["table", table, "--out", str(tmp_path / "t.csv")]) == 0
+    frame = pd.read_csv(tmp_path / "t.csv")
+    if table == "table_5":
+        assert list(frame["parameters"]) == list(frame["published"])
+        assert len(frame) == 7
+    else:
+        b = frame[frame["model"] == "DCGMM-B"]
+        assert list(b["output (H, W, C)"]) == ["11×11×64", "11×11×49", "1×1×5929", "1×1×49"]
+
+
+# --- comparison ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("printed", "std", "ours", "our_std", "unit", "expected"),
+    [
+        (95.4, 0.2, 95.4, 0.2, "percent", REPRODUCED),
+        (95.4, 0.2, 94.4, 0.0, "percent", REPRODUCED),  # exactly one point
+        (95.4, 0.2, 94.3, 0.2, "percent", CLOSE),
+        (95.4, 1.0, 92.6, 1.0, "percent", REPRODUCED),  # 2.8 within two combined standard deviations
+        (95.4, 0.2, 92.4, 0.2, "percent", CLOSE),  # exactly three points
+        (95.4, 0.2, 92.3, 0.2, "percent", NOT_REPRODUCED),
+        (95.4, float("nan"), 96.0, float("nan"), "percent", REPRODUCED),
+        (95.4, 0.2, float("nan"), float("nan"), "percent", NOT_RUN),
+        (38416, float("nan"), 38416, float("nan"), "count", REPRODUCED),
+        (38416, float("nan"), 38417, float("nan"), "count", NOT_REPRODUCED),
+    ],
+)
+def test_verdicts(printed, std, ours, our_std, unit, expected):
+    assert verdict(printed, std, ours, our_std, unit) == expected
+
+
+def cell(frame, table, model, dataset="mnist", protocol="paper"):
+    found = frame.query("table == @table and model == @model and dataset == @dataset and protocol == @protocol")
+    return found.iloc[0]
+
+
+def test_every_printed_number_has_a_verdict_and_what_was_not_run_a_reason():
+    frame = compare(two_models(), plan())
+    assert set(frame["verdict"]) <= {REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN}
+    a = cell(frame, "table_1", "DCGMM-A")
+    assert (a["ours"], a["verdict"]) == (95.5, REPRODUCED)
+    assert abs(a["difference"] - 0.1) < 1e-9
+    assert (frame[frame["verdict"] == NOT_RUN]["remark"] != "").all()
+    assert "Fashion-MNIST" in cell(frame, "table_1", "DCGMM-A", "fashion_mnist")["remark"]
+    assert "DCGMM-B" in cell(frame, "table_1", "DCGMM-B")["remark"]
+    assert "not finished" in cell(frame, "table_1", "DCGMM-E")["remark"]
+    assert "judge" in cell(frame, "table_3", "DCGMM-A")["remark"]
+    assert (frame.query("table == 'table_5'")["verdict"] == REPRODUCED).all()
+
+
+def test_the_page_starts_with_the_totals():
+    frame = compare(two_models(), plan())
+    text = page(frame, compare_variants(two_models(), plan()), "my title")
+    counted = frame[frame["protocol"] == "paper"]["verdict"].value_counts()
+    total = f"- paper: {counted[REPRODUCED]} reproduced"
+    assert total in text.split("##")[0]
+    assert "| DCGMM-A | MNIST | 95.4 ± 0.2 | 95.5 ± 0.7 | +0.1 | reproduced |" in text
+
+
+def test_a_variant_is_compared_with_what_it_is_a_variant_of():
+    found = rows("dcgmm-e-independent", [90, 92]) + rows("dcgmm-e-independent", [1, 1], metric="auroc_validation")
+    variants = compare_variants(tidy_frame(found), plan(models=["dcgmm-e-independent"]))
+    assert list(variants["model"]) == ["DCGMM-E, independent"]
+    assert (list(variants["published"]), list(variants["ours"])) == ([92.8], [91.0])
+
+
+def test_compare_finds_a_run_by_its_profile(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("results/mine/metrics").mkdir(parents=True)
+    two_models().to_parquet("results/mine/metrics/outliers_mnist.parquet")
+    Path("results/mine/profile.json").write_text(plan().as_json())
+    assert main(["compare", "--profile", "mine", "--out", "c.md"]) == 0
+    assert "paper: " in capsys.readouterr().out
+    assert Path("c.md").is_file()
+    assert Path("c.csv").is_file()
+    assert main(["compare", "--profile", "yours"]) != 0
+    assert "'yours'" in capsys.readouterr().err
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def is_picture(path):
+    return (
+        path.with_suffix(".png").read_bytes()[:4] == b"\x89PNG" and path.with_suffix(".pdf").read_bytes()[:4] == b"%PDF"
+    )
+
+
+def test_fig_10_and_fig_4(tmp_path):
+    write_scores(tmp_path / "scores/mnist/not0/dcgmm-a/seed0.parquet", scores(), RECORD)
+    panel = "DCGMM-A=mnist/not0/dcgmm-a/seed0"
+    out = tmp_path / "fig_10.png"
+    words = ["figure", "fig_10", "--scores", str(tmp_path / "scores"), "--panel", panel, "--panel", panel]
+    assert main([*words, "--out", str(out)]) == 0
+    assert is_picture(out)
+    dynamics = [
+        tidy_row(
+            protocol="both",
+            experiment="dynamics",
+            dataset="mnist",
+            model="dcgmm-f",
+            params={"step": step, "split": "test"},
+            seed=0,
+            metric=f"log_likelihood_layer_{layer}",
+            value=step * layer,
+        )
+        for step in range(3)
+        for layer in range(2)
+    ]
+    tidy_frame(dynamics).to_parquet(tmp_path / "d.parquet")
+    assert (
+        main(["figure", "fig_4", "--metrics", str(tmp_path / "d.parquet"), "--out", str(tmp_path / "fig_4.png")]) == 0
+    )
+    assert is_picture(tmp_path / "fig_4.png")
+
+
+def test_a_figure_without_its_input_says_what_is_missing(tmp_path, capsys):
+    assert main(["figure", "fig_10", "--out", str(tmp_path / "f.png")]) != 0
+    assert "--panel" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+"""The DAG itself: what it refuses, what it lists, and that killing it loses nothing."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY_MODELS = ROOT / "tests/evaluation/toy_models.py"
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "OMP_NUM_THREADS": "1",
+}
+TINY = {
+    "profile": "tiny",
+    "seeds": 2,
+    "packing": {"seeds_per_job": 2},
+    "models": {"slow": {"factory": "toy_models:Brightness", "params": {"pause": 0.0}, "label": "Slow"}},
+    "experiments": {
+        "outliers": {"datasets": ["digits"], "models": ["slow"], "curves": [["slow", "digits"]]},
+    },
+}
+WANTED = ["tables/table_2_outliers_models.csv", "tables/table_2_outliers_models.md", "compare.md"]
+TARGETS = [f"results/tiny/{name}" for name in WANTED]
+
+
+def command(*words):
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *map(str, words)]
+
+
+def snakemake(*words, cwd=ROOT):
+    return subprocess.run(command(*words), cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def place(folder, config=None):
+    """A folder to run in: a configuration and the model that it names."""
+    folder.mkdir()
+    shutil.copy(TOY_MODELS, folder)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config or TINY))
+    return folder
+
+
+def tables(folder):
+    return {name: (folder / "results/tiny" / name).read_text() for name in WANTED}
+
+
+def run_tiny(folder):
+    done = snakemake(*TARGETS, "--cores", 2, "--configfile", "tiny.yaml", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = place(tmp_path_factory.mktemp("runs") / "undisturbed")
+    run_tiny(folder)
+    return folder
+
+
+def test_a_misspelt_key_is_refused_before_any_job_starts(tmp_path):
+    folder = place(tmp_path / "run", {**TINY, "sedes": 3})
+    done = snakemake("--cores", 1, "--configfile", "tiny.yaml", cwd=folder)
+    assert done.returncode != 0
+    assert "'sedes'; did you mean 'seeds'?" in done.stdout + done.stderr
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "cpu", "paper"])
+def test_the_whole_dag_is_listed(profile):
+    done = snakemake("--dry-run", "--configfile", f"config/{profile}.yaml", "--config", "results=nowhere")
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    for rule in ("train", "score", "outliers", "dynamics", "outlier_table", "fig_4", "fig_10", "compare"):
+        assert f"rule {rule}:" in text
+
+
+def test_without_a_profile_it_is_quick():
+    done = snakemake("results/quick/compare.md", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_second_run_does_nothing(undisturbed):
+    assert "Nothing to be done" in run_tiny(undisturbed)
+
+
+def test_a_changed_model_is_the_only_one_trained_again(undisturbed, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    two = {**TINY, "models": {**TINY["models"], "other": {"extends": "slow", "params": {"offset": 0.5}}}}
+    two["experiments"] = {"outliers": {"datasets": ["digits"], "models": ["slow", "other"]}}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(two))
+    assert "--name other" in run_tiny(folder)
+    two["models"]["other"]["params"] = {"offset": 0.7}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(two))
+    second = run_tiny(folder)
+    assert '"offset":0.7' in second
+    assert "--name slow" not in second
+
+
+def test_packing_changes_jobs_and_not_tables(undisturbed, tmp_path):
+    folder = place(tmp_path / "run", {**TINY, "packing": {"seeds_per_job": 1}})
+    text = run_tiny(folder)
+    assert "--seed 1 " in text
+    assert tables(folder) == tables(undisturbed)
+
+
+def test_a_failing_job_shows_its_own_message_and_names_its_log(tmp_path):
+    failing = {**TINY["models"]["slow"], "params": {"fail": True}}
+    folder = place(tmp_path / "run", {**TINY, "models": {"slow": failing}})
+    done = snakemake("--cores", 1, "--configfile", "tiny.yaml", "--retries", 0, cwd=folder)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "seed 1 is told to fail" in text
+    assert "results/tiny/logs/train/digits/slow/not0/0,1.log" in text
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("victim", ["snakemake alone", "snakemake and its jobs"])
+def test_sigkill_in_mid_training_loses_nothing(victim, tmp_path):
+    """Paused training steps leave time to kill in the middle; the model's numbers do not depend on the pauses."""
+    paused = {"models": {"slow": {**TINY["models"]["slow"], "params": {"pause": 0.15}}}}
+    unpaused = {"models": {"slow": {**TINY["models"]["slow"], "params": {"pause": 1e-4}}}}
+    whole = place(tmp_path / "whole", {**TINY, **unpaused})
+    run_tiny(whole)
+
+    folder = place(tmp_path / "killed", {**TINY, **paused})
+    words = [*TARGETS, "--cores", 2, "--configfile", "tiny.yaml"]
+    with subprocess.Popen(
+        command(*words), cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        models = folder / "results/tiny/models/digits/not0/slow"
+        wait_for(lambda: list(models.glob(".seed0.*.checkpoint/state.json")))
+        if victim == "snakemake alone":
+            os.kill(running.pid, signal.SIGKILL)
+        else:
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert not (models / "seed0").exists()
+    run_tiny(folder)
+    log = (folder / "results/tiny/logs/train/digits/slow/not0/0,1.log").read_text()
+    assert ("waiting for it" if victim == "snakemake alone" else "resumed after step") in log
+    assert tables(folder) == tables(whole)
+    assert not [path for path in models.iterdir() if path.is_dir() and path.name.startswith(".")]
+    assert "Nothing to be done" in run_tiny(folder)
+
+
+def test_two_runs_in_one_folder_keep_apart(undisturbed):
+    from filelock import FileLock
+
+    with FileLock(undisturbed / "results/tiny/.running.lock"):
+        done = snakemake(TARGETS[0], "--cores", 1, "--configfile", "tiny.yaml", "--force", cwd=undisturbed)
+    assert done.returncode != 0
+    assert "another run is working" in done.stdout + done.stderr
+
+
+def test_the_workflow_is_clean():
+    done = snakemake("--lint", "--configfile", "config/smoke.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr

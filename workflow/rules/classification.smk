@@ -1,0 +1,53 @@
+# Table IV: models with a classifier on top.
+CLASSIFICATION_METRICS = [
+    path
+    for dataset in PLAN.datasets("classification")
+    for path in add_outputs(METRICS, f"metrics/classification_{dataset}", ".parquet")
+]
+
+if CLASSIFICATION_METRICS:
+    add_outputs(TABLES, "tables/table_4_classification", ".csv", ".md", ".tex")
+
+
+rule classification:
+    input:
+        lambda wildcards: PLAN.stamps(
+            "train", "classification", dataset=wildcards.dataset
+        ),
+    output:
+        f"{ROOT}/metrics/classification_{{dataset}}.parquet",
+    log:
+        f"{ROOT}/logs/classification/{{dataset}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    shell:
+        "bench classify --trained {input} --out {output} --threads {threads} > {log} 2>&1"
+
+
+rule table_4:
+    input:
+        CLASSIFICATION_METRICS,
+    output:
+        csv=report(
+            f"{ROOT}/tables/table_4_classification.csv",
+            caption="../report/table_4.rst",
+            category="Classification",
+        ),
+        others=multiext(f"{ROOT}/tables/table_4_classification", ".md", ".tex"),
+    log:
+        f"{ROOT}/logs/tables/table_4.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        rows=PLAN.row_options("classification"),
+        title=PLAN.title,
+    shell:
+        "bench table table_4 --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"

@@ -1,0 +1,33 @@
+# What every stage needs: the expanded configuration, and the lists that the stages' outputs are added to.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from evaluation.config import Plan
+from evaluation.errors import UserError
+from evaluation.running import hold
+
+try:
+    PLAN = Plan(config, where=" ".join(map(str, workflow.configfiles)) or "config")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+ROOT = PLAN.root
+METRICS, TABLES, FIGURES = [], [], []
+
+
+wildcard_constraints:
+    dataset="[a-z_]+",
+    variant="[^/]+",
+    subsets="[a-z0-9,]+",
+    seeds="[0-9,]+",
+
+
+def add_outputs(collection, stem, *suffixes):
+    """Enter an output in METRICS, TABLES or FIGURES, and give its paths."""
+    paths = [f"{ROOT}/{stem}{suffix}" for suffix in suffixes]
+    collection.extend(paths)
+    return paths

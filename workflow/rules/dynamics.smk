@@ -1,0 +1,53 @@
+# Fig. 4: test loss of every layer over training time.
+DYNAMICS_METRICS = [
+    path
+    for dataset in PLAN.datasets("dynamics")
+    for path in add_outputs(METRICS, f"metrics/dynamics_{dataset}", ".parquet")
+]
+
+if DYNAMICS_METRICS:
+    add_outputs(FIGURES, "figures/fig_4_dynamics", ".png", ".pdf")
+
+
+rule dynamics:
+    input:
+        lambda wildcards: PLAN.stamps("train", "dynamics", dataset=wildcards.dataset),
+    output:
+        f"{ROOT}/metrics/dynamics_{{dataset}}.parquet",
+    log:
+        f"{ROOT}/logs/dynamics/{{dataset}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        runs=lambda wildcards: PLAN.run_options("dynamics", wildcards.dataset),
+        models=f"{ROOT}/models",
+    shell:
+        "bench dynamics --dataset {wildcards.dataset} {params.runs} --models {params.models} --out {output} > {log} 2>&1"
+
+
+rule fig_4:
+    input:
+        DYNAMICS_METRICS,
+    output:
+        png=report(
+            f"{ROOT}/figures/fig_4_dynamics.png",
+            caption="../report/fig_4.rst",
+            category="Training",
+        ),
+        pdf=f"{ROOT}/figures/fig_4_dynamics.pdf",
+    log:
+        f"{ROOT}/logs/figures/fig_4.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        title=PLAN.title,
+    shell:
+        "bench figure fig_4 --metrics {input} --title {params.title:q} --out {output.png} > {log} 2>&1"

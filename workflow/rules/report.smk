@@ -1,0 +1,85 @@
+# What every run ends with: the architectures, the comparison with the paper, where the numbers come from.
+add_outputs(TABLES, "tables/table_5_architectures", ".csv", ".md", ".tex")
+add_outputs(TABLES, "tables/table_6_layers", ".csv", ".md", ".tex")
+
+
+rule profile:
+    output:
+        f"{ROOT}/profile.json",
+    log:
+        f"{ROOT}/logs/profile.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    params:
+        content=PLAN.as_json(),
+    shell:
+        "printf '%s\n' {params.content:q} > {output} 2> {log}"
+
+
+rule architectures:
+    output:
+        csv=report(
+            f"{ROOT}/tables/{{table,table_(5_architectures|6_layers)}}.csv",
+            caption="../report/architectures.rst",
+            category="Architectures",
+        ),
+        others=multiext(
+            f"{ROOT}/tables/{{table,table_(5_architectures|6_layers)}}", ".md", ".tex"
+        ),
+    log:
+        f"{ROOT}/logs/tables/{{table}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        name=lambda wildcards: "_".join(wildcards.table.split("_")[:2]),
+        title=PLAN.title,
+    shell:
+        "bench table {params.name} --title {params.title:q} --out {output.csv} > {log} 2>&1"
+
+
+rule compare:
+    input:
+        metrics=METRICS,
+        profile=f"{ROOT}/profile.json",
+    output:
+        page=report(
+            f"{ROOT}/compare.md",
+            caption="../report/compare.rst",
+            category="Comparison with the paper",
+        ),
+        csv=f"{ROOT}/compare.csv",
+    log:
+        f"{ROOT}/logs/compare.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        "bench compare --metrics {input.metrics} --configfile {input.profile} --out {output.page} > {log} 2>&1"
+
+
+rule provenance:
+    input:
+        metrics=METRICS,
+        profile=f"{ROOT}/profile.json",
+    output:
+        f"{ROOT}/provenance.json",
+    log:
+        f"{ROOT}/logs/provenance.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        results=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "bench provenance --configfile {input.profile} --results {params.results} --out {output} > {log} 2>&1"
