@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import islice, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from baselines.einsum import PdSpn, RatSpn
 from baselines.einsum.training import accumulate, em_update
@@ -55,9 +56,10 @@ class Run(NamedTuple):
         return f"{self.dataset}-{self.model}-{self.variant}-seed{self.seed}"
 
 
-def runs(seeds: int) -> list[Run]:
-    """All runs, first all of seed 0, then all of seed 1, …"""
-    return [Run(d, m, v, s) for s, d, m, v in product(range(seeds), DATASETS, MODELS, VARIANTS)]
+def runs(seeds: int, pattern: str = "*") -> list[Run]:
+    """All runs whose name fits the pattern, first all of seed 0, then all of seed 1, …"""
+    found = [Run(d, m, v, s) for s, d, m, v in product(range(seeds), DATASETS, MODELS, VARIANTS)]
+    return [run for run in found if fnmatchcase(run.name, pattern)]
 
 
 def areas(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -117,21 +119,17 @@ def early(run: Run, out: Path) -> None:
     write_text(path, json.dumps(log, indent=1))
 
 
-def claimed(out: Path, epochs: int, seeds: int) -> Iterator[Run]:
-    """Runs that are not done and that no other process has; a claim is released when its process ends its turn."""
-    for run in runs(seeds):
+def claimed(out: Path, epochs: int, wanted: list[Run]) -> Iterator[Run]:
+    """Runs that are not done and that no other process has; the system releases the lock of a killed process."""
+    out.mkdir(parents=True, exist_ok=True)
+    for run in wanted:
         if (out / run.name / "model" / "model.json").exists() and done(out, run) >= epochs:
             continue
-        lock = out / f"{run.name}.lock"
-        out.mkdir(parents=True, exist_ok=True)
         try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
+            with FileLock(out / f"{run.name}.lock", timeout=0):
+                yield run
+        except Timeout:
             continue
-        try:
-            yield run
-        finally:
-            lock.unlink()
 
 
 def done(out: Path, run: Run) -> int:
@@ -147,15 +145,17 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="runs of these names, as 'mnist-rat-*'")
     parser.add_argument("--limit", type=int, help="stop after this many runs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    wanted = runs(arguments.seeds, arguments.only)
     if arguments.command == "train":
-        for run in islice(claimed(arguments.out, arguments.epochs, arguments.seeds), arguments.limit):
+        for run in islice(claimed(arguments.out, arguments.epochs, wanted), arguments.limit):
             train(run, arguments.out, arguments.epochs)
             print(run.name, json.loads((arguments.out / run.name / "epochs.json").read_text())[-1], flush=True)
     elif arguments.command == "early":
-        for run in runs(arguments.seeds):
+        for run in wanted:
             if not (arguments.out / run.name / "early.json").exists():
                 early(run, arguments.out)
                 print(run.name, flush=True)
