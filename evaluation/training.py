@@ -87,10 +87,27 @@ def train(training: Training, dataset: Dataset, directory: Path, *, progress: bo
         for stale in directory.parent.glob(f".{directory.name}.*"):
             if stale.is_dir() and stale != checkpoint:
                 shutil.rmtree(stale)
+        discard_damaged(checkpoint)
         model, history, seconds = _fit(training, dataset, checkpoint, progress)
         _keep(training, model, history, seconds, directory)
         shutil.rmtree(checkpoint, ignore_errors=True)
     return True
+
+
+def discard_damaged(checkpoint: Path) -> None:
+    """Remove a checkpoint with a truncated file: a training that starts again is better than one that never can."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in checkpoint.glob("*.safetensors"):
+        try:
+            with safe_open(file, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            print(
+                f"bench: {file} is damaged ({error}); training starts from the beginning", file=sys.stderr, flush=True
+            )
+            shutil.rmtree(checkpoint)
+            return
 
 
 @contextmanager
