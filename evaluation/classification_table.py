@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from evaluation.metrics import over_seeds
+from evaluation.numbers import NOTHING, measured, with_std
 from evaluation.published import published
-from evaluation.tables import DATASET_LABELS, NOTHING, Table, records, with_std
+from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +20,7 @@ def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Tabl
     import pandas as pd
 
     ours = metrics[(metrics["experiment"] == "classification") & (metrics["metric"] == "accuracy")]
+    found = {(row["dataset"], row["model"]): row for row in records(over_seeds(ours))}
     printed = [row for row in records(published()) if row["table"] == "table_4"]
     papers = {(row["dataset"], row["model"]): row for row in printed}
     run = set(ours["dataset"])
@@ -30,8 +33,8 @@ def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Tabl
             paper = papers.get((dataset, label))
             digits = 1 if model else 2
             cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"], digits))
-            values = ours["value"][(ours["model"] == model) & (ours["dataset"] == dataset)]
-            cells.append(with_std(values.mean(), values.std()) if len(values) else NOTHING)
+            row = found.get((dataset, model or ""))
+            cells.append(measured(row))
             data.append(
                 {
                     "model": model or label,
@@ -40,12 +43,10 @@ def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Tabl
                     "dataset": dataset,
                     "published": None if paper is None else paper["mean"],
                     "published_std": None if paper is None else paper["std"],
-                    "n": len(values),
-                    "mean": values.mean(),
-                    "std": values.std(),
+                    **{key: None if row is None else row[key] for key in ("n", "mean", "std", "low", "high")},
                 }
             )
         lines.append(cells)
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in ("published", "accuracy"))]
-    caption = "Classification accuracy on test images in percent, mean ± std over seeds; literature: quoted, not run."
+    caption = f"Classification accuracy on test images in percent, {STATISTICS}; literature: quoted, not run."
     return Table(caption, columns, lines, pd.DataFrame(data))

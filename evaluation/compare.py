@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.config import Plan
 from evaluation.metrics import over_seeds
+from evaluation.numbers import NOTHING, with_std
 from evaluation.published import ANY_DATASET, published
 from evaluation.selection import PROTOCOLS, reported_values
-from evaluation.tables import DATASET_LABELS, NOTHING, markdown, records, with_std
+from evaluation.tables import DATASET_LABELS, markdown, records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -278,16 +278,9 @@ class Plan:
         runs = [(variant, subset, seed) for d, subset, variant, seed in self.runs(experiment) if d == dataset]
         return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
 
-    def rows(self, experiment: str, family: str | None = None) -> list[Model]:
-        """The models of an experiment, in the order of the config, optionally of one family."""
-        names = self.experiments.get(experiment, {}).get("models", [])
-        models = [self.catalogue.model(name) for name in names]
-        return [model for model in models if family is None or model.family == family]
-
-    def row_options(self, experiment: str, family: str | None = None) -> str:
-        """The part of a `bench table` command that names its rows, quoted for the shell."""
-        rows = (("--row", f"{model.name}={model.label}") for model in self.rows(experiment, family))
-        return shlex.join(itertools.chain.from_iterable(rows))
+    def rows(self, experiment: str) -> list[Model]:
+        """The models of an experiment, in the order of the config."""
+        return [self.catalogue.model(name) for name in self.experiments.get(experiment, {}).get("models", [])]
 
     def several_classes(self) -> bool:
         """Whether a model is trained without one class and without another."""

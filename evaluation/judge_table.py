@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.judge import EXPERIMENT, MEASURES, REAL_TEST, REAL_VALIDATION
+from evaluation.metrics import bootstrap_interval
+from evaluation.numbers import NOTHING, Number, Source, interval, with_std
 from evaluation.published import published
-from evaluation.tables import DATASET_LABELS, NOTHING, Table, records, with_std
+from evaluation.tables import DATASET_LABELS, Table, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,26 +35,36 @@ def judge_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
                 chosen = of_model[(of_model["protocol"] == protocol) & (of_model["dataset"] == dataset)]
                 paper = printed.get((dataset, label))
                 cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"]))
-                for measure in MEASURES:
-                    values = chosen["value"][chosen["metric"] == measure]
-                    digits = 2 if measure in DISTANCES else 1
-                    cells.append(with_std(values.mean(), values.std(), digits) if len(values) else NOTHING)
+                cells += [_cell(chosen[chosen["metric"] == measure]) for measure in MEASURES]
                 identity = {"model": model, "label": label, "protocol": protocol, "dataset": dataset}
                 data += [{**identity, **row} for row in _statistics(chosen, paper)]
             lines.append(cells)
     columns = ["samples", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in ("published", *HEADS))]
     caption = (
         "Samples of one model per class, judged by the CNN of Table VII (accuracy, precision and recall in percent; "
-        "distances in its penultimate features), mean ± std over trainings of models and judges."
+        "distances in its penultimate features), mean ± std over trainings of models and judges, taken together "
+        "[95 % bootstrap interval of the mean]."
     )
     return Table(caption, columns, lines, pd.DataFrame(data))
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    """Mean ± std [interval] over the tidy rows of one measure, all seeds of models and judges; a dash for none."""
+    if rows.empty:
+        return NOTHING
+    first = records(rows)[0]
+    digits = 2 if first["metric"] in DISTANCES else 1
+    mean, std, bounds = rows["value"].mean(), rows["value"].std(), bootstrap_interval(rows["value"].to_numpy())
+    text = f"{with_std(mean, std, digits)} {interval(*bounds, digits)}".strip()
+    return Number(text, Source.of(first)._replace(params=tuple(rows["params"].unique())))
 
 
 def _statistics(chosen: pd.DataFrame, paper: Any) -> list[dict[str, Any]]:
     """Each metric over all seeds of models and judges, the accuracies of single classes too."""
     found = []
     for metric, values in chosen.groupby("metric", sort=False)["value"]:
-        row = {"metric": metric, "n": len(values), "mean": values.mean(), "std": values.std()}
+        low, high = bootstrap_interval(values.to_numpy())
+        row = {"metric": metric, "n": len(values), "mean": values.mean(), "std": values.std(), "low": low, "high": high}
         if paper is not None and metric == MEASURES[0]:
             row |= {"published": paper["mean"], "published_std": paper["std"]}
         found.append(row)

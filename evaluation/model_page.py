@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from evaluation.config import Catalogue
+from evaluation.numbers import NOTHING
 from evaluation.registry import families
-from evaluation.tables import NOTHING, markdown
+from evaluation.tables import markdown
 
 HEAD = """# Models
 

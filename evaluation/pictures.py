@@ -1,4 +1,4 @@
-"""Which panels the figures of samples, completions and centroids have (Figs. 5, 7, 8, 9, 12, 13, 14), from a plan.
+"""Which panels the figures of samples, completions and centroids have (Figs. 5 to 9, 11 to 14), from a plan.
 
 A panel is a label and the results it is drawn from. Each figure shows the first seed of its experiment.
 """
@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from evaluation.errors import UserError
 
 if TYPE_CHECKING:
     from evaluation.config import Plan
@@ -70,6 +72,28 @@ def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
         )
 
 
+def _compared(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
+    """Figs. 6 and 11: what the judge sees of each class, by a DCGMM and its rivals; on the second data set rivals only.
+
+    A model that is trained in two protocols has a panel for each.
+    """
+    settings = plan.experiments.get("judge", {})
+    shown = [plan.catalogue.model(name) for name in settings.get("shown", [])]
+    for figure, dataset in zip(("fig_6", "fig_11"), settings.get("datasets", []), strict=False):
+        models = [model for model in shown if figure == "fig_6" or model.family != "dcgmm"]
+        panels = []
+        for model in models:
+            for variant in plan.catalogue.variants(model.name):
+                runs = [run for run in _runs(plan, "judge", dataset, model.name) if run[2] == variant.name]
+                if not runs:
+                    raise UserError(f"experiments.judge.shown: {model.name} is not judged; add it to `models` there")
+                label = model.label if variant.protocol == "both" else f"{model.label} ({variant.protocol})"
+                files = tuple(f"samples/{d}/{subset}/{name}/seed{seed}.npz" for d, subset, name, seed in runs)
+                stamps = plan.stamps("sample", "judge", dataset=dataset, model=model.name, seed=runs[0][3])
+                panels.append(Panel(label, files, tuple(stamps)))
+        yield figure, panels
+
+
 DATASET_WORDS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "Digits", "photos": "Photos"}
 
 
@@ -79,6 +103,7 @@ def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
     for dataset in plan.experiments.get("svhn", {}).get("datasets", [])[:1]:
         models = plan.rows("svhn")
         found["fig_7"] = [_sampled(plan, "svhn", dataset, model.name, "plain", model.label) for model in models]
+    found |= dict(_compared(plan))
     inpainting = plan.experiments.get("inpainting", {})
     for dataset in inpainting.get("datasets", [])[:1]:
         end = f"/{FIG_8_MASK}_{FIG_8_VARIANT}.npz"

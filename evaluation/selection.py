@@ -34,8 +34,17 @@ def grid_results(metrics: pd.DataFrame, outlier: int = 0) -> pd.DataFrame:
     return summary.assign(point=[canonical_params(point) for point in points])
 
 
+def has_grid(rows: pd.DataFrame) -> bool:
+    """Whether tidy rows of outlier detection hold several grid points."""
+    points = ({**json.loads(params), "outlier_class": None} for params in rows["params"].unique())
+    return len({canonical_params(point) for point in points}) > 1
+
+
 def selected_results(metrics: pd.DataFrame, protocol: str, outlier: int = 0) -> pd.DataFrame:
-    """The chosen point of every model on every data set: its rows of `grid_results`, in this protocol."""
+    """The chosen point of every model on every data set: its rows of `grid_results`, in this protocol.
+
+    Of points that are equally good the first in the order of the metrics is taken, which is the order of the grid.
+    """
     results = grid_results(metrics, outlier)
     results = results[results["protocol"].isin([protocol, "both"])]
     by = results[results["metric"] == CHOSEN_BY[protocol]]

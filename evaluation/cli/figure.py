@@ -6,20 +6,22 @@ import argparse
 from pathlib import Path
 
 HELP = "draw a figure from metrics or scores"
-PICTURES = ("fig_5", "fig_7", "fig_8", "fig_9", "fig_12", "fig_13", "fig_14")
-FIGURES = ("fig_4", "fig_10", *PICTURES)
+PICTURES = ("fig_5", "fig_6", "fig_7", "fig_8", "fig_9", "fig_11", "fig_12", "fig_13", "fig_14")
+FIGURES = ("fig_4", "fig_10", "heat_map", *PICTURES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("figure", choices=FIGURES, help="which one")
-    parser.add_argument("--metrics", nargs="*", default=[], metavar="FILE", help="tidy metrics (parquet); fig_4")
+    parser.add_argument(
+        "--metrics", nargs="*", default=[], metavar="FILE", help="tidy metrics (parquet); fig_4, heat_map"
+    )
     parser.add_argument("--scores", metavar="DIR", help="where `bench score` wrote; fig_10")
     parser.add_argument(
         "--panel",
         action="append",
         default=[],
         metavar="LABEL=PATH[,PATH…]",
-        help="a panel; fig_10: its scores below DIR; fig_14: a trained model; others: sample files or completions",
+        help="a panel; fig_10: scores below DIR; heat_map: a model; fig_14: a trained one; else: samples, completions",
     )
     parser.add_argument("--dataset", help="data set of the real images; fig_7")
     parser.add_argument("--title", default="", help="what marks the figure, for example the profile")
@@ -29,13 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.errors import UserError
 
-    if args.figure == "fig_4":
+    if args.figure in ("fig_4", "heat_map"):
         if not args.metrics:
-            raise UserError("fig_4 is drawn from metrics; give --metrics FILE …")
-        from evaluation.figures.dynamics import draw_dynamics
-        from evaluation.tables import read_metrics
-
-        draw_dynamics(read_metrics(map(Path, args.metrics)), Path(args.out), args.title)
+            raise UserError(f"{args.figure} is drawn from metrics; give --metrics FILE …")
+        _from_metrics(args)
         return 0
     if args.figure in PICTURES:
         from evaluation.figures.samples import draw_picture
@@ -52,3 +51,21 @@ def run(args: argparse.Namespace) -> int:
     ]
     draw_outlier_curves(panels, Path(args.out), args.title)
     return 0
+
+
+def _from_metrics(args: argparse.Namespace) -> None:
+    from evaluation.errors import UserError
+    from evaluation.tables import read_metrics
+
+    metrics, out = read_metrics(map(Path, args.metrics)), Path(args.out)
+    if args.figure == "fig_4":
+        from evaluation.figures.dynamics import draw_dynamics
+
+        draw_dynamics(metrics, out, args.title)
+        return
+    if len(args.panel) != 1:
+        raise UserError(f"heat_map shows the grid of one model; {len(args.panel)} given as --panel LABEL=MODEL")
+    from evaluation.figures.heat_map import draw_heat_map
+
+    label, _, model = args.panel[0].rpartition("=")
+    draw_heat_map(metrics, model, label, out, args.title)

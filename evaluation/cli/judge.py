@@ -175,7 +175,7 @@ def _print_table(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
 
     from evaluation.judge import MEASURES
     from evaluation.metrics import tidy_frame
-    from evaluation.tables import NOTHING
+    from evaluation.numbers import NOTHING
 
     means = tidy_frame(rows).groupby(["model", "metric"], sort=False)["value"].mean()
     table = Table(title=f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}")

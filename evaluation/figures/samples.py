@@ -1,4 +1,4 @@
-"""Figs. 5, 7, 8, 9, 12, 13: grids of samples and completions; Fig. 14: the lowest layer's centroids."""
+"""Figs. 5 to 9, 11 to 13: grids of samples and completions; Fig. 14: the lowest layer's centroids."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def draw_picture(
     """One of the paper's figures of images, in the paper's layout.
 
     Args:
-        figure: "fig_5", "fig_7", "fig_8", "fig_9", "fig_12", "fig_13" or "fig_14".
+        figure: "fig_5" to "fig_9", "fig_11" to "fig_14".
         sources: label and files of each panel: sample files (where there are several, of each class, they are mixed);
             completions (fig_8); a trained model (fig_14).
         dataset: whose real images are the first panel of fig_7.
@@ -77,7 +77,7 @@ def draw_picture(
     Raises:
         UserError: no panels, or a file that does not exist.
     """
-    columns = 2 if figure in ("fig_12", "fig_13") else None
+    columns = 2 if figure in ("fig_12", "fig_13") else 4 if len(sources) > 4 else None
     draw_panels([*_real(figure, dataset), *(_read(figure, *source) for source in sources)], path, title, columns)
 
 

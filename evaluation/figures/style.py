@@ -9,6 +9,7 @@ from evaluation.atomic import atomic_path
 
 COLUMN_WIDTH = 3.5  # inches, one column of the paper
 PAGE_WIDTH = 7.16  # inches, both columns
+TITLE_HEIGHT = 0.1  # inches
 
 
 def plotting() -> tuple[Any, Any]:
@@ -25,13 +26,16 @@ def plotting() -> tuple[Any, Any]:
 
 
 def save(figure: Any, path: Path, title: str) -> None:
-    """Save as `path` (.png) and as .pdf beside it, marked with `title` in small print."""
+    """Save as `path` (.png) and as .pdf beside it, exactly as wide as drawn, marked with `title` in small print."""
     import matplotlib.pyplot as plt
+    from matplotlib.transforms import Bbox
 
-    figure.text(0.995, -0.01, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
+    width, height = figure.get_size_inches()
+    figure.text(0.995, 0.0, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
+    whole = Bbox.from_extents(0, -TITLE_HEIGHT, width, height)
     for target in (path.with_suffix(".pdf"), path):
         # No dates in the files: equal results give equal files.
         stamp = {"CreationDate": None} if target.suffix == ".pdf" else {"Software": None}
         with atomic_path(target) as part:
-            figure.savefig(part, metadata=stamp, bbox_inches="tight", pad_inches=0.02)
+            figure.savefig(part, metadata=stamp, bbox_inches=whole)
     plt.close(figure)

@@ -78,6 +78,17 @@ def test_figure_7_mixes_a_model_of_each_class_and_names_the_data_set():
     assert picture_options(svhn, "fig_7").endswith("--dataset photos")
 
 
+def test_figures_6_and_11_show_what_the_judge_sees():
+    judge = {"datasets": ["mnist", "fashion_mnist"], "models": ["dcgmm-f", "rat-spn", "gmm"], "seeds": 2}
+    assert not pictures(plan(judge=judge))
+    found = pictures(plan(judge={**judge, "shown": ["dcgmm-f", "rat-spn"]}))
+    assert [p.label for p in found["fig_6"]] == ["DCGMM-F", "RAT-SPN (paper)", "RAT-SPN (clean)"]
+    assert [p.label for p in found["fig_11"]] == ["RAT-SPN (paper)", "RAT-SPN (clean)"]
+    assert found["fig_6"][2].files == tuple(f"samples/mnist/only{c}/rat-spn@clean/seed0.npz" for c in range(10))
+    with pytest.raises(UserError, match="vae is not judged"):
+        pictures(plan(judge={**judge, "shown": ["vae"]}))
+
+
 def test_sampling_options_come_from_the_catalogue():
     sampling = plan(sampling={"datasets": ["mnist"], "pooled": ["dcgmm-c"]})
     assert "divisor=20" in sampling_options(sampling, "dcgmm-c")
@@ -96,7 +107,7 @@ def test_table_4_marks_the_literature():
         for seed, value in enumerate((97.0, 98.0))
     ]  # fmt: skip
     table = classification_table(tidy_frame(rows), {"dcgmm-b-classifier": "DCGMM-B"})
-    assert table.rows[0] == ["DCGMM-B", "98.0 ± 0.1", "97.5 ± 0.7", "89.6 ± 0.2", "–"]
+    assert table.rows[0] == ["DCGMM-B", "98.0 ± 0.1", "97.5 ± 0.7 [97.0, 98.0]", "89.6 ± 0.2", "–"]
     assert table.rows[1][:3] == ["RAT-SPN (literature)", "98.19", "–"]
     assert [row[0] for row in table.rows[1:]] == ["RAT-SPN (literature)", "DGC-SPN (literature)"]
     assert list(table.data["source"]) == ["run"] * 2 + ["literature"] * 4

@@ -13,20 +13,19 @@ from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compa
 from evaluation.config import Plan
 from evaluation.errors import UserError
 from evaluation.metrics import auroc, tidy_frame, tidy_row
+from evaluation.numbers import with_std
+from evaluation.outlier_tables import (
+    grid_table,
+    outlier_class_table,
+    outlier_table_dcgmm,
+    outlier_table_models,
+    paired_table,
+)
 from evaluation.outliers import inliers_and_outliers, outlier_class, outlier_rows
 from evaluation.runs import read_runs, write_runs
 from evaluation.scoring import read_scores, write_scores
 from evaluation.selection import selected_results
-from evaluation.tables import (
-    grid_table,
-    latex,
-    markdown,
-    outlier_class_table,
-    outlier_table_dcgmm,
-    outlier_table_models,
-    with_std,
-    write,
-)
+from evaluation.tables import latex, markdown, write
 
 RECORD = {
     "name": "dcgmm-a",
@@ -179,7 +178,7 @@ def test_table_1_has_published_and_both_areas():
     table = outlier_table_dcgmm(two_models(), {"dcgmm-a": "DCGMM-A", "dcgmm-b": "DCGMM-B"})
     assert list(table.columns) == ["model", "MNIST published", "MNIST AUROC", "MNIST 100 thresholds"]
     assert list(map(list, table.rows)) == [
-        ["DCGMM-A", "95.4 ± 0.2", "95.5 ± 0.7", "94.5 ± 0.7"],
+        ["DCGMM-A", "95.4 ± 0.2", "95.5 ± 0.7 [95.0, 96.0]", "94.5 ± 0.7 [94.0, 95.0]"],
         ["DCGMM-B", "93.3 ± 0.5", "–", "–"],
     ]
 
@@ -188,14 +187,71 @@ def test_table_2_splits_models_with_two_protocols():
     table = outlier_table_models(two_models(), {"dcgmm-a": "DCGMM-A", "gmm": "GMM"})
     assert [row[0] for row in table.rows] == ["DCGMM-A", "GMM"]
     table = outlier_table_models(grid(), {"gmm": "GMM"})
-    assert [(row[0], row[2]) for row in table.rows] == [("GMM (paper)", "81.0 ± 1.4"), ("GMM (clean)", "71.0 ± 1.4")]
+    assert [(row[0], row[2]) for row in table.rows] == [
+        ("GMM (paper)", "81.0 ± 1.4 [80.0, 82.0]"),
+        ("GMM (clean)", "71.0 ± 1.4 [70.0, 72.0]"),
+    ]
 
 
 def test_every_grid_point_is_listed_with_who_chose_it():
     frame = grid_table(grid(), {"gmm": "GMM"}).data
     assert list(frame["auroc"]) == [81.0, 71.0, 54.5]
     assert list(frame["auroc_validation"]) == [60.0, 65.0, 1.0]
+    assert (list(frame["auroc_low"]), list(frame["auroc_high"])) == ([80.0, 70.0, 10.0], [82.0, 72.0, 99.0])
     assert list(frame["chosen_by"]) == ["paper", "clean", ""]
+
+
+def test_the_table_of_the_grid_has_every_point_in_words():
+    assert [row[3] for row in grid_table(grid(), {"gmm": "GMM"}).rows] == ["depth 1", "depth 2", "depth 3"]
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def pairs():
+    """The DCGMM wins with seeds 0 and 1, loses with seed 2; the rival has a fourth seed, and a second, worse point."""
+    found = rows("dcgmm-a", [90, 91, 80]) + rows("gmm", [85, 88, 82, 0], depth=1) + rows("gmm", [1, 1, 1, 1], depth=2)
+    for model, points in (("dcgmm-a", [{}]), ("gmm", [{"depth": 1}, {"depth": 2}])):
+        for point in points:
+            found += rows(model, [9, 9, 9], metric="auroc_validation", **point)
+    return tidy_frame(found)
+
+
+def test_pairs_are_compared_seed_by_seed_at_the_chosen_points():
+    table = paired_table(pairs(), {"dcgmm-a": "DCGMM-A"}, {"gmm": "GMM"})
+    (first, _) = table.data.to_dict("records")
+    assert (first["n"], first["mean"], first["wins"], first["protocol"]) == (3, 2.0, 2, "paper")
+    assert first["low"] < 0 < first["high"]
+    assert table.rows[0][:2] == ["GMM (paper)", "MNIST"]
+    assert table.rows[0][2] == "+2.0 [-2.0, +5.0]"
+
+
+def test_a_pair_without_a_common_seed_is_a_dash():
+    gmm = [{**row, "seed": row["seed"] + 7} for row in rows("gmm", [5, 6])]
+    frame = tidy_frame([*rows("dcgmm-a", [90, 91]), *gmm])
+    table = paired_table(frame, {"dcgmm-a": "DCGMM-A"}, {"gmm": "GMM"})
+    assert list(map(list, table.rows)) == [["GMM", "MNIST", "–"]]
+    assert table.data.empty
+
+
+# --- where a number comes from ---------------------------------------------------------------------------------------
+
+
+def test_every_number_knows_its_tidy_rows():
+    metrics = grid()
+    number = outlier_table_models(metrics, {"gmm": "GMM"}).rows[1][2]
+    (source,) = number.sources
+    assert list(source.rows(metrics)["value"]) == [70, 72]
+    assert source.by_seed(metrics) == {0: 70.0, 1: 72.0}
+    (pair,) = {cell for row in paired_table(pairs(), {"dcgmm-a": "A"}, {"gmm": "G"}).rows[:1] for cell in row[2:]}
+    assert [list(source.rows(pairs())["value"]) for source in pair.sources] == [[90, 91, 80], [85, 88, 82, 0]]
+
+
+def test_anchors_differ_where_sources_do():
+    metrics = grid()
+    found = {number.sources[0].anchor for row in grid_table(metrics, {"gmm": "GMM"}).rows for number in row[4:6]}
+    assert len(found) == 6
+    assert all(set(anchor) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for anchor in found)
 
 
 def test_classes_left_out_in_turn():
@@ -203,7 +259,9 @@ def test_classes_left_out_in_turn():
     found += rows("dcgmm-a", [5, 5], metric="auroc_validation")
     found += rows("gmm", [10, 12], outlier_class=3) + rows("gmm", [9, 9], metric="auroc_validation", outlier_class=3)
     table = outlier_class_table(tidy_frame(found), {"gmm": "GMM", "dcgmm-a": "DCGMM-A"})
-    assert [[row[0], row[2], row[5]] for row in table.rows] == [["GMM", "81.0 ± 1.4", "11.0 ± 1.4"]]
+    assert [[row[0], row[2], row[5]] for row in table.rows] == [
+        ["GMM", "81.0 ± 1.4 [80.0, 82.0]", "11.0 ± 1.4 [10.0, 12.0]"]
+    ]
     assert set(table.data["outlier_class"]) == {0, 3}
 
 
@@ -212,9 +270,10 @@ def test_a_table_in_three_formats(tmp_path):
     (first, *_) = csv.DictReader((tmp_path / "t.csv").open())
     assert (float(first["mean"]), float(first["published"]), first["n"]) == (95.5, 95.4, "2")
     assert float(first["low"]) <= 95.5 <= float(first["high"])
-    assert "| DCGMM-A | 95.4 ± 0.2 | 95.5 ± 0.7 | 94.5 ± 0.7 |" in (tmp_path / "t.md").read_text()
+    line = "| DCGMM-A | 95.4 ± 0.2 | 95.5 ± 0.7 [95.0, 96.0] | 94.5 ± 0.7 [94.0, 95.0] |"
+    assert line in (tmp_path / "t.md").read_text()
     tex = (tmp_path / "t.tex").read_text()
-    assert r"DCGMM-A & 95.4 $\pm$ 0.2 & 95.5 $\pm$ 0.7 & 94.5 $\pm$ 0.7 \\" in tex
+    assert r"DCGMM-A & 95.4 $\pm$ 0.2 & 95.5 $\pm$ 0.7 {[}95.0, 96.0{]} &" in tex
     assert r"50 \% \& more\_" in tex
     assert tex.count("{") == tex.count("}")
 
@@ -225,6 +284,30 @@ def test_cells():
     assert with_std(float("nan"), None) == "–"
     assert markdown(["a", "b"], [["x|y", "1"]]).splitlines()[1:] == ["| --- | ---: |", "| x\\|y | 1 |"]
     assert r"\textbackslash{}" in latex(["a"], [["\\"]], "c")
+
+
+def test_what_is_too_wide_or_too_long_for_a_page_is_split():
+    wide = latex(["model", *(f"column {i}" for i in range(20))], [["a", *("1" * 15 for _ in range(20))]], "c")
+    assert wide.count(r"\toprule") > 1
+    assert wide.count("model & ") == wide.count(r"\toprule")
+    assert "(part 2 of " in wide
+    long = latex(["model"], [[f"row {i}"] for i in range(100)], "c")
+    assert long.count(r"\begin{table}") == 3
+    assert all(f"row {i} " in long for i in range(100))
+
+
+def test_the_networks_of_tables_7_and_8_are_those_of_the_models(tmp_path):
+    from baselines.cnn import Cnn
+    from baselines.vae import Vae
+
+    cnn, vae = Cnn((28, 28, 1)), Vae((32, 32, 3))
+    networks = {"table_7": [cnn._network], "table_8": [vae._encoder, vae._decoder]}
+    for table, chains in networks.items():
+        assert main(["table", table, "--out", str(tmp_path / "t.csv")]) == 0
+        frame = pd.read_csv(tmp_path / "t.csv")
+        built = [layer for chain in chains for layer in chain.layers]
+        assert list(frame["output"]) == ["×".join(map(str, layer.output.shape[1:])) for layer in built]
+        assert list(frame["parameters"]) == [layer.count_params() for layer in built]
 
 
 @pytest.mark.parametrize("table", ["table_5", "table_6"])
@@ -344,6 +427,34 @@ def test_fig_10_and_fig_4(tmp_path):
         main(["figure", "fig_4", "--metrics", str(tmp_path / "d.parquet"), "--out", str(tmp_path / "fig_4.png")]) == 0
     )
     assert is_picture(tmp_path / "fig_4.png")
+
+
+def test_the_heat_map_has_every_point_and_frames_the_chosen_one(tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from evaluation.figures import heat_map
+
+    drawn = []
+    monkeypatch.setattr(heat_map, "save", lambda figure, path, title: drawn.append(figure))
+    heat_map.draw_heat_map(grid(), "gmm", "GMM", tmp_path / "g.png", "")
+    paper, clean = drawn[0].axes
+    assert [text.get_text() for text in paper.texts] == ["81.0", "71.0", "54.5"]
+    assert [text.get_text() for text in clean.texts] == ["60.0", "65.0", "1.0"]
+    assert [int(axis.patches[0].get_x()) for axis in (paper, clean)] == [0, 1]
+    plt.close("all")
+    with pytest.raises(UserError, match="no grid"):
+        heat_map.draw_heat_map(two_models(), "gmm", "GMM", tmp_path / "g.png", "")
+
+
+def test_a_figure_is_as_wide_as_the_paper(tmp_path):
+    import re
+
+    path = tmp_path / "grid.parquet"
+    grid().to_parquet(path)
+    out = tmp_path / "g.png"
+    assert main(["figure", "heat_map", "--metrics", str(path), "--panel", "GMM=gmm", "--out", str(out)]) == 0
+    (width,) = re.findall(rb"MediaBox \[ ?0 0 ([\d.]+)", out.with_suffix(".pdf").read_bytes())
+    assert float(width) == pytest.approx(3.5 * 72, abs=0.1)
 
 
 def test_a_figure_without_its_input_says_what_is_missing(tmp_path, capsys):

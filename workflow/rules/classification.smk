@@ -35,7 +35,8 @@ rule table_4:
         csv=report(
             f"{ROOT}/tables/table_4_classification.csv",
             caption="../report/table_4.rst",
-            category="Classification",
+            category=section("table_4"),
+            labels={"table": "Table IV"},
         ),
         others=multiext(f"{ROOT}/tables/table_4_classification", ".md", ".tex"),
     log:
@@ -47,7 +48,7 @@ rule table_4:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        rows=PLAN.row_options("classification"),
+        rows=table_options(PLAN, "table_4"),
         title=PLAN.title,
     shell:
         "bench table table_4 --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"

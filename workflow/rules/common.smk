@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from evaluation.config import Plan
+from evaluation.contents import FILES, SECTIONS, table_options
 from evaluation.errors import UserError
 from evaluation.running import hold
 
@@ -31,3 +32,8 @@ def add_outputs(collection, stem, *suffixes):
     paths = [f"{ROOT}/{stem}{suffix}" for suffix in suffixes]
     collection.extend(paths)
     return paths
+
+
+def section(name):
+    """The paper's section of a table or figure: where it stands in Snakemake's report."""
+    return SECTIONS[name]

@@ -36,7 +36,8 @@ rule fig_4:
         png=report(
             f"{ROOT}/figures/fig_4_dynamics.png",
             caption="../report/fig_4.rst",
-            category="Training",
+            category=section("fig_4"),
+            labels={"figure": "Fig. 4"},
         ),
         pdf=f"{ROOT}/figures/fig_4_dynamics.pdf",
     log:

@@ -62,8 +62,8 @@ rule fig_8:
         png=report(
             f"{ROOT}/figures/fig_8_inpainting.png",
             caption="../report/pictures.rst",
-            category="In-painting",
-            labels={"figure": "fig_8"},
+            category=section("fig_8"),
+            labels={"figure": "Fig. 8"},
         ),
         pdf=f"{ROOT}/figures/fig_8_inpainting.pdf",
     log:

@@ -97,7 +97,8 @@ rule table_3:
         csv=report(
             f"{ROOT}/tables/table_3_judge.csv",
             caption="../report/table_3.rst",
-            category="Sample quality",
+            category=section("table_3"),
+            labels={"table": "Table III"},
         ),
         others=multiext(f"{ROOT}/tables/table_3_judge", ".md", ".tex"),
     log:
@@ -109,7 +110,7 @@ rule table_3:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        rows=PLAN.row_options("judge"),
+        rows=table_options(PLAN, "table_3"),
         title=PLAN.title,
     shell:
         "bench table table_3 --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"

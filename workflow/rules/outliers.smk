@@ -26,20 +26,16 @@ rule outliers:
         "bench outliers --dataset {wildcards.dataset} {params.runs} --scores {params.scores} --out {output} > {log} 2>&1"
 
 
-OUTLIER_TABLES = {
-    "table_1_outliers_dcgmm": "table_1",
-    "table_1_outlier_classes": "outlier_classes",
-    "table_2_outliers_models": "table_2",
-    "table_2_grid": "grid",
-}
+from evaluation.contents import gridded, outlier_tables
 
-if not PLAN.rows("outliers", family="dcgmm"):
-    del OUTLIER_TABLES["table_1_outliers_dcgmm"]
-if not PLAN.several_classes():
-    del OUTLIER_TABLES["table_1_outlier_classes"]
+OUTLIER_TABLES = {FILES[name]: name for name in outlier_tables(PLAN)}
+GRIDDED = {model.name: model.label for model in gridded(PLAN)}
 
-for name in OUTLIER_TABLES if OUTLIER_METRICS else ():
+for name in OUTLIER_TABLES:
     add_outputs(TABLES, f"tables/{name}", ".csv", ".md", ".tex")
+
+for name in GRIDDED:
+    add_outputs(FIGURES, f"figures/heat_map_{name}", ".png", ".pdf")
 
 if PLAN.curves():
     add_outputs(FIGURES, "figures/fig_10_outlier_curves", ".png", ".pdf")
@@ -52,7 +48,7 @@ rule outlier_table:
         csv=report(
             f"{ROOT}/tables/{{table,table_[12]_.+}}.csv",
             caption="../report/outlier_table.rst",
-            category="Outlier detection",
+            category=lambda wildcards: section(OUTLIER_TABLES[wildcards.table]),
             labels={"table": "{table}"},
         ),
         others=multiext(f"{ROOT}/tables/{{table,table_[12]_.+}}", ".md", ".tex"),
@@ -66,10 +62,7 @@ rule outlier_table:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         table=lambda wildcards: OUTLIER_TABLES[wildcards.table],
-        rows=lambda wildcards: PLAN.row_options(
-            "outliers",
-            family="dcgmm" if wildcards.table == "table_1_outliers_dcgmm" else None,
-        ),
+        rows=lambda wildcards: table_options(PLAN, OUTLIER_TABLES[wildcards.table]),
         title=PLAN.title,
     shell:
         "bench table {params.table} --metrics {input} {params.rows} --title {params.title:q} --out {output.csv}"
@@ -83,7 +76,8 @@ rule fig_10:
         png=report(
             f"{ROOT}/figures/fig_10_outlier_curves.png",
             caption="../report/fig_10.rst",
-            category="Outlier detection",
+            category=section("fig_10"),
+            labels={"figure": "Fig. 10"},
         ),
         pdf=f"{ROOT}/figures/fig_10_outlier_curves.pdf",
     log:
@@ -100,4 +94,31 @@ rule fig_10:
         title=PLAN.title,
     shell:
         "bench figure fig_10 --scores {params.scores} {params.panels} --title {params.title:q} --out {output.png}"
+        " > {log} 2>&1"
+
+
+rule heat_map:
+    input:
+        OUTLIER_METRICS,
+    output:
+        png=report(
+            f"{ROOT}/figures/heat_map_{{model}}.png",
+            caption="../report/heat_map.rst",
+            category=section("heat_map"),
+            labels={"figure": "grid of {model}"},
+        ),
+        pdf=f"{ROOT}/figures/heat_map_{{model}}.pdf",
+    log:
+        f"{ROOT}/logs/figures/heat_map_{{model}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        panel=lambda wildcards: f"{GRIDDED[wildcards.model]}={wildcards.model}",
+        title=PLAN.title,
+    shell:
+        "bench figure heat_map --metrics {input} --panel {params.panel:q} --title {params.title:q} --out {output.png}"
         " > {log} 2>&1"

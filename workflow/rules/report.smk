@@ -1,6 +1,10 @@
 # What every run ends with: the architectures, the comparison with the paper, where the numbers come from.
-add_outputs(TABLES, "tables/table_5_architectures", ".csv", ".md", ".tex")
-add_outputs(TABLES, "tables/table_6_layers", ".csv", ".md", ".tex")
+from evaluation.contents import ARCHITECTURES
+
+ARCHITECTURE_TABLES = {FILES[name]: name for name in ARCHITECTURES}
+
+for name in ARCHITECTURE_TABLES:
+    add_outputs(TABLES, f"tables/{name}", ".csv", ".md", ".tex")
 
 
 rule profile:
@@ -20,13 +24,12 @@ rule profile:
 rule architectures:
     output:
         csv=report(
-            f"{ROOT}/tables/{{table,table_(5_architectures|6_layers)}}.csv",
+            f"{ROOT}/tables/{{table,table_[5-8]_.+}}.csv",
             caption="../report/architectures.rst",
-            category="Architectures",
+            category=section("table_5"),
+            labels={"table": "{table}"},
         ),
-        others=multiext(
-            f"{ROOT}/tables/{{table,table_(5_architectures|6_layers)}}", ".md", ".tex"
-        ),
+        others=multiext(f"{ROOT}/tables/{{table,table_[5-8]_.+}}", ".md", ".tex"),
     log:
         f"{ROOT}/logs/tables/{{table}}.log",
     conda:
@@ -36,7 +39,7 @@ rule architectures:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        name=lambda wildcards: "_".join(wildcards.table.split("_")[:2]),
+        name=lambda wildcards: ARCHITECTURE_TABLES[wildcards.table],
         title=PLAN.title,
     shell:
         "bench table {params.name} --title {params.title:q} --out {output.csv} > {log} 2>&1"

@@ -9,8 +9,8 @@ rule fig_7:
         png=report(
             f"{ROOT}/figures/fig_7_svhn.png",
             caption="../report/pictures.rst",
-            category="Samples",
-            labels={"figure": "fig_7"},
+            category=section("fig_7"),
+            labels={"figure": "Fig. 7"},
         ),
         pdf=f"{ROOT}/figures/fig_7_svhn.pdf",
     log:
