@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evaluation.metrics import over_seeds
-from evaluation.numbers import NOTHING, measured, with_std
+from evaluation.numbers import NOTHING, as_printed, measured
 from evaluation.published import published
 from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
 
@@ -31,8 +31,7 @@ def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Tabl
         cells = [label if model else f"{label} (literature)"]
         for dataset in datasets:
             paper = papers.get((dataset, label))
-            digits = 1 if model else 2
-            cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"], digits))
+            cells.append(NOTHING if paper is None else as_printed(paper["mean"], paper["std"]))
             row = found.get((dataset, model or ""))
             cells.append(measured(row))
             data.append(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evaluation.config import Plan
+from evaluation.config import Catalogue, Plan
 from evaluation.metrics import over_seeds
-from evaluation.numbers import NOTHING, with_std
+from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, with_std
 from evaluation.published import ANY_DATASET, published
 from evaluation.selection import PROTOCOLS, reported_values
 from evaluation.tables import DATASET_LABELS, markdown, records
@@ -39,8 +39,12 @@ class Cell:
 
     mean: float = math.nan
     std: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
     n: int = 0
     reason: str = ""  # why there is none
+    changes: str = ""  # what the profile changes in the model
+    source: Source | None = None
 
 
 def verdict(printed: float, printed_std: float, ours: float, ours_std: float, unit: str = "percent") -> str:
@@ -60,8 +64,9 @@ def verdict(printed: float, printed_std: float, ours: float, ours_std: float, un
 def compare(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """One row per printed number and protocol.
 
-    Columns: table, metric, unit, dataset, model, protocol, published, published_std, ours, ours_std, n, difference,
-    verdict, remark (why it was not run, or the note of published.yaml).
+    Columns: table, metric, unit, dataset, model, protocol, published, published_std, ours, ours_std, ours_low and
+    ours_high (95 % bootstrap interval), n, difference, verdict, remark (why it was not run, what is known about the
+    difference, or the note of published.yaml), source (of ours, a `Source` or None).
     """
     import pandas as pd
 
@@ -75,7 +80,8 @@ def compare(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def _row(printed: Mapping[str, Any], protocol: str, cell: Cell) -> dict[str, Any]:
-    literature = "the paper quotes this from the literature" if printed["source"] == "literature" else ""
+    judged = verdict(printed["mean"], printed["std"], cell.mean, cell.std, printed["unit"])
+    explained = [cell.changes, printed["explanation"]] if judged in (CLOSE, NOT_REPRODUCED) else []
     return {
         **{key: printed[key] for key in ("table", "metric", "unit", "dataset", "model")},
         "protocol": protocol,
@@ -83,10 +89,13 @@ def _row(printed: Mapping[str, Any], protocol: str, cell: Cell) -> dict[str, Any
         "published_std": printed["std"],
         "ours": cell.mean,
         "ours_std": cell.std,
+        "ours_low": cell.low,
+        "ours_high": cell.high,
         "n": cell.n,
         "difference": cell.mean - printed["mean"],
-        "verdict": verdict(printed["mean"], printed["std"], cell.mean, cell.std, printed["unit"]),
-        "remark": "; ".join(filter(None, [cell.reason, printed["note"], literature])),
+        "verdict": judged,
+        "remark": "; ".join(filter(None, [cell.reason, printed["note"], *explained])),
+        "source": cell.source,
     }
 
 
@@ -99,19 +108,23 @@ class _Results:
         self.others = over_seeds(metrics[metrics["protocol"].isin([protocol, "both"])])
 
     def cell(self, printed: Mapping[str, Any]) -> Cell:
+        if printed["source"] == "literature":
+            return Cell(reason="the paper quotes this from the literature, and neither runs the model")
         if printed["metric"] == "parameters":
-            return self._parameters(printed["model"], EXPERIMENT_OF.get(printed["table"], "outliers"))
+            return self._parameters(printed["model"])
         experiment = EXPERIMENT_OF[printed["table"]]
         model, reason = self._model(experiment, printed["dataset"], printed["model"])
         if reason:
             return Cell(reason=reason)
-        if experiment == "outliers":
-            found = self.outliers.get((printed["dataset"], model, printed["metric"]))
-        else:
-            found = self._other(experiment, printed["dataset"], model, printed["metric"])
+        found = self._found(experiment, printed["dataset"], model, printed["metric"])
         if found is None:
             return Cell(reason="no result: the job has not finished, or it failed (see the logs)")
-        return Cell(found["mean"], found["std"], int(found["n"]))
+        return self.of(found, model)
+
+    def of(self, found: Any, model: str) -> Cell:
+        """The cell of a row of statistics."""
+        mean, std, low, high = (float(found[key]) for key in ("mean", "std", "low", "high"))
+        return Cell(mean, std, low, high, int(found["n"]), changes=changes(self.plan, model), source=Source.of(found))
 
     def _model(self, experiment: str, dataset: str, label: str) -> tuple[str, str]:
         """Catalogue name of the model with this label in an experiment, or the reason why there is none."""
@@ -126,29 +139,49 @@ class _Results:
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
 
-    def _other(self, experiment: str, dataset: str, model: str, metric: str) -> Any:
-        """The row with the fewest options set, of the metric of an experiment."""
+    def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Any:
+        """The row of statistics of a result, None where there is none: in the outlier experiment of the chosen grid
+        point, else of the model as it stands in the catalogue, which is the row with the fewest options."""
+        if experiment == "outliers":
+            return self.outliers.get((dataset, model, metric))
         wanted = {"experiment": experiment, "dataset": dataset, "model": model, "metric": metric}
         rows = self.others
         for key, value in wanted.items():
             rows = rows[rows[key] == value]
         return None if rows.empty else rows.iloc[int(rows["params"].str.len().argmin())]
 
-    def _parameters(self, label: str, experiment: str) -> Cell:
-        """Centroids of a DCGMM from its notation (as the paper counts), everything that is trained otherwise."""
+    def _parameters(self, label: str) -> Cell:
+        """Centroids of a DCGMM from its notation (as the paper counts); otherwise everything that is trained, in the
+        model whose samples are judged, or else in the one that Table II reports."""
         from dcgmm.instances import INSTANCES
         from dcgmm.notation import place
 
         name = label.removeprefix("DCGMM-")
         if label != name and name in INSTANCES:
             return Cell(float(place(INSTANCES[name].config, (28, 28, 1)).centroid_parameters), n=1)
-        rows = self.others[self.others["metric"] == "parameters"]
-        for model in self.plan.rows(experiment):
-            of_model = rows[(rows["model"] == model.name) & (rows["experiment"] == experiment)]
-            if model.label == label and len(of_model):
-                # Models of several grid points: the published number is of one of them; take the nearest in size.
-                return Cell(float(of_model["mean"].iloc[0]), n=int(of_model["n"].iloc[0]))
-        return Cell(reason=f"no trained {label} in this profile's {experiment}")
+        for experiment in ("judge", "outliers"):
+            for model in (model for model in self.plan.rows(experiment) if model.label == label):
+                for dataset in self.plan.datasets(experiment):
+                    found = self._found(experiment, dataset, model.name, "parameters")
+                    if found is not None:
+                        return self.of(found, model.name)
+        return Cell(reason=f"no trained {label} in this profile")
+
+
+def changes(plan: Plan, model: str) -> str:
+    """What the profile changes in a model of the catalogue, whose settings are the paper's: "epochs 3 instead of 25"."""
+    catalogue = Catalogue({}, "catalogue")
+    if model not in catalogue.names():
+        return ""
+    ours, papers = plan.catalogue.model(model), catalogue.model(model)
+    words = [
+        f"{key} {value} instead of {papers.params.get(key, 'the default')}"
+        for key, value in ours.params.items()
+        if value != papers.params.get(key)
+    ]
+    if images := ours.train_images or plan.config.get("train_images"):
+        words.append(f"trained on {images:,} images")
+    return ", ".join(words)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -186,12 +219,32 @@ def _totals_by_table(rows: pd.DataFrame) -> str:
     return markdown(["table", "protocol", *VERDICTS], lines)
 
 
-def _number(value: float, std: float, unit: str) -> str:
-    return f"{value:,.0f}" if unit == "count" and not math.isnan(value) else with_std(value, std)
+def published_words(row: Mapping[str, Any]) -> str:
+    """The published number of a row of `compare`, as printed."""
+    return _count(row["published"]) if row["unit"] == "count" else as_printed(row["published"], row["published_std"])
 
 
-def _difference(value: float, unit: str) -> str:
+def our_words(row: Mapping[str, Any]) -> str:
+    """Our number of a row of `compare`, with its interval and where it comes from."""
+    if row["unit"] == "count":
+        text = _count(row["ours"])
+    else:
+        text = f"{with_std(row['ours'], row['ours_std'])} {interval(row['ours_low'], row['ours_high'])}".strip()
+    return Number(text, *filter(None, [row["source"]]))
+
+
+def _count(value: float) -> str:
+    return NOTHING if math.isnan(value) else f"{value:,.0f}"
+
+
+def difference_words(value: float, unit: str) -> str:
+    """The difference with its sign, a dash for none."""
     return NOTHING if math.isnan(value) else (f"{value:+,.0f}" if unit == "count" else f"{value:+.1f}")
+
+
+def remarks(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The remarks of both protocols, what they have in common once."""
+    return "; ".join(dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part))
 
 
 def _cells(cells: pd.DataFrame) -> str:
@@ -200,11 +253,10 @@ def _cells(cells: pd.DataFrame) -> str:
         by_protocol = {row["protocol"]: row for row in records(pair)}
         first = by_protocol["paper"]
         place = NOTHING if dataset == ANY_DATASET else DATASET_LABELS[str(dataset)]
-        line = [str(model), place, _number(first["published"], first["published_std"], first["unit"])]
+        line = [str(model), place, published_words(first)]
         for row in by_protocol.values():
-            ours = _number(row["ours"], row["ours_std"], row["unit"])
-            line += [ours, _difference(row["difference"], row["unit"]), row["verdict"]]
-        lines.append([*line, first["remark"]])
+            line += [our_words(row), difference_words(row["difference"], row["unit"]), row["verdict"]]
+        lines.append([*line, remarks(by_protocol.values())])
     sides = (f"{what} ({protocol})" for protocol in PROTOCOLS for what in ("ours", "difference", "verdict"))
     return markdown(["model", "data set", "published", *sides, "remark"], lines)
 
@@ -218,7 +270,7 @@ def compare_variants(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
     if not (metrics["experiment"] == "outliers").any():
         return pd.DataFrame()
-    values = reported_values(metrics, "paper")
+    results = _Results(metrics, plan, "paper")
     printed = published().query("table == 'table_1' or table == 'table_2'").drop_duplicates(["dataset", "model"])
     rows = []
     for model in plan.rows("outliers"):
@@ -226,9 +278,9 @@ def compare_variants(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             continue
         base = plan.catalogue.model(model.extends).label
         for cell in records(printed[(printed["model"] == base) & (base != model.label)]):
-            found = values.get((cell["dataset"], model.name, "auroc"))
+            found = results.outliers.get((cell["dataset"], model.name, "auroc"))
             if found is not None:
-                row = _row(cell, "paper", Cell(found["mean"], found["std"], int(found["n"])))
+                row = _row(cell, "paper", results.of(found, model.name))
                 rows.append({**row, "model": model.label})
     return pd.DataFrame(rows)
 
@@ -238,9 +290,9 @@ def _variants(variants: pd.DataFrame) -> str:
         [
             row["model"],
             DATASET_LABELS[row["dataset"]],
-            with_std(row["published"], row["published_std"]),
-            with_std(row["ours"], row["ours_std"]),
-            _difference(row["difference"], "percent"),
+            published_words(row),
+            our_words(row),
+            difference_words(row["difference"], "percent"),
             row["verdict"],
         ]
         for row in records(variants)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.judge import EXPERIMENT, MEASURES, REAL_TEST, REAL_VALIDATION
 from evaluation.metrics import bootstrap_interval
-from evaluation.numbers import NOTHING, Number, Source, interval, with_std
+from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, with_std
 from evaluation.published import published
 from evaluation.tables import DATASET_LABELS, Table, records
 
@@ -34,7 +34,7 @@ def judge_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
             for dataset in datasets:
                 chosen = of_model[(of_model["protocol"] == protocol) & (of_model["dataset"] == dataset)]
                 paper = printed.get((dataset, label))
-                cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"]))
+                cells.append(NOTHING if paper is None else as_printed(paper["mean"], paper["std"]))
                 cells += [_cell(chosen[chosen["metric"] == measure]) for measure in MEASURES]
                 identity = {"model": model, "label": label, "protocol": protocol, "dataset": dataset}
                 data += [{**identity, **row} for row in _statistics(chosen, paper)]

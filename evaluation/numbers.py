@@ -66,6 +66,12 @@ def with_std(mean: float | None, std: float | None, digits: int = 1) -> str:
     return number if std is None or math.isnan(std) else f"{number} ± {std:.{digits}f}"
 
 
+def as_printed(mean: float, std: float | None) -> str:
+    """A published value with as many decimals as the paper prints: "98.7 ± 0.05", "98.19"."""
+    numbers = [mean] if std is None or math.isnan(std) else [mean, std]
+    return " ± ".join(f"{number:.{max(1, len(f'{number:g}'.partition('.')[2]))}f}" for number in numbers)
+
+
 def interval(low: float, high: float, digits: int = 1, sign: str = "") -> str:
     """ "[95.2, 95.6]", nothing where there is none; `sign` "+" writes the sign of positive bounds too."""
     return "" if math.isnan(low) or math.isnan(high) else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evaluation.metrics import paired_comparison
-from evaluation.numbers import NOTHING, Number, Source, interval, measured, with_std
+from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, measured
 from evaluation.published import published
 from evaluation.selection import PROTOCOLS, grid_results, has_grid, reported_values, selected_results
 from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
@@ -62,7 +62,7 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
         for dataset in datasets:
             paper = printed.get((dataset, label))
             ours = [values.get((dataset, model, kind)) for kind in kinds]
-            cells.append(NOTHING if paper is None else with_std(paper["mean"], paper["std"]))
+            cells.append(NOTHING if paper is None else as_printed(paper["mean"], paper["std"]))
             cells += map(measured, ours)
             data += _data_rows((model, label, protocol, dataset), paper, zip(kinds, ours, strict=True))
         rows.append(cells)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
-COLUMNS = ("table", "metric", "unit", "dataset", "model", "mean", "std", "runs", "source", "note")
+COLUMNS = ("table", "metric", "unit", "dataset", "model", "mean", "std", "runs", "source", "note", "explanation")
 ANY_DATASET = "any"  # for what does not depend on the data set
 
 
@@ -20,7 +20,8 @@ def published() -> pd.DataFrame:
 
     Columns: table ("table_1" to "table_5", "appendix"), metric (as in our own results), unit ("percent", "count"),
     dataset ("any" where it does not matter), model, mean, std (NaN where none is printed), runs (0 where not said),
-    source ("paper", or "literature" for values that the paper only quotes), note (empty, or why to read with care).
+    source ("paper", or "literature" for values that the paper only quotes), note (empty, or why to read with care),
+    explanation (empty, or what is known about a difference to our results).
     """
     import pandas as pd
 
@@ -30,7 +31,7 @@ def published() -> pd.DataFrame:
 
 
 def _rows(table: dict[str, Any]) -> list[tuple[Any, ...]]:
-    notes, literature = table.get("notes", {}), table.get("literature", [])
+    notes, explanations, literature = (table.get(key, {}) for key in ("notes", "explanations", "literature"))
     return [
         (
             table["table"],
@@ -43,6 +44,7 @@ def _rows(table: dict[str, Any]) -> list[tuple[Any, ...]]:
             table.get("runs", 0),
             "literature" if model in literature else "paper",
             notes.get(f"{dataset}/{model}", ""),
+            explanations.get(f"{dataset}/{model}", ""),
         )
         for dataset, models in table["values"].items()
         for model, (mean, std) in models.items()

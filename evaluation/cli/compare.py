@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         out = Path(args.out)
         with atomic_path(out.with_suffix(".csv")) as part:
-            rows.to_csv(part, index=False)
+            rows.drop(columns="source").to_csv(part, index=False)
         write_text(out, page(rows, compare_variants(metrics, plan), plan.title))
     for protocol in PROTOCOLS:
         print(totals_line(rows, protocol))

@@ -13,7 +13,7 @@ from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compa
 from evaluation.config import Plan
 from evaluation.errors import UserError
 from evaluation.metrics import auroc, tidy_frame, tidy_row
-from evaluation.numbers import with_std
+from evaluation.numbers import as_printed, with_std
 from evaluation.outlier_tables import (
     grid_table,
     outlier_class_table,
@@ -282,6 +282,8 @@ def test_cells():
     assert with_std(95.44, 0.21) == "95.4 ± 0.2"
     assert with_std(95.44, float("nan")) == "95.4"
     assert with_std(float("nan"), None) == "–"
+    assert as_printed(98.7, 0.05) == "98.7 ± 0.05"
+    assert [as_printed(value, float("nan")) for value in (98.19, 98.0)] == ["98.19", "98.0"]
     assert markdown(["a", "b"], [["x|y", "1"]]).splitlines()[1:] == ["| --- | ---: |", "| x\\|y | 1 |"]
     assert r"\textbackslash{}" in latex(["a"], [["\\"]], "c")
 
@@ -369,7 +371,7 @@ def test_the_page_starts_with_the_totals():
     counted = frame[frame["protocol"] == "paper"]["verdict"].value_counts()
     total = f"- paper: {counted[REPRODUCED]} reproduced"
     assert total in text.split("##")[0]
-    assert "| DCGMM-A | MNIST | 95.4 ± 0.2 | 95.5 ± 0.7 | +0.1 | reproduced |" in text
+    assert "| DCGMM-A | MNIST | 95.4 ± 0.2 | 95.5 ± 0.7 [95.0, 96.0] | +0.1 | reproduced |" in text
 
 
 def test_a_variant_is_compared_with_what_it_is_a_variant_of():
@@ -377,6 +379,46 @@ def test_a_variant_is_compared_with_what_it_is_a_variant_of():
     variants = compare_variants(tidy_frame(found), plan(models=["dcgmm-e-independent"]))
     assert list(variants["model"]) == ["DCGMM-E, independent"]
     assert (list(variants["published"]), list(variants["ours"])) == ([92.8], [91.0])
+
+
+def parameters(model, value, experiment="outliers", protocol="both", **point):
+    (row,) = rows(model, [value], protocol=protocol, metric="parameters", **point)
+    return {**row, "experiment": experiment}
+
+
+def test_parameters_are_those_of_the_model_that_the_table_reports():
+    """The second grid point is chosen; the judged model counts where there is one, and no other model's row."""
+    found = rows("rat-spn", [1], depth=1) + rows("rat-spn", [2], depth=2)
+    found += rows("rat-spn", [1], depth=1, metric="auroc_validation")
+    found += rows("rat-spn", [2], depth=2, metric="auroc_validation")
+    found += [parameters("rat-spn", 7, depth=1), parameters("rat-spn", 9, depth=2), parameters("gmm", 5)]
+    settings = {"outliers": {"datasets": ["mnist"], "models": ["gmm", "rat-spn"]}}
+    only_outliers = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    assert cell(compare(tidy_frame(found), only_outliers), "table_3", "RAT-SPN", "any")["ours"] == 9
+    settings |= {"judge": {"datasets": ["mnist"], "models": ["rat-spn"]}}
+    judged = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    found += [{**parameters("rat-spn", 11, "judge"), "params": "{}"}]
+    assert cell(compare(tidy_frame(found), judged), "table_3", "RAT-SPN", "any")["ours"] == 11
+
+
+def test_what_the_profile_changed_is_said_where_the_number_is_not_reproduced():
+    config = {"profile": "p", "seeds": 2, "models": {"dcgmm-a": {"params": {"epochs": 2}, "train_images": 1000}}}
+    settings = {"outliers": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
+    changed = Plan({**config, "experiments": settings})
+    for values, said in (([95.4, 95.4], ""), ([80.0, 80.0], "epochs 2 instead of 80, trained on 1,000 images")):
+        found = tidy_frame(rows("dcgmm-a", values) + rows("dcgmm-a", [1, 1], metric="auroc_validation"))
+        assert cell(compare(found, changed), "table_1", "DCGMM-A")["remark"] == said
+
+
+def test_what_is_known_about_a_difference_is_said():
+    found = rows("rat-spn", [80, 80], "fashion_mnist")
+    found += rows("rat-spn", [80, 80], "fashion_mnist", metric="auroc_validation")
+    frame = compare(tidy_frame(found), plan(datasets=["fashion_mnist"], models=["rat-spn"]))
+    row = cell(frame, "table_2", "RAT-SPN", "fashion_mnist")
+    assert "docs/errata.md" in row["remark"]
+    assert (row["verdict"], row["ours_low"], row["ours_high"]) == (NOT_REPRODUCED, 80, 80)
+    quoted = frame[(frame["table"] == "table_4") & (frame["model"] == "RAT-SPN")]
+    assert quoted["remark"].str.contains("from the literature").all()
 
 
 def test_compare_finds_a_run_by_its_profile(tmp_path, monkeypatch, capsys):
