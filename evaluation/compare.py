@@ -169,7 +169,7 @@ class _Results:
 
 
 def changes(plan: Plan, model: str) -> str:
-    """What the profile changes in a model of the catalogue, whose settings are the paper's: "epochs 3 instead of 25"."""
+    """What the profile changes in a model of the catalogue (the paper's settings), as in "epochs 3 instead of 25"."""
     catalogue = Catalogue({}, "catalogue")
     if model not in catalogue.names():
         return ""
