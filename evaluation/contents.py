@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluation.config import Model, Plan
     from evaluation.tables import Table
 
+COMPARED = "The paper's numbers and ours"
 OUTLIERS, COMPARISON = "V-B Outlier detection", "V-C Outlier detection: models compared"
 SECTIONS = {
     "fig_4": "V-A Training dynamics",

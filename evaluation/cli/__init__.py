@@ -36,6 +36,7 @@ COMMANDS = (
     "table",
     "figure",
     "compare",
+    "report",
     "provenance",
     "status",
     "plan",

@@ -10,10 +10,15 @@ PLACES = ("results", "docs/reference")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument("--out", metavar="FILE.md", help="page to write, with a .csv beside it (default: only totals)")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which run; see `inputs`."""
     parser.add_argument("--profile", help=f"name of a run, looked for in {' and '.join(PLACES)}")
     parser.add_argument("--metrics", nargs="*", metavar="FILE", help="tidy metrics (parquet), in place of --profile")
     parser.add_argument("--configfile", metavar="FILE", help="the run's configuration (default: the profile's own)")
-    parser.add_argument("--out", metavar="FILE.md", help="page to write, with a .csv beside it (default: only totals)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.config import load_plan
     from evaluation.tables import read_metrics
 
-    metrics_files, configfile = _inputs(args)
+    metrics_files, configfile, _ = inputs(args)
     plan = load_plan(configfile)
     metrics = read_metrics(metrics_files)
     rows = compare(metrics, plan)
@@ -36,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _inputs(args: argparse.Namespace) -> tuple[list[Path], Path]:
-    """The metrics and the configuration, from the options or from a profile's folder of results."""
+def inputs(args: argparse.Namespace) -> tuple[list[Path], Path, Path]:
+    """The metrics, the configuration, and the folder of results, from the options or from the name of a profile."""
     from evaluation.config import ROOT, ConfigError
 
     if args.metrics is not None and args.configfile:
-        return [Path(name) for name in args.metrics], Path(args.configfile)
+        return [Path(name) for name in args.metrics], Path(args.configfile), Path(args.configfile).parent
     if not args.profile:
         raise ConfigError("say which run: --profile NAME, or --metrics FILE … --configfile FILE")
     folders = [Path(place, args.profile) for place in PLACES] + [ROOT / place / args.profile for place in PLACES]
@@ -52,4 +57,4 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Path], Path]:
         )
     own = folder / "profile.json"
     configfile = args.configfile or (own if own.is_file() else ROOT / "config" / f"{args.profile}.yaml")
-    return sorted(folder.glob("metrics/*.parquet")), Path(configfile)
+    return sorted(folder.glob("metrics/*.parquet")), Path(configfile), folder

@@ -1,5 +1,5 @@
 # What every run ends with: the architectures, the comparison with the paper, where the numbers come from.
-from evaluation.contents import ARCHITECTURES
+from evaluation.contents import ARCHITECTURES, COMPARED
 
 ARCHITECTURE_TABLES = {FILES[name]: name for name in ARCHITECTURES}
 
@@ -53,7 +53,8 @@ rule compare:
         page=report(
             f"{ROOT}/compare.md",
             caption="../report/compare.rst",
-            category="Comparison with the paper",
+            category=COMPARED,
+            labels={"page": "verdicts"},
         ),
         csv=f"{ROOT}/compare.csv",
     log:
@@ -86,3 +87,24 @@ rule provenance:
         results=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "bench provenance --configfile {input.profile} --results {params.results} --out {output} > {log} 2>&1"
+
+
+rule report_page:
+    input:
+        metrics=METRICS,
+        figures=[figure for figure in FIGURES if figure.endswith(".png")],
+        profile=f"{ROOT}/profile.json",
+        provenance=f"{ROOT}/provenance.json",
+    output:
+        f"{ROOT}/report.html",
+    log:
+        f"{ROOT}/logs/report.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    shell:
+        "bench report --metrics {input.metrics} --figures {input.figures} --configfile {input.profile}"
+        " --provenance {input.provenance} --out {output} > {log} 2>&1"
