@@ -40,6 +40,7 @@ rule all:
         FIGURES,
         f"{ROOT}/compare.md",
         f"{ROOT}/provenance.json",
+        f"{ROOT}/report.html",
 
 
 rule tables:
