@@ -23,11 +23,13 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    hold(ROOT)
+    hold(ROOT, log)
 
 
+# The data are fetched where the run was started: a cluster's nodes often see no network.
 localrules:
     all,
+    data,
     tables,
     figures,
     profile,

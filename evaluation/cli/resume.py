@@ -1,0 +1,44 @@
+"""`bench resume`: go on with a run whose Snakemake was killed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+HELP = "go on with a run that was killed: end its leftover jobs, then start it again"
+DESCRIPTION = (
+    "Cancel the jobs that a killed run left in the scheduler's queue, wait until they have gone, release Snakemake's "
+    "lock, and start Snakemake again with the same profile and configuration. Finished work is kept, trainings go on "
+    "from their checkpoints. Further options of Snakemake come after `--`."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configfile", required=True, metavar="FILE", help="the run's configuration")
+    parser.add_argument("--workflow-profile", metavar="DIR", help="the run's Snakemake profile (default: this machine)")
+    parser.add_argument(
+        "--results", metavar="DIR", help="the run's folder of results, where it is not the configuration's"
+    )
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="how long to wait for cancelled jobs")
+    parser.add_argument("options", nargs="*", metavar="-- OPTION", help="further options of Snakemake")
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.config import load_plan
+    from evaluation.resuming import end_leftovers, queue_of, read_profile, snakemake_command, unlock
+    from evaluation.running import held
+
+    results = args.results or load_plan(args.configfile).root
+    profile = Path(args.workflow_profile) if args.workflow_profile else None
+    queue = queue_of(read_profile(profile), profile)
+    options = ["--configfile", args.configfile, "--rerun-incomplete", *args.options]
+    options += ["--workflow-profile", args.workflow_profile] if args.workflow_profile else ["--cores", "all"]
+    options += ["--config", f"results={args.results}"] if args.results else []
+    with held(results):
+        cancelled = end_leftovers(results, queue, args.timeout) if queue else []
+        print(f"cancelled: {' '.join(cancelled) or 'nothing was left'}", flush=True)
+        if unlock(options):
+            print("Snakemake's lock is released", flush=True)
+    command = snakemake_command(*options)
+    os.execv(command[0], command)

@@ -1,0 +1,3 @@
+#!/bin/sh
+# cancel.sh JOB...: ends jobs, also those that still wait.
+exec scancel "$@"
