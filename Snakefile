@@ -24,6 +24,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     hold(ROOT, log)
+    follow(PLAN, logger)
 
 
 # The data are fetched where the run was started: a cluster's nodes often see no network.

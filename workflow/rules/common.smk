@@ -3,12 +3,14 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from evaluation.config import Plan
 from evaluation.contents import FILES, SECTIONS, table_options
 from evaluation.errors import UserError
+from evaluation.progress import follow
 from evaluation.running import hold
 
 try:
