@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.errors import UserError
-from evaluation.figures.style import PAGE_WIDTH, plotting, save
+from evaluation.figures.style import plotting, save, width_of
 from evaluation.tables import DATASET_LABELS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw_dynamics(metrics: pd.DataFrame, path: Path, title: str) -> None:
     plt, _ = plotting()
     datasets = list(dict.fromkeys(rows["dataset"]))
     figure, axes = plt.subplots(
-        1, len(datasets), figsize=(PAGE_WIDTH, 2.6), squeeze=False, sharey=True, layout="constrained"
+        1, len(datasets), figsize=(width_of(len(datasets)), 2.6), squeeze=False, sharey=True, layout="constrained"
     )
     for axis, dataset in zip(axes[0], datasets, strict=True):
         for (layer,), curve in rows[rows["dataset"] == dataset].groupby(["layer"]):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.errors import UserError
-from evaluation.figures.style import COLUMN_WIDTH, PAGE_WIDTH, plotting, save
+from evaluation.figures.style import plotting, save, width_of
 from evaluation.metrics import canonical_params
 from evaluation.outlier_tables import grid_points_of
 from evaluation.selection import CHOSEN_BY, PROTOCOLS
@@ -38,7 +38,7 @@ def draw_heat_map(metrics: Any, model: str, label: str, path: Path, title: str) 
     datasets = [d for d in DATASET_LABELS if any(row["dataset"] == d for row in points)]
     panel_rows = list(product(datasets, PROTOCOLS))
     plt, sns = plotting()
-    width = PAGE_WIDTH if len(columns) > 1 else COLUMN_WIDTH
+    width = width_of(len(columns))
     height = 0.55 + 0.28 * (len(values[inner[0]]) if len(inner) > 1 else 1)
     figure, axes = plt.subplots(
         len(panel_rows), len(columns), figsize=(width, height * len(panel_rows) + 0.2), squeeze=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.figures.style import PAGE_WIDTH, plotting, save
+from evaluation.figures.style import plotting, save, width_of
 from evaluation.metrics import auroc, kept_and_rejected
 from evaluation.outliers import inliers_and_outliers
 from evaluation.scoring import read_scores
@@ -18,7 +18,7 @@ def draw_outlier_curves(panels: Sequence[tuple[str, Path]], path: Path, title: s
 
     plt, _ = plotting()
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(PAGE_WIDTH, 2.6), squeeze=False, sharey=True, layout="constrained"
+        1, len(panels), figsize=(width_of(len(panels)), 2.6), squeeze=False, sharey=True, layout="constrained"
     )
     for axis, (label, scores) in zip(axes[0], panels, strict=True):
         frame, record = read_scores(scores)

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.errors import UserError
 from evaluation.figures.grid import image_grid
-from evaluation.figures.style import PAGE_WIDTH, plotting, save
+from evaluation.figures.style import plotting, save, width_of
 
 Panel = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
 
@@ -22,9 +22,11 @@ def draw_panels(panels: Sequence[Panel], path: Path, title: str, columns: int | 
     plt, _ = plotting()
     columns = columns or len(panels)
     rows = ceil(len(panels) / columns)
-    width = PAGE_WIDTH / columns
+    width = width_of(len(panels)) / columns
     height = max(picture.shape[0] / picture.shape[1] for _, picture in panels) * width + 0.25
-    figure, axes = plt.subplots(rows, columns, figsize=(PAGE_WIDTH, rows * height), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
+    )
     figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # room for the title line of `save`
     for axis in axes.flat:
         axis.set_axis_off()

@@ -12,6 +12,11 @@ PAGE_WIDTH = 7.16  # inches, both columns
 TITLE_HEIGHT = 0.1  # inches
 
 
+def width_of(panels: int) -> float:
+    """Inches: one column of the paper for a single panel, the page for several."""
+    return PAGE_WIDTH if panels > 1 else COLUMN_WIDTH
+
+
 def plotting() -> tuple[Any, Any]:
     """matplotlib.pyplot and seaborn, in the figures' style, without a display."""
     import matplotlib
