@@ -41,6 +41,7 @@ COMMANDS = (
     "status",
     "plan",
     "resume",
+    "resources",
 )
 USER_ERROR = 2  # the exit code of argparse for wrong usage, and ours for whatever the user can put right
 INTERRUPTED = 130

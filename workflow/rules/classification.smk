@@ -18,6 +18,8 @@ rule classification:
         f"{ROOT}/metrics/classification_{{dataset}}.parquet",
     log:
         f"{ROOT}/logs/classification/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/classification/{{dataset}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -41,6 +43,8 @@ rule table_4:
         others=multiext(f"{ROOT}/tables/table_4_classification", ".md", ".tex"),
     log:
         f"{ROOT}/logs/tables/table_4.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables/table_4.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

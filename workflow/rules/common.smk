@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from evaluation.config import Plan
 from evaluation.contents import FILES, SECTIONS, table_options
 from evaluation.errors import UserError
+from evaluation.planning import GPU_FAMILIES
 from evaluation.progress import follow
 from evaluation.running import hold
 
@@ -39,3 +40,8 @@ def add_outputs(collection, stem, *suffixes):
 def section(name):
     """The paper's section of a table or figure: where it stands in Snakemake's report."""
     return SECTIONS[name]
+
+
+def gpus(wildcards):
+    """1 for a variant of a model that gains from a GPU; workflow/profiles/slurm asks for it where there are some."""
+    return int(PLAN.variants[wildcards.variant].model.family in GPU_FAMILIES)

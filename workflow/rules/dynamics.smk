@@ -16,6 +16,8 @@ rule dynamics:
         f"{ROOT}/metrics/dynamics_{{dataset}}.parquet",
     log:
         f"{ROOT}/logs/dynamics/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/dynamics/{{dataset}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -42,6 +44,8 @@ rule fig_4:
         pdf=f"{ROOT}/figures/fig_4_dynamics.pdf",
     log:
         f"{ROOT}/logs/figures/fig_4.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/fig_4.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

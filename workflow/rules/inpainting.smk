@@ -20,6 +20,7 @@ rule inpaint:
         "../../envs/environment.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
+        gpu=gpus,
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
@@ -45,6 +46,8 @@ rule inpainting:
         f"{ROOT}/metrics/inpainting_{{dataset}}.parquet",
     log:
         f"{ROOT}/logs/inpainting/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/inpainting/{{dataset}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -68,6 +71,8 @@ rule fig_8:
         pdf=f"{ROOT}/figures/fig_8_inpainting.pdf",
     log:
         f"{ROOT}/logs/figures/fig_8.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/fig_8.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -26,6 +26,7 @@ rule train_judge:
         "../../envs/environment.yaml"
     threads: 1
     resources:
+        gpu=1,
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
@@ -49,6 +50,7 @@ rule sample:
         "../../envs/environment.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
+        gpu=gpus,
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
@@ -73,6 +75,8 @@ rule judge:
         f"{ROOT}/metrics/judge_{{dataset}}.parquet",
     log:
         f"{ROOT}/logs/judge/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/judge/{{dataset}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -103,6 +107,8 @@ rule table_3:
         others=multiext(f"{ROOT}/tables/table_3_judge", ".md", ".tex"),
     log:
         f"{ROOT}/logs/tables/table_3_judge.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables/table_3_judge.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -13,6 +13,8 @@ rule outliers:
         f"{ROOT}/metrics/outliers_{{dataset}}.parquet",
     log:
         f"{ROOT}/logs/outliers/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/outliers/{{dataset}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -54,6 +56,8 @@ rule outlier_table:
         others=multiext(f"{ROOT}/tables/{{table,table_[12]_.+}}", ".md", ".tex"),
     log:
         f"{ROOT}/logs/tables/{{table}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables/{{table}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -82,6 +86,8 @@ rule fig_10:
         pdf=f"{ROOT}/figures/fig_10_outlier_curves.pdf",
     log:
         f"{ROOT}/logs/figures/fig_10.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/fig_10.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -110,6 +116,8 @@ rule heat_map:
         pdf=f"{ROOT}/figures/heat_map_{{model}}.pdf",
     log:
         f"{ROOT}/logs/figures/heat_map_{{model}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/heat_map_{{model}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

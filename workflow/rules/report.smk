@@ -32,6 +32,8 @@ rule architectures:
         others=multiext(f"{ROOT}/tables/{{table,table_[5-8]_.+}}", ".md", ".tex"),
     log:
         f"{ROOT}/logs/tables/{{table}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables/{{table}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -59,6 +61,8 @@ rule compare:
         csv=f"{ROOT}/compare.csv",
     log:
         f"{ROOT}/logs/compare.log",
+    benchmark:
+        f"{ROOT}/benchmarks/compare.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -77,6 +81,8 @@ rule provenance:
         f"{ROOT}/provenance.json",
     log:
         f"{ROOT}/logs/provenance.log",
+    benchmark:
+        f"{ROOT}/benchmarks/provenance.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -99,6 +105,8 @@ rule report_page:
         f"{ROOT}/report.html",
     log:
         f"{ROOT}/logs/report.log",
+    benchmark:
+        f"{ROOT}/benchmarks/report.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -25,6 +25,7 @@ rule sample_grid:
         "../../envs/environment.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
+        gpu=gpus,
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
@@ -51,6 +52,8 @@ rule picture:
         pdf=f"{ROOT}/figures/{{name,fig_(5|6|9|11|12|13|14)_.+}}.pdf",
     log:
         f"{ROOT}/logs/figures/{{name}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/{{name}}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

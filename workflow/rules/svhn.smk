@@ -15,6 +15,8 @@ rule fig_7:
         pdf=f"{ROOT}/figures/fig_7_svhn.pdf",
     log:
         f"{ROOT}/logs/figures/fig_7.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures/fig_7.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -14,6 +14,7 @@ rule train:
         "../../envs/environment.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
+        gpu=gpus,
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: PLAN.runtime(
             wildcards.variant,
@@ -43,6 +44,7 @@ rule score:
         "../../envs/environment.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
+        gpu=gpus,
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:

@@ -1,0 +1,293 @@
+"""What a profile will cost: jobs, CPU hours, memory and disk of each stage, and the time on N workers.
+
+The cost model, all of it:
+
+- a job costs `start` (imports, compilation) once, and then
+  training: trainings × images × epochs × price of an image (a Gaussian mixture: without epochs);
+  scoring: trainings × (validation and test images) × price; sampling and in-painting alike, for every mask and variant;
+- prices are CPU seconds of one thread, from evaluation/model_costs.yaml, which benchmarks/model_costs.py measures, or,
+  for training, from models that were trained here: seconds / (images × epochs) of their bench.json;
+- a grid point that was not measured: an Einsum network by the floating-point operations of a step
+  (baselines.einsum.cost) relative to the nearest measured one, another model by a power of the one parameter that
+  differs, if two of its values were measured; else it is not in the estimate and is named;
+- time on N workers: jobs in the order of the plan, each to the worker that is free first, what is made from a training
+  right behind it; every job costs the scheduler `OVERHEAD_SECONDS` more. Tables and figures are not counted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from evaluation.registry import import_factory
+
+if TYPE_CHECKING:
+    from evaluation.config import Pack, Plan, Variant
+
+TABLE = Path(__file__).with_name("model_costs.yaml")
+OVERHEAD_SECONDS = 6.0  # of one submission, docs/performance.md
+ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
+# Images of each split: train, validation, test.
+SIZES = {
+    "mnist": (50_000, 10_000, 10_000),
+    "fashion_mnist": (50_000, 10_000, 10_000),
+    "svhn": (63_257, 10_000, 26_032),
+    "digits": (1_151, 287, 359),
+    "photos": (3_000, 700, 900),
+}
+IMAGE_BYTES = {"svhn": 32 * 32 * 3 * 4, "photos": 32 * 32 * 3 * 4}  # others 28·28·4
+# What of a model's parameters decides its price.
+DECIDING = {
+    "dcgmm": ("config",),
+    "gmm": ("components", "init"),
+    "rat-spn": ("sums", "depth", "repetitions", "leaf"),
+    "pd-spn": ("sums", "delta", "axes", "leaf"),
+    "dgc-spn": ("sums", "products", "leaves"),
+    "vae": ("latent", "width"),
+}
+OPERATIONS = {"rat-spn": "baselines.einsum.cost:rat_spn_cost", "pd-spn": "baselines.einsum.cost:pd_spn_cost"}
+MASKS_AND_VARIANTS = 8  # of an in-painting job: four masks, two variants; priced as one completion each
+JUDGE_SECONDS = 2.6  # of the judge's CNN per 1000 image-epochs
+# Dense products in PyTorch, convolutions in TensorFlow. DCGMM's steps are small; it was never measured on a GPU.
+GPU_FAMILIES = ("rat-spn", "pd-spn", "dgc-spn", "vae")
+
+
+@dataclass(frozen=True)
+class Price:
+    """CPU seconds (`start` of a job, `train` per 1000 image-epochs, others per 1000 images); MB of memory and disk."""
+
+    start: float
+    train: float
+    score: float
+    sample: float
+    inpaint: float
+    memory_mb: float
+    disk_mb: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a stage: CPU seconds, peak memory and the disk that its results take, in MB."""
+
+    stage: str
+    pack: Pack | None
+    seconds: float
+    memory_mb: float
+    disk_mb: float
+    gpu: bool = False
+
+
+class Prices:
+    """Prices of models, from the table and from trainings that are there.
+
+    measured: folders of results whose bench.json are used for training.
+    """
+
+    def __init__(self, measured: Iterable[Path] = (), table: Path = TABLE) -> None:
+        content = yaml.safe_load(table.read_text(encoding="utf-8"))
+        self.source = f"{content['machine']}, {content['date']}, {content['command']}"
+        self.rows: dict[str, dict[str, Any]] = content["models"]
+        self.trained = trained_prices(measured)
+
+    def of(self, variant: Variant) -> Price | None:
+        """The price of a variant; None where nothing comparable was measured."""
+        family = variant.model.family or ""
+        rows = [row for row in self.rows.values() if row["factory"] == variant.model.factory]
+        price = _known(rows, family, variant.params) or _scaled(rows, family, variant.params)
+        train = self.trained.get(_key(variant.model.factory, family, variant.params))
+        if price is None or train is None:
+            return price
+        return Price(**{**price.__dict__, "train": train})
+
+
+def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
+    """Median seconds per 1000 image-epochs of the trained models below some folders, by what decides the price."""
+    from evaluation.registry import families
+
+    family_of = {entry["factory"]: name for name, entry in families().items()}
+    found = defaultdict(list)
+    for file in (f for folder in folders for f in folder.glob("models/**/bench.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        images = image_epochs(record["dataset"], record["subset"], record["params"], record.get("train_images"))
+        family = family_of.get(record["factory"])
+        if family and images >= ENOUGH_IMAGES and record["dataset"] in SIZES:
+            found[_key(record["factory"], family, record["params"])].append(1000 * record["seconds"] / images)
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+def _key(factory: str, family: str, params: Mapping[str, Any]) -> str:
+    return json.dumps([factory, *(params.get(name) for name in DECIDING.get(family, sorted(params)))])
+
+
+def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None = None, disk: float = 1.0) -> Price:
+    scaled = {key: factor * row.get(key, 0.0) for key in ("train", "score", "sample", "inpaint")}
+    return Price(row["start"], **scaled, memory_mb=memory_mb or row["memory_mb"], disk_mb=disk * row["disk_mb"])
+
+
+def _known(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
+    same = (r for r in rows if all(r["params"].get(k) == params.get(k) for k in DECIDING.get(family, sorted(params))))
+    return next((_price(row) for row in same), None)
+
+
+def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
+    if family in OPERATIONS:
+        return _by_operations(rows, family, params)
+    for name in DECIDING.get(family, ()):
+        others = [k for k in DECIDING[family] if k != name]
+        like = [r for r in rows if all(r["params"].get(k) == params.get(k) for k in others)]
+        points = [r for r in like if isinstance(r["params"].get(name), int | float)]
+        if len(points) >= 2 and isinstance(params.get(name), int | float):
+            return _by_power(points, name, params[name])
+    return None
+
+
+def _by_operations(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
+    same = [r for r in rows if r["params"].get("leaf") == params.get("leaf")] or list(rows)
+    if not same:
+        return None
+    row = min(same, key=lambda r: abs(math.log(r["params"]["sums"] / params["sums"])))
+    wanted, measured = _operations(family, _word(params)), _operations(family, _word(row["params"]))
+    memory = row["memory_mb"] + (wanted.peak_bytes - measured.peak_bytes) / 2**20
+    disk = wanted.parameters / measured.parameters
+    return _price(row, wanted.step_flops / measured.step_flops, memory_mb=max(memory, 400.0), disk=disk)
+
+
+def _word(params: Mapping[str, Any]) -> str:
+    kept = ("sums", "depth", "repetitions", "delta", "axes", "leaf", "batch_size")
+    return json.dumps({key: params[key] for key in kept if key in params}, sort_keys=True)
+
+
+@cache
+def _operations(family: str, params: str) -> Any:
+    return import_factory(OPERATIONS[family])((28, 28, 1), **json.loads(params))
+
+
+def _by_power(points: Sequence[Mapping[str, Any]], name: str, value: float) -> Price:
+    """Prices as a power of one parameter, through two measured points."""
+    low, high = sorted(points, key=lambda r: abs(math.log(r["params"][name] / value)))[:2]
+    distance = math.log(value / low["params"][name]) / math.log(high["params"][name] / low["params"][name])
+    keys = ("train", "score", "sample", "inpaint", "memory_mb", "disk_mb")
+    values = {k: low.get(k, 0.0) * (high[k] / low[k]) ** distance if low.get(k) else 0.0 for k in keys}
+    return Price(start=low["start"], **values)
+
+
+def image_epochs(dataset: str, subset: str, params: Mapping[str, Any], at_most: int | None = None) -> float:
+    """Images times epochs of one training; classes are taken as equally large."""
+    share = 1.0 if subset == "all" else 0.1 if subset.startswith("only") else 0.9
+    images = share * SIZES.get(dataset, (0,))[0]
+    return (min(images, at_most) if at_most else images) * params.get("epochs", 1)
+
+
+class Estimate:
+    """The jobs of a plan with their prices. `unknown`: variants that nothing comparable was measured for."""
+
+    def __init__(self, plan: Plan, prices: Prices) -> None:
+        self.plan, self.prices = plan, prices
+        self.unknown: list[str] = []
+        self._price = {name: prices.of(variant) for name, variant in plan.variants.items()}
+        for pack in plan.all_packs():
+            if self._price[pack.variant] is None and pack.variant not in self.unknown:
+                self.unknown.append(pack.variant)
+
+    @cached_property
+    def chains(self) -> list[list[Job]]:
+        """The submissions: a training with what is made from it, and each judge."""
+        stages = self._followers()
+        chains = [[self._judge(dataset)] for dataset in self.plan.datasets("judge") for _ in self.plan.judge_seeds()]
+        for pack in self.plan.all_packs():
+            chains.append([self._job("train", pack), *(self._job(stage, pack) for stage in stages.get(pack.path, ()))])
+        return chains
+
+    def _followers(self) -> dict[str, list[str]]:
+        """What is made from each training, by its pack."""
+        from evaluation.pictures import picture_inputs, pictures
+
+        stages = defaultdict(list)
+        for stage, experiment in (("score", "outliers"), ("sample", "judge"), ("inpaint", "inpainting")):
+            for pack in self.plan.packs(experiment):
+                stages[pack.path].append(stage)
+        head = f"{self.plan.root}/stamps/"
+        stamps = {stamp for figure in pictures(self.plan) for stamp in picture_inputs(self.plan, figure)}
+        for stamp in sorted(stamps):
+            stage, _, path = stamp.removeprefix(head).removesuffix(".json").partition("/")
+            if stage.startswith("grid_") and stage not in stages[path]:
+                stages[path].append(stage)
+        return stages
+
+    def _job(self, stage: str, pack: Pack) -> Job:
+        variant = self.plan.variants[pack.variant]
+        price = self._price[pack.variant] or Price(0, 0, 0, 0, 0, 0, 0)
+        trainings = len(pack.subsets) * len(pack.seeds)
+        if stage == "train":
+            at_most = variant.model.train_images or self.plan.config.get("train_images")
+            images = sum(image_epochs(pack.dataset, subset, variant.params, at_most) for subset in pack.subsets)
+            work, disk = images * len(pack.seeds) / 1000 * price.train, price.disk_mb
+        else:
+            images, unit = self._uses(stage, pack.dataset, price)
+            work = trainings * images / 1000 * unit
+            row_bytes = 40 if stage == "score" else IMAGE_BYTES.get(pack.dataset, 28 * 28 * 4)
+            disk = 0.0 if stage == "inpaint" else images * row_bytes / 2**20
+        return Job(
+            stage, pack, price.start + work, price.memory_mb, trainings * disk, variant.model.family in GPU_FAMILIES
+        )
+
+    def _uses(self, stage: str, dataset: str, price: Price) -> tuple[int, float]:
+        """Images of one training in a stage, and the price of 1000."""
+        settings = self.plan.experiments
+        if stage == "score":
+            return sum(SIZES.get(dataset, (0, 0, 0))[1:]), price.score
+        if stage == "sample":
+            return settings["judge"].get("samples", 1000), price.sample
+        if stage == "inpaint":
+            return MASKS_AND_VARIANTS * settings["inpainting"].get("images", 1000), price.inpaint
+        return settings.get("sampling", {}).get("images", 100), price.sample
+
+    def _judge(self, dataset: str) -> Job:
+        settings = self.plan.experiments["judge"].get("judges", {})
+        images = image_epochs(dataset, "all", {"epochs": settings.get("epochs", 15)}, settings.get("train_images"))
+        return Job("judges", None, 8 + images / 1000 * JUDGE_SECONDS, 1000, 10, gpu=True)
+
+    def stages(self) -> list[dict[str, Any]]:
+        """One row for each stage, and their sum: jobs, CPU hours, those that a GPU could take over, memory, disk."""
+        jobs = [job for chain in self.chains for job in chain]
+        names = list(dict.fromkeys(job.stage for job in jobs))
+        rows = [_row(name, [job for job in jobs if job.stage == name]) for name in sorted(names, key=_order)]
+        return [*rows, _row("all", jobs)]
+
+    def wall_hours(self, workers: int) -> float:
+        """Hours until the last worker is done."""
+        free = [0.0] * workers
+        for chain in self.chains:
+            heapq.heapreplace(free, free[0] + OVERHEAD_SECONDS + sum(job.seconds for job in chain))
+        return max(free) / 3600
+
+    def overhead_share(self) -> float:
+        """The scheduler's part of the work of all workers."""
+        overhead = OVERHEAD_SECONDS * len(self.chains)
+        return overhead / (overhead + sum(job.seconds for chain in self.chains for job in chain))
+
+
+def _order(stage: str) -> tuple[int, str]:
+    known = ("train", "score", "sample", "inpaint", "grid_plain", "grid_sharpened", "judges")
+    return (known.index(stage) if stage in known else len(known), stage)
+
+
+def _row(stage: str, jobs: Sequence[Job]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "jobs": len(jobs),
+        "cpu_hours": sum(job.seconds for job in jobs) / 3600,
+        "gpu_hours_of_them": sum(job.seconds for job in jobs if job.gpu) / 3600,
+        "memory_mb": max((job.memory_mb for job in jobs), default=0.0),
+        "disk_mb": sum(job.disk_mb for job in jobs),
+    }
