@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from evaluation.registry import import_factory
+from evaluation.registry import families, import_factory
 
 if TYPE_CHECKING:
     from evaluation.config import Pack, Plan, Variant
@@ -112,8 +112,6 @@ class Prices:
 
 def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
     """Median seconds per 1000 image-epochs of the trained models below some folders, by what decides the price."""
-    from evaluation.registry import families
-
     family_of = {entry["factory"]: name for name, entry in families().items()}
     found = defaultdict(list)
     for file in (f for folder in folders for f in folder.glob("models/**/bench.json")):
@@ -125,8 +123,15 @@ def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
     return {key: statistics.median(values) for key, values in found.items()}
 
 
+def _deciding(family: str, params: Mapping[str, Any], without: str | None = None) -> dict[str, Any]:
+    """The parameters that decide the price, with their defaults; all of a model without a family."""
+    described = families().get(family, {}).get("parameters", {})
+    names = DECIDING.get(family, sorted(params))
+    return {name: params.get(name, described.get(name, {}).get("default")) for name in names if name != without}
+
+
 def _key(factory: str, family: str, params: Mapping[str, Any]) -> str:
-    return json.dumps([factory, *(params.get(name) for name in DECIDING.get(family, sorted(params)))])
+    return json.dumps([factory, _deciding(family, params)])
 
 
 def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None = None, disk: float = 1.0) -> Price:
@@ -135,19 +140,18 @@ def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None 
 
 
 def _known(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
-    same = (r for r in rows if all(r["params"].get(k) == params.get(k) for k in DECIDING.get(family, sorted(params))))
+    same = (row for row in rows if _deciding(family, row["params"]) == _deciding(family, params))
     return next((_price(row) for row in same), None)
 
 
 def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
     if family in OPERATIONS:
         return _by_operations(rows, family, params)
-    for name in DECIDING.get(family, ()):
-        others = [k for k in DECIDING[family] if k != name]
-        like = [r for r in rows if all(r["params"].get(k) == params.get(k) for k in others)]
-        points = [r for r in like if isinstance(r["params"].get(name), int | float)]
-        if len(points) >= 2 and isinstance(params.get(name), int | float):
-            return _by_power(points, name, params[name])
+    for name, value in _deciding(family, params).items():
+        others = _deciding(family, params, without=name)
+        points = [row for row in rows if _deciding(family, row["params"], without=name) == others]
+        if len(points) >= 2 and isinstance(value, int | float):
+            return _by_power(points, family, name, value)
     return None
 
 
@@ -172,13 +176,17 @@ def _operations(family: str, params: str) -> Any:
     return import_factory(OPERATIONS[family])((28, 28, 1), **json.loads(params))
 
 
-def _by_power(points: Sequence[Mapping[str, Any]], name: str, value: float) -> Price:
-    """Prices as a power of one parameter, through two measured points."""
-    low, high = sorted(points, key=lambda r: abs(math.log(r["params"][name] / value)))[:2]
-    distance = math.log(value / low["params"][name]) / math.log(high["params"][name] / low["params"][name])
+def _by_power(points: Sequence[Mapping[str, Any]], family: str, name: str, value: float) -> Price:
+    """Prices as a power of one parameter, through the two nearest measured points."""
+
+    def distance(row: Mapping[str, Any]) -> float:
+        return math.log(value / _deciding(family, row["params"])[name])
+
+    near, far = sorted(points, key=lambda row: abs(distance(row)))[:2]
+    steps = distance(near) / (distance(near) - distance(far))
     keys = ("train", "score", "sample", "inpaint", "memory_mb", "disk_mb")
-    values = {k: low.get(k, 0.0) * (high[k] / low[k]) ** distance if low.get(k) else 0.0 for k in keys}
-    return Price(start=low["start"], **values)
+    values = {k: near.get(k, 0.0) * (far[k] / near[k]) ** steps if near.get(k) else 0.0 for k in keys}
+    return Price(start=near["start"], **values)
 
 
 def image_epochs(dataset: str, subset: str, params: Mapping[str, Any], at_most: int | None = None) -> float:
