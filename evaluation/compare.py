@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from evaluation.tables import DATASET_LABELS, markdown, records
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from evaluation.claims import Claim
 
 REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN = "reproduced", "close", "not reproduced", "not run"
 VERDICTS = (REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN)
@@ -197,12 +199,14 @@ def totals_line(rows: pd.DataFrame, protocol: str) -> str:
     return f"{protocol}: " + ", ".join(f"{count[v]} {v}" for v in VERDICTS) + f", of {sum(count.values())}"
 
 
-def page(rows: pd.DataFrame, variants: pd.DataFrame, title: str) -> str:
-    """compare.md: totals first, then every cell with both protocols side by side, then variants of the models."""
+def page(rows: pd.DataFrame, variants: pd.DataFrame, said: Sequence[Claim], title: str) -> str:
+    """compare.md: totals, what the paper says in words, every cell with both protocols, variants of the models."""
     parts = ["# The paper's numbers and ours", "", title, "", RULE, ""]
     parts += ["Totals by protocol (models that are the same in both protocols count in both):", ""]
     parts += [f"- {totals_line(rows, protocol)}" for protocol in PROTOCOLS]
-    parts += ["", _totals_by_table(rows)]
+    parts += ["", _totals_by_table(rows), "", "## What the paper says in words", ""]
+    spoken = [[claim.section, claim.words, claim.verdict, claim.evidence] for claim in said]
+    parts += [markdown(["section", "claim", "verdict", "cases that speak for it"], spoken, numbers=False)]
     for (table, metric), cells in rows.groupby(["table", "metric"], sort=False):
         parts += ["", f"## {str(table).replace('_', ' ').capitalize()}: {metric}", "", _cells(cells)]
     if len(variants):

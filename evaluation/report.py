@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.claims import claims
 from evaluation.compare import (
     NOT_RUN,
     RULE,
@@ -65,6 +66,7 @@ def page(
         "rule": RULE,
         "totals": {p: {v: totals(compared, p)[v] for v in VERDICTS} for p in PROTOCOLS},
         "compared": _groups(compared),
+        "claims": claims(metrics, plan),
         "sections": _sections(metrics, plan, list(pictures)),
         "provenance": _facts(provenance),
         "versions": sorted([str(key), str(value)] for key, value in provenance.get("versions", {}).items()),

@@ -23,6 +23,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.atomic import atomic_path, write_text
+    from evaluation.claims import claims
     from evaluation.compare import PROTOCOLS, compare, compare_variants, page, totals_line
     from evaluation.config import load_plan
     from evaluation.tables import read_metrics
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         out = Path(args.out)
         with atomic_path(out.with_suffix(".csv")) as part:
             rows.drop(columns="source").to_csv(part, index=False)
-        write_text(out, page(rows, compare_variants(metrics, plan), plan.title))
+        write_text(out, page(rows, compare_variants(metrics, plan), claims(metrics, plan), plan.title))
     for protocol in PROTOCOLS:
         print(totals_line(rows, protocol))
     return 0

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.claims import claims
 from evaluation.cli import main
 from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compare, compare_variants, page, verdict
 from evaluation.config import Plan
@@ -367,11 +368,12 @@ def test_every_printed_number_has_a_verdict_and_what_was_not_run_a_reason():
 
 def test_the_page_starts_with_the_totals():
     frame = compare(two_models(), plan())
-    text = page(frame, compare_variants(two_models(), plan()), "my title")
+    text = page(frame, compare_variants(two_models(), plan()), claims(two_models(), plan()), "my title")
     counted = frame[frame["protocol"] == "paper"]["verdict"].value_counts()
     total = f"- paper: {counted[REPRODUCED]} reproduced"
     assert total in text.split("##")[0]
     assert "| DCGMM-A | MNIST | 95.4 ± 0.2 | 95.5 ± 0.7 [95.0, 96.0] | +0.1 | reproduced |" in text
+    assert "| V-B | for MNIST, the flat DCGMM-A performs best | not run |" in text
 
 
 def test_a_variant_is_compared_with_what_it_is_a_variant_of():
