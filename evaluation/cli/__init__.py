@@ -37,6 +37,7 @@ COMMANDS = (
     "figure",
     "compare",
     "report",
+    "collect",
     "provenance",
     "status",
     "plan",

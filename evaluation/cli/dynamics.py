@@ -17,23 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import pandas as pd
-
     from evaluation.atomic import atomic_path
-    from evaluation.metrics import tidy_frame, tidy_row
+    from evaluation.dynamics import dynamics_rows
+    from evaluation.metrics import tidy_frame
     from evaluation.registry import read_spec
     from evaluation.runs import read_runs
-    from evaluation.training import HISTORY_FILE
 
-    rows = []
+    rows: list[dict[str, object]] = []
     for variant, subset, seed in read_runs(args.runs):
         directory = Path(args.models, args.dataset, subset, variant, f"seed{seed}")
-        record = read_spec(directory)
-        common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
-        for step, layer, split, value in pd.read_parquet(directory / HISTORY_FILE).itertuples(index=False):
-            params = {"step": int(step), "split": split, **record["point"]}
-            metric = f"log_likelihood_layer_{layer}"
-            rows.append(tidy_row(experiment="dynamics", params=params, metric=metric, value=value, **common))
+        rows.extend(dynamics_rows(directory, read_spec(directory)))
     with atomic_path(args.out) as part:
         tidy_frame(rows).to_parquet(part, index=False)
     return 0

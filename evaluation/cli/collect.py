@@ -1,0 +1,27 @@
+"""`bench collect`: the results of a run so far, in a folder of their own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "put together what a run has made so far: metrics, tables, figures, comparison, report"
+DESCRIPTION = (
+    "Put together what a run has made so far, also when it was stopped in the middle. Nothing of the run itself is "
+    "changed, and it goes on afterwards where it was; what is not run is listed as not run."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", required=True, help="name of the run, in results/")
+    parser.add_argument("--configfile", metavar="FILE", help="its configuration (default: the run's own)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, for example docs/reference/cpu")
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.cli.status import plan_of
+    from evaluation.collect import collect
+
+    plan = plan_of(args)
+    print(f"{args.out}: {collect(plan, Path(plan.root), Path(args.out))}")
+    return 0
