@@ -114,10 +114,23 @@ def machines_of(directory: str | Path) -> dict[str, str]:
     }
 
 
-def provenance(config: Mapping[str, Any], results: str | Path | None = None) -> dict[str, Any]:
-    """Everything about a run: versions, git state, machine, configuration, and the machine of each trained model.
+def machines_of_jobs(stamps: str | Path) -> dict[str, str]:
+    """For every stamp of a finished job (stage/dataset/variant/subsets/seeds): the machine that ran it."""
+    root = Path(stamps)
+    contents = ((path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(root.rglob("*.json")))
+    return {
+        path.relative_to(root).with_suffix("").as_posix(): content["machine"]
+        for path, content in contents
+        if isinstance(content, dict) and "machine" in content
+    }
 
-    `results` is the directory of a profile's results, or None to leave the last out.
+
+def provenance(
+    config: Mapping[str, Any], results: str | Path | None = None, stamps: str | Path | None = None
+) -> dict[str, Any]:
+    """Everything about a run: versions, git state, machine, configuration, and the machine of each model and job.
+
+    `results` is a directory of trained models, `stamps` that of finished jobs (scores, samples, …), None for neither.
     """
     return {
         "versions": versions(),
@@ -125,9 +138,12 @@ def provenance(config: Mapping[str, Any], results: str | Path | None = None) -> 
         "machine": machine(),
         "config": dict(config),
         "machine_of_result": machines_of(results) if results is not None else {},
+        "machine_of_job": machines_of_jobs(stamps) if stamps is not None else {},
     }
 
 
-def write_provenance(path: str | Path, config: Mapping[str, Any], results: str | Path | None = None) -> None:
-    """Write `provenance(config, results)` to `path` as JSON, atomically."""
-    write_text(path, json.dumps(provenance(config, results), indent=2, sort_keys=True) + "\n")
+def write_provenance(
+    path: str | Path, config: Mapping[str, Any], results: str | Path | None = None, stamps: str | Path | None = None
+) -> None:
+    """Write `provenance(config, results, stamps)` to `path` as JSON, atomically."""
+    write_text(path, json.dumps(provenance(config, results, stamps), indent=2, sort_keys=True) + "\n")

@@ -12,9 +12,11 @@ from evaluation.errors import UserError
 
 
 def write_stamp(path: Path, made: Sequence[Path]) -> None:
-    """Write the outputs' paths, relative to the stamp, so that a folder of results can be moved."""
+    """Write the outputs' paths, relative to the stamp, so that a folder of results can be moved; and the machine."""
+    from evaluation.provenance import machine_name
+
     relative = [Path(os.path.relpath(item, path.parent)).as_posix() for item in made]
-    write_text(path, json.dumps({"made": relative}, indent=2) + "\n")
+    write_text(path, json.dumps({"made": relative, "machine": machine_name()}, indent=2) + "\n")
 
 
 def read_stamp(path: Path) -> list[Path]:

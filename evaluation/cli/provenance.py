@@ -18,5 +18,5 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.config import load
     from evaluation.provenance import write_provenance
 
-    write_provenance(Path(args.out), load(args.configfile), Path(args.results, "models"))
+    write_provenance(Path(args.out), load(args.configfile), Path(args.results, "models"), Path(args.results, "stamps"))
     return 0

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from evaluation import atomic, provenance
+from evaluation.stamps import write_stamp
 
 
 def test_provenance_is_complete(tmp_path, monkeypatch):
@@ -16,11 +17,18 @@ def test_provenance_is_complete(tmp_path, monkeypatch):
     trained.mkdir(parents=True)
     (trained / "bench.json").write_text(json.dumps({"machine": "node-3"}))
     path = tmp_path / "provenance.json"
-    provenance.write_provenance(path, {"seeds": [0, 1]}, tmp_path)
+    stamps = tmp_path / "stamps"
+    monkeypatch.setenv("BENCH_MACHINE", "node-5")
+    write_stamp(stamps / "score/mnist/A/not0/0.json", [trained])
+    (stamps / "data").mkdir()
+    (stamps / "data/mnist.json").write_text('{"name": "mnist"}')
+    monkeypatch.setenv("BENCH_MACHINE", "node-7")
+    provenance.write_provenance(path, {"seeds": [0, 1]}, tmp_path, stamps)
     written = json.loads(path.read_text())
     assert written["config"] == {"seeds": [0, 1]}
     assert written["machine"]["name"] == "node-7" and written["machine"]["cores"] >= 1
     assert written["machine_of_result"] == {"models/mnist/not0/A/seed0": "node-3"}
+    assert written["machine_of_job"] == {"score/mnist/A/not0/0": "node-5"}
     assert {"python", "numpy", "tensorflow", "torch"} <= written["versions"].keys()
 
 
