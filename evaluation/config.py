@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from evaluation import registry
+from evaluation import grid_cost, registry
 from evaluation.experiments import EXPERIMENTS, MODEL_KEYS
 from evaluation.runs import write_runs
 from evaluation.schema import ConfigError, canonical, check, nearest
@@ -190,6 +190,7 @@ class Plan:
         self.catalogue = Catalogue(config, where)
         self.experiments: Mapping[str, Any] = config["experiments"]
         self.variants: dict[str, Variant] = {}
+        self.left_out: dict[grid_cost.LeftOut, None] = {}  # grid points above `grid_limits`
         self._check_names(where)
         self._needs = {name: self._expand(name) for name in self.experiments}
         self._packs = self._pack()
@@ -206,10 +207,19 @@ class Plan:
                     raise ConfigError(f"{place}: there is no model {name!r}; {nearest(name, self.catalogue.names())}")
 
     def _expand(self, experiment: str) -> list[tuple[str, str, str]]:
-        needs = []
+        needs, asked, limits = [], set(), self.config.get("grid_limits", {})
         for dataset, subset, variant in EXPERIMENTS[experiment](self.experiments[experiment], self.catalogue):
-            self.variants[variant.name] = variant
-            needs.append((dataset, subset, variant.name))
+            asked.add((dataset, variant.model.name))
+            if point := grid_cost.left_out(variant, dataset, limits):
+                self.left_out[point] = None
+            else:
+                self.variants[variant.name] = variant
+                needs.append((dataset, subset, variant.name))
+        for dataset, model in asked - {(d, self.variants[v].model.name) for d, _, v in needs}:
+            raise ConfigError(
+                f"grid_limits {dict(limits)} leaves no grid point of {model} on {dataset}; raise the limits, or "
+                f"take the model out of experiments.{experiment}"
+            )
         return list(dict.fromkeys(needs))
 
     def seeds(self, experiment: str) -> tuple[int, ...]:
@@ -345,12 +355,26 @@ class Plan:
     def threads(self, variant: str) -> int:
         return int(self.variants[variant].model.threads or self.config.get("threads", 1))
 
+    @cached_property
+    def _estimates(self) -> dict[str, list[grid_cost.Estimate]]:
+        """Variant → its costs on its data sets, for families that have a cost model."""
+        pairs = {(dataset, variant) for dataset, _, variant, _ in self._packs}
+        found: dict[str, list[grid_cost.Estimate]] = defaultdict(list)
+        for dataset, variant in pairs:
+            if cost := grid_cost.estimate(self.variants[variant], dataset):
+                found[variant].append(cost)
+        return found
+
     def mem_mb(self, variant: str, attempt: int = 1) -> int:
-        return int(self.variants[variant].model.resources.get("mem_mb", 2000) * GROWTH ** (attempt - 1))
+        """Memory of a job: what the catalogue says, or more where the cost model expects more."""
+        expected = [grid_cost.PROCESS_MB + cost.memory_mb for cost in self._estimates.get(variant, [])]
+        described = self.variants[variant].model.resources.get("mem_mb", 2000)
+        return int(max(described, *expected, 0) * GROWTH ** (attempt - 1))
 
     def runtime(self, variant: str, trainings: int, attempt: int = 1) -> int:
-        """Minutes that a job of so many trainings may take."""
-        each = self.variants[variant].model.resources.get("minutes", 60)
+        """Minutes that a job of so many trainings may take: the catalogue's, or what the cost model expects if more."""
+        expected = [cost.minutes for cost in self._estimates.get(variant, [])]
+        each = max(self.variants[variant].model.resources.get("minutes", 60), *expected, 0)
         return int((START_UP_MINUTES + each * trainings) * GROWTH ** (attempt - 1))
 
 

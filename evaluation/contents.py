@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from evaluation.grid_cost import LeftOut
 from evaluation.pictures import pictures
+from evaluation.schema import canonical
 
 if TYPE_CHECKING:
     from evaluation.config import Model, Plan
@@ -72,11 +74,13 @@ DCGMM = "dcgmm"
 
 @dataclass(frozen=True)
 class Entry:
-    """A table of a run: its name, and its rows, model → label; `rivals` of the paired comparison."""
+    """A table of a run: its name, and its rows, model → label; `rivals` of the paired comparison; `left_out`: points of
+    grids that are too dear for the profile."""
 
     name: str
     rows: Mapping[str, str]
     rivals: Mapping[str, str]
+    left_out: Sequence[LeftOut] = ()
 
     @property
     def file(self) -> str:
@@ -112,7 +116,8 @@ def entry(plan: Plan, name: str) -> Entry:
     ours = [model for model in models if model.family == DCGMM]
     if name == "paired":
         return Entry(name, _labels(ours), _labels([model for model in models if model.family != DCGMM]))
-    return Entry(name, _labels(ours if name == "table_1" else models), {})
+    left_out = tuple(plan.left_out) if name == "grid" else ()
+    return Entry(name, _labels(ours if name == "table_1" else models), {}, left_out)
 
 
 def table_options(plan: Plan, name: str) -> str:
@@ -120,6 +125,7 @@ def table_options(plan: Plan, name: str) -> str:
     wanted = entry(plan, name)
     words = [("--row", f"{model}={label}") for model, label in wanted.rows.items()]
     words += [("--rival", f"{model}={label}") for model, label in wanted.rivals.items()]
+    words += [("--left-out", canonical(asdict(point))) for point in wanted.left_out]
     return shlex.join(chain.from_iterable(words))
 
 
@@ -144,7 +150,7 @@ def _labels(models: list[Model]) -> dict[str, str]:
 
 @cache
 def metric_tables() -> Mapping[str, Callable[..., Table]]:
-    """Name → function of tidy metrics and rows (and rivals): the tables that are made from results."""
+    """Name → function of tidy metrics and rows (and rivals, or what is left out): tables that are made from results."""
     from evaluation import outlier_tables as outliers
     from evaluation.classification_table import classification_table
     from evaluation.judge_table import judge_table
@@ -166,5 +172,6 @@ def make(wanted: Entry, metrics: Any) -> Table:
         from evaluation.architecture_tables import ARCHITECTURE_TABLES
 
         return ARCHITECTURE_TABLES[wanted.name]()
-    function = metric_tables()[wanted.name]
-    return function(metrics, wanted.rows, wanted.rivals) if wanted.name == "paired" else function(metrics, wanted.rows)
+    more: dict[str, Any] = {"paired": wanted.rivals, "grid": wanted.left_out}
+    given = [more[wanted.name]] if wanted.name in more else []
+    return metric_tables()[wanted.name](metrics, wanted.rows, *given)

@@ -15,6 +15,8 @@ from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.grid_cost import LeftOut
+
 Line = tuple[str, str, str]  # model, label, protocol ("both" where the protocols do not differ)
 
 
@@ -174,15 +176,22 @@ def _pair(metrics: pd.DataFrame, first: Any, second: Any) -> tuple[str, dict[str
 # --- grids -----------------------------------------------------------------------------------------------------------
 
 
-def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
-    """Every grid point of every model: AUROC on test and validation images, and which protocol chose it."""
+def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str], left_out: Sequence[LeftOut] = ()) -> Table:
+    """Every grid point of every model: AUROC on test and validation images, and which protocol chose it; then the
+    points that were not run, and what they would have cost."""
     lines, data = [], []
     for row in grid_points_of(metrics[metrics["model"].isin(list(rows))]):
         test, validation = row.pop("auroc", None), row.pop("auroc_validation", None)
         place = [rows[row["model"]], DATASET_LABELS[row["dataset"]], row["protocol"], point_words(row["point"])]
         lines.append([*place, measured(test), measured(validation), row["chosen_by"]])
         data.append({**row, **_statistics("auroc", test), **_statistics("auroc_validation", validation)})
+    for point in left_out:
+        place = [rows[point.model], DATASET_LABELS[point.dataset], NOTHING, point_words(point.point)]
+        lines.append([*place, NOTHING, NOTHING, f"left out: {point.reason}"])
+        data.append({"model": point.model, "dataset": point.dataset, "point": point.point, "left_out": point.reason})
     caption = f"All grid points, class 0 left out: exact AUROC in percent, {STATISTICS}; which protocol chose which."
+    if left_out:
+        caption += f" Left out for their estimated cost: {len(left_out)} points."
     import pandas as pd
 
     columns = ["model", "data set", "protocol", "point", "test", "validation", "chosen by"]
@@ -220,4 +229,4 @@ def _statistics(name: str, row: Any) -> dict[str, Any]:
 _GRID_KEYS = ("model", "dataset", "protocol", "point")
 _GRID_COLUMNS = [*_GRID_KEYS, "n"]
 _GRID_COLUMNS += [f"auroc{split}{end}" for split in ("", "_validation") for end in ("", "_std", "_low", "_high")]
-_GRID_COLUMNS += ["chosen_by"]
+_GRID_COLUMNS += ["chosen_by", "left_out"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from baselines.einsum.region_graph import RegionGraph, poon_domingos, random_binary_trees
 
@@ -75,7 +76,12 @@ def graph_cost(
 def rat_graph(image_shape: Sequence[int], depth: int, repetitions: int, seed: int = 0) -> RegionGraph:
     """Region graph of `RatSpn`, over pixels."""
     height, width, _ = image_shape
-    return random_binary_trees(height * width, depth, repetitions, seed)
+    return _trees(height * width, depth, repetitions, seed)
+
+
+@lru_cache(maxsize=16)  # a grid asks for the same trees with every number of sums
+def _trees(pixels: int, depth: int, repetitions: int, seed: int) -> RegionGraph:
+    return random_binary_trees(pixels, depth, repetitions, seed)
 
 
 def pd_graph(image_shape: Sequence[int], delta: int | Sequence[int], axes: Sequence[str]) -> RegionGraph:

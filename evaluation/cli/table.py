@@ -17,13 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rival", action="append", default=[], metavar="MODEL=LABEL", help="paired: whom the rows are compared with"
     )
+    parser.add_argument(
+        "--left-out", action="append", default=[], metavar="JSON", help="grid: a point that is not run, and the reason"
+    )
     parser.add_argument("--title", default="", help="what marks the table, for example the profile")
     parser.add_argument("--out", required=True, metavar="FILE.csv", help="written with .md and .tex beside it")
 
 
 def run(args: argparse.Namespace) -> int:
+    from evaluation.config import load_text
     from evaluation.contents import Entry, make
     from evaluation.errors import UserError
+    from evaluation.grid_cost import LeftOut
     from evaluation.tables import read_metrics, write
 
     if args.table in FROM_METRICS and not args.metrics:
@@ -31,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     rows, rivals = (dict(word.partition("=")[::2] for word in words) for words in (args.row, args.rival))
     if args.table == "paired" and not (rows and rivals):
         raise UserError("paired compares DCGMMs with rivals; give --row MODEL=LABEL and --rival MODEL=LABEL")
-    table = make(Entry(args.table, rows, rivals), read_metrics(map(Path, args.metrics)))
+    left_out = [LeftOut(**load_text(word)) for word in args.left_out]
+    table = make(Entry(args.table, rows, rivals, left_out), read_metrics(map(Path, args.metrics)))
     write(table, Path(args.out), args.title)
     return 0

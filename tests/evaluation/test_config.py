@@ -1,6 +1,8 @@
 """Profiles: what is refused and how it is said, and what a profile expands to."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,45 @@ def test_a_grid_gives_every_combination_with_its_parameters():
         v
         for _, _, v, _ in Plan(changed(models__gmm={"grid": GRID}, experiments__outliers__grid=False)).runs("outliers")
     } == {"gmm"}
+
+
+def rat_grid(**limits):
+    """Four grid points of RAT-SPN, of which the largest has 1.3e9 parameters and 8.0 GFLOP per image, within limits."""
+    sizes = {"grid": {"sums": [5, 40], "depth": [1, 9], "repetitions": [40]}}
+    settings = {"datasets": ["mnist"], "models": ["rat-spn-normal"]}
+    config = {"models": {"rat-spn-normal": sizes}, "experiments": {"outliers": settings}}
+    return Plan({**BASE, **config, **({"grid_limits": limits} if limits else {})})
+
+
+def test_points_that_cost_too_much_are_left_out_and_named():
+    assert len({variant for _, _, variant, _ in rat_grid().runs("outliers")}) == 4
+    plan = rat_grid(gflop_per_image=1)
+    assert len({variant for _, _, variant, _ in plan.runs("outliers")}) == 3
+    (point,) = plan.left_out
+    assert (point.model, point.dataset) == ("rat-spn-normal", "mnist")
+    assert point.point == '{"depth":9,"repetitions":40,"sums":40}'
+    assert point.reason.endswith("GFLOP per image (limit 1)")
+
+
+def test_limits_on_memory_count_too_and_may_not_leave_nothing():
+    (point,) = rat_grid(memory_mb=1000).left_out
+    assert point.reason.endswith("MB (limit 1000)")
+    with pytest.raises(ConfigError, match="leaves no grid point of rat-spn-normal"):
+        rat_grid(memory_mb=1)
+
+
+def test_a_job_asks_for_what_the_cost_model_expects():
+    plan = rat_grid()
+    small, large = (f"rat-spn-normal+depth={depth}+repetitions=40+sums={sums}" for depth, sums in ((1, 5), (9, 40)))
+    assert plan.mem_mb(small) == 1500  # the catalogue's
+    assert plan.mem_mb(large) > 1.3e9 * 4 / 1e6  # its parameters alone
+    assert plan.runtime(large, 1) > plan.runtime(small, 1) + 60
+
+
+def test_planning_imports_no_framework():
+    code = "import sys; from evaluation.config import load_plan; load_plan('config/paper.yaml'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert not {"torch", "tensorflow", "keras", "pandas"} & set(loaded.split())
 
 
 def test_protocols_that_differ_are_trained_apart():

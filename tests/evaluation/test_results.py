@@ -13,6 +13,7 @@ from evaluation.cli import main
 from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compare, compare_variants, page, verdict
 from evaluation.config import Plan
 from evaluation.errors import UserError
+from evaluation.grid_cost import LeftOut
 from evaluation.metrics import auroc, tidy_frame, tidy_row
 from evaluation.numbers import as_printed, with_std
 from evaluation.outlier_tables import (
@@ -200,6 +201,14 @@ def test_every_grid_point_is_listed_with_who_chose_it():
     assert list(frame["auroc_validation"]) == [60.0, 65.0, 1.0]
     assert (list(frame["auroc_low"]), list(frame["auroc_high"])) == ([80.0, 70.0, 10.0], [82.0, 72.0, 99.0])
     assert list(frame["chosen_by"]) == ["paper", "clean", ""]
+
+
+def test_the_table_of_the_grid_says_what_was_left_out_and_why():
+    point = LeftOut("gmm", "mnist", '{"depth":9}', "8.003 GFLOP per image (limit 1)")
+    table = grid_table(grid(), {"gmm": "GMM"}, [point])
+    assert table.rows[-1] == ["GMM", "MNIST", "–", "depth 9", "–", "–", f"left out: {point.reason}"]
+    assert list(table.data["left_out"].dropna()) == [point.reason]
+    assert "1 points" in table.caption
 
 
 def test_the_table_of_the_grid_has_every_point_in_words():
