@@ -69,7 +69,8 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
             data += _data_rows((model, label, protocol, dataset), paper, zip(kinds, ours, strict=True))
         rows.append(cells)
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in heads)]
-    seeds = max((row["n"] for row in data), default=0)
+    counts = sorted({row["n"] for row in data}) or [0]
+    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
     caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds} seeds."
     return Table(caption, columns, rows, pd.DataFrame(data, columns=_DATA_COLUMNS))
 

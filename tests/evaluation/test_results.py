@@ -185,6 +185,12 @@ def test_table_1_has_published_and_both_areas():
     ]
 
 
+def test_the_caption_says_how_many_seeds_there_are():
+    assert outlier_table_models(two_models(), {"dcgmm-a": "A", "gmm": "G"}).caption.endswith("; 2 seeds.")
+    unfinished = tidy_frame([*rows("gmm", [1, 2, 3]), *two_models().query("model == 'dcgmm-a'").to_dict("records")])
+    assert outlier_table_models(unfinished, {"dcgmm-a": "A", "gmm": "G"}).caption.endswith("; 2 to 3 seeds.")
+
+
 def test_table_2_splits_models_with_two_protocols():
     table = outlier_table_models(two_models(), {"dcgmm-a": "DCGMM-A", "gmm": "GMM"})
     assert [row[0] for row in table.rows] == ["DCGMM-A", "GMM"]
