@@ -6,12 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.errors import UserError
 from evaluation.metrics import (
     METRIC_COLUMNS,
+    RESAMPLES,
     auroc,
     auroc_100_thresholds,
     bootstrap_interval,
@@ -134,6 +136,15 @@ def test_bootstrap_interval_covers_as_it_should():
         covered += low <= 0.0 <= high
     assert 84 <= covered <= 99  # 95 % less the known shortfall of percentiles at n = 30
     assert bootstrap_interval([1.0, 2.0, 3.0]) == bootstrap_interval([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.0, 3.0], [92.4, 92.9, 93.1, 92.5, 92.7]])
+def test_bootstrap_interval_is_scipys(values):
+    rng = np.random.default_rng(0)
+    found = scipy.stats.bootstrap(
+        (np.array(values),), np.mean, n_resamples=RESAMPLES, confidence_level=0.95, method="percentile", rng=rng
+    ).confidence_interval
+    assert bootstrap_interval(values) == pytest.approx((found.low, found.high), rel=1e-12)
 
 
 def test_paired_comparison_uses_common_seeds_only():
