@@ -90,8 +90,11 @@ class Pack:
 
     @property
     def path(self) -> str:
-        """The job's place under stamps/<stage>/: dataset/variant/subsets/seeds."""
-        return f"{self.dataset}/{self.variant}/{','.join(self.subsets)}/{','.join(map(str, self.seeds))}"
+        """The job's place under stamps/<stage>/: dataset/variant/subsets/seeds.
+
+        No commas: where Snakemake hands a job to a cluster, they separate its wildcards.
+        """
+        return f"{self.dataset}/{self.variant}/{'-'.join(self.subsets)}/{'-'.join(map(str, self.seeds))}"
 
 
 def path_word(value: Any) -> str:

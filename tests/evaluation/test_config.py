@@ -272,4 +272,4 @@ def test_memory_and_time_grow_with_the_attempt_and_time_with_the_trainings():
 def test_small_pieces():
     assert chunks([1, 2, 3], 2) == [(1, 2), (3,)]
     assert grid_points({}) == [()]
-    assert Pack("digits", "gmm", ("not0", "not1"), (0, 2)).path == "digits/gmm/not0,not1/0,2"
+    assert Pack("digits", "gmm", ("not0", "not1"), (0, 2)).path == "digits/gmm/not0-not1/0-2"

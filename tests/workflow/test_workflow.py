@@ -118,7 +118,7 @@ def test_a_failing_job_shows_its_own_message_and_names_its_log(tmp_path):
     text = done.stdout + done.stderr
     assert done.returncode != 0
     assert "seed 1 is told to fail" in text
-    assert "results/tiny/logs/train/digits/slow/not0/0,1.log" in text
+    assert "results/tiny/logs/train/digits/slow/not0/0-1.log" in text
 
 
 def wait_for(condition, seconds=300):
@@ -151,7 +151,7 @@ def test_sigkill_in_mid_training_loses_nothing(victim, tmp_path):
         running.wait()
     assert not (models / "seed0").exists()
     run_tiny(folder)
-    log = (folder / "results/tiny/logs/train/digits/slow/not0/0,1.log").read_text()
+    log = (folder / "results/tiny/logs/train/digits/slow/not0/0-1.log").read_text()
     assert ("waiting for it" if victim == "snakemake alone" else "resumed after step") in log
     assert tables(folder) == tables(whole)
     assert not [path for path in models.iterdir() if path.is_dir() and path.name.startswith(".")]

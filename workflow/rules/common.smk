@@ -26,8 +26,8 @@ METRICS, TABLES, FIGURES = [], [], []
 wildcard_constraints:
     dataset="[a-z_]+",
     variant="[^/]+",
-    subsets="[a-z0-9,]+",
-    seeds="[0-9,]+",
+    subsets="[a-z0-9-]+",
+    seeds="[0-9-]+",
 
 
 def add_outputs(collection, stem, *suffixes):

@@ -18,13 +18,13 @@ rule train:
         mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
         runtime=lambda wildcards, attempt: PLAN.runtime(
             wildcards.variant,
-            len(wildcards.subsets.split(",")) * len(wildcards.seeds.split(",")),
+            len(wildcards.subsets.split("-")) * len(wildcards.seeds.split("-")),
             attempt,
         ),
     params:
         what=lambda wildcards: PLAN.train_options(wildcards.variant),
-        subsets=lambda wildcards: wildcards.subsets.replace(",", " "),
-        seeds=lambda wildcards: wildcards.seeds.replace(",", " "),
+        subsets=lambda wildcards: wildcards.subsets.replace("-", " "),
+        seeds=lambda wildcards: wildcards.seeds.replace("-", " "),
         models=f"{ROOT}/models",
     shell:
         "bench train {params.what} --dataset {wildcards.dataset} --subset {params.subsets} --seed {params.seeds}"
