@@ -201,9 +201,9 @@ def totals_line(rows: pd.DataFrame, protocol: str) -> str:
 
 def page(rows: pd.DataFrame, variants: pd.DataFrame, said: Sequence[Claim], title: str) -> str:
     """compare.md: totals, what the paper says in words, every cell with both protocols, variants of the models."""
-    parts = ["# The paper's numbers and ours", "", title, "", RULE, ""]
-    parts += ["Totals by protocol (models that are the same in both protocols count in both):", ""]
+    parts = [f"# The paper's numbers and ours: {title}", ""]
     parts += [f"- {totals_line(rows, protocol)}" for protocol in PROTOCOLS]
+    parts += ["", f"{RULE} Models that are the same in both protocols count in both."]
     parts += ["", _totals_by_table(rows), "", "## What the paper says in words", ""]
     spoken = [[claim.section, claim.words, claim.verdict, claim.evidence] for claim in said]
     parts += [markdown(["section", "claim", "verdict", "cases that speak for it"], spoken, numbers=False)]
