@@ -160,7 +160,7 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
 
 
 def _figures(plan: Plan, folder: Path, every: pd.DataFrame, out: Path) -> None:
-    """Figures that rest on metrics and scores are drawn again, marked with the title; pictures are copied."""
+    """PNG: figures that rest on metrics and scores are drawn again, marked with the title; pictures are copied."""
     from evaluation.figures.dynamics import draw_dynamics
     from evaluation.figures.heat_map import draw_heat_map
     from evaluation.figures.outlier_curves import draw_outlier_curves
@@ -179,12 +179,13 @@ def _figures(plan: Plan, folder: Path, every: pd.DataFrame, out: Path) -> None:
         if of_model["params"].nunique() > 1:
             drawn.add(f"heat_map_{model.name}")
             draw_heat_map(every, model.name, model.label, out / f"heat_map_{model.name}.png", plan.title)
+    for stem in drawn:
+        (out / f"{stem}.pdf").unlink()  # a folder to look at, and to commit: the run itself has figures to print
     for stem in figures(plan):
-        for suffix in (".png", ".pdf") if stem not in drawn else ():
-            source = folder / "figures" / f"{stem}{suffix}"
-            if source.is_file():
-                with atomic_path(out / source.name) as part:
-                    shutil.copyfile(source, part)
+        source = folder / "figures" / f"{stem}.png"
+        if stem not in drawn and source.is_file():
+            with atomic_path(out / source.name) as part:
+                shutil.copyfile(source, part)
 
 
 def _panels(plan: Plan, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -54,6 +54,7 @@ def stopped(tmp_path, monkeypatch):
     (folder / "profile.json").write_text(plan().as_json())
     (folder / "figures").mkdir()
     (folder / "figures/fig_10_outlier_curves.png").write_bytes(b"an older picture")
+    (folder / "figures/of_another_plan.png").write_bytes(b"not asked for")
     return folder
 
 
@@ -72,6 +73,7 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert not list(out.glob("tables/table_3*"))
     for picture in ("fig_4_dynamics", "fig_10_outlier_curves", "heat_map_mine"):
         assert (out / f"figures/{picture}.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list((out / "figures").iterdir())) == 3
     for name in ("compare.md", "report.html", "tables/table_2_grid.md"):
         assert mark in (out / name).read_text()
     assert json.loads((out / "provenance.json").read_text())["config"]["profile"] == "p"
