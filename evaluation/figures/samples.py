@@ -79,7 +79,7 @@ def draw_picture(
     Raises:
         UserError: no panels, or a file that does not exist.
     """
-    columns = 2 if figure in ("fig_12", "fig_13") else 4 if len(sources) > 4 else None
+    columns = 2 if figure in ("fig_12", "fig_13") else ceil(len(sources) / 2) if len(sources) > 4 else None
     draw_panels([*_real(figure, dataset), *(_read(figure, *source) for source in sources)], path, title, columns)
 
 
