@@ -7,9 +7,12 @@ The cost model, all of it:
   scoring: trainings × (validation and test images) × price; sampling and in-painting alike, for every mask and variant;
 - prices are CPU seconds of one thread, from evaluation/model_costs.yaml, which benchmarks/model_costs.py measures, or,
   for training, from models that were trained here: seconds / (images × epochs) of their bench.json;
-- a grid point that was not measured: an Einsum network by the floating-point operations of a step
-  (baselines.einsum.cost) relative to the nearest measured one, another model by a power of the one parameter that
-  differs, if two of its values were measured; else it is not in the estimate and is named;
+- a model that was not measured: an Einsum network by the floating-point operations of a step (baselines.einsum.cost), a
+  DCGMM by its multiplications (positions × inputs × components, summed over layers), relative to the nearest measured
+  one; another model by a power of the one parameter that differs, if two of its values were measured; else it is not in
+  the estimate and is named;
+- an image that is sampled or completed costs as much as one in training, one that is scored a tenth, where that was not
+  measured;
 - time on N workers: jobs in the order of the plan, each to the worker that is free first, what is made from a training
   right behind it; every job costs the scheduler `OVERHEAD_SECONDS` more. Tables and figures are not counted.
 """
@@ -49,13 +52,13 @@ IMAGE_BYTES = {"svhn": 32 * 32 * 3 * 4, "photos": 32 * 32 * 3 * 4}  # others 28�
 # What of a model's parameters decides its price.
 DECIDING = {
     "dcgmm": ("config",),
-    "gmm": ("components", "init"),
+    "gmm": ("components",),
     "rat-spn": ("sums", "depth", "repetitions", "leaf"),
     "pd-spn": ("sums", "delta", "axes", "leaf"),
     "dgc-spn": ("sums", "products", "leaves"),
     "vae": ("latent", "width"),
 }
-OPERATIONS = {"rat-spn": "baselines.einsum.cost:rat_spn_cost", "pd-spn": "baselines.einsum.cost:pd_spn_cost"}
+COSTS = {"rat-spn": "baselines.einsum.cost:rat_spn_cost", "pd-spn": "baselines.einsum.cost:pd_spn_cost"}
 MASKS_AND_VARIANTS = 8  # of an in-painting job: four masks, two variants; priced as one completion each
 JUDGE_SECONDS = 2.6  # of the judge's CNN per 1000 image-epochs
 # Dense products in PyTorch, convolutions in TensorFlow. DCGMM's steps are small; it was never measured on a GPU.
@@ -135,7 +138,9 @@ def _key(factory: str, family: str, params: Mapping[str, Any]) -> str:
 
 
 def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None = None, disk: float = 1.0) -> Price:
-    scaled = {key: factor * row.get(key, 0.0) for key in ("train", "score", "sample", "inpaint")}
+    train = row["train"]
+    unmeasured = {"train": train, "score": 0.1 * train, "sample": train, "inpaint": train}
+    scaled = {key: factor * row.get(key, value) for key, value in unmeasured.items()}
     return Price(row["start"], **scaled, memory_mb=memory_mb or row["memory_mb"], disk_mb=disk * row["disk_mb"])
 
 
@@ -145,8 +150,10 @@ def _known(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, 
 
 
 def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
-    if family in OPERATIONS:
+    if family in COSTS:
         return _by_operations(rows, family, params)
+    if family == "dcgmm":
+        return _by_multiplications(rows, params)
     for name, value in _deciding(family, params).items():
         others = _deciding(family, params, without=name)
         points = [row for row in rows if _deciding(family, row["params"], without=name) == others]
@@ -166,6 +173,28 @@ def _by_operations(rows: Sequence[Mapping[str, Any]], family: str, params: Mappi
     return _price(row, wanted.step_flops / measured.step_flops, memory_mb=max(memory, 400.0), disk=disk)
 
 
+def _by_multiplications(rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Price | None:
+    independent = "independent" in params["config"]  # parameters at every position: two to three times the time
+    like = [row for row in rows if ("independent" in row["params"]["config"]) == independent] or list(rows)
+    if not like:
+        return None
+    wanted = multiplications(params["config"])
+    row = min(like, key=lambda r: abs(math.log(multiplications(r["params"]["config"]) / wanted)))
+    return _price(row, wanted / multiplications(row["params"]["config"]))
+
+
+@cache
+def multiplications(config: str) -> int:
+    """Multiplications of a DCGMM's mixture layers for one image, of 28×28 pixels or else of 32×32×3."""
+    from dcgmm.notation import ConfigurationError, place
+
+    try:
+        layers = place(config, (28, 28, 1)).cgmm_layers
+    except ConfigurationError:
+        layers = place(config, (32, 32, 3)).cgmm_layers
+    return sum(math.prod(layer.input_shape) * layer.output_shape[2] for layer in layers)
+
+
 def _word(params: Mapping[str, Any]) -> str:
     kept = ("sums", "depth", "repetitions", "delta", "axes", "leaf", "batch_size")
     return json.dumps({key: params[key] for key in kept if key in params}, sort_keys=True)
@@ -173,7 +202,7 @@ def _word(params: Mapping[str, Any]) -> str:
 
 @cache
 def _operations(family: str, params: str) -> Any:
-    return import_factory(OPERATIONS[family])((28, 28, 1), **json.loads(params))
+    return import_factory(COSTS[family])((28, 28, 1), **json.loads(params))
 
 
 def _by_power(points: Sequence[Mapping[str, Any]], family: str, name: str, value: float) -> Price:
@@ -184,9 +213,8 @@ def _by_power(points: Sequence[Mapping[str, Any]], family: str, name: str, value
 
     near, far = sorted(points, key=lambda row: abs(distance(row)))[:2]
     steps = distance(near) / (distance(near) - distance(far))
-    keys = ("train", "score", "sample", "inpaint", "memory_mb", "disk_mb")
-    values = {k: near.get(k, 0.0) * (far[k] / near[k]) ** steps if near.get(k) else 0.0 for k in keys}
-    return Price(start=near["start"], **values)
+    one, other = _price(near).__dict__, _price(far).__dict__
+    return Price(**{key: one[key] * (other[key] / one[key]) ** steps for key in one})
 
 
 def image_epochs(dataset: str, subset: str, params: Mapping[str, Any], at_most: int | None = None) -> float:

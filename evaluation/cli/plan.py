@@ -1,0 +1,54 @@
+"""`bench plan`: what a profile will cost, before it is started."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+HELP = "estimate the jobs, CPU hours, memory, disk and time of a profile"
+DESCRIPTION = (
+    "Estimate what a profile costs, from measured prices and a simple cost model (evaluation/planning.py). Nothing is "
+    "run. GPUs were not measured: the column says how many of the CPU hours belong to models that gain from one."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configfile", required=True, metavar="FILE", help="the profile")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1], metavar="N", help="jobs at a time (default: 1)")
+    parser.add_argument(
+        "--measured", nargs="*", metavar="DIR", help="results whose trainings give prices (default: results/*)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.config import load_plan
+    from evaluation.errors import UserError
+    from evaluation.planning import Estimate, Prices
+
+    if min(args.workers) < 1:
+        raise UserError(f"--workers {min(args.workers)}: at least one worker is needed")
+    folders = sorted(Path("results").glob("*")) if args.measured is None else [Path(d) for d in args.measured]
+    prices = Prices(folders)
+    estimate = Estimate(load_plan(args.configfile), prices)
+    _print(estimate, args.workers)
+    where = ", ".join(map(str, folders)) or "no folder"
+    print(f"\nprices: {prices.source}; {len(prices.trained)} of trainings in {where}")
+    if estimate.unknown:
+        print(f"not in the estimate, since nothing like it was measured: {', '.join(estimate.unknown)}")
+    return 0
+
+
+def _print(estimate: Any, workers: list[int]) -> None:
+    head = ("stage", "jobs", "CPU hours", "of it GPU", "memory (GB)", "disk (GB)")
+    print("{:<16}{:>7}{:>12}{:>12}{:>13}{:>11}".format(*head))
+    for row in estimate.stages():
+        print(
+            f"{row['stage']:<16}{row['jobs']:>7}{row['cpu_hours']:>12.1f}{row['gpu_hours_of_them']:>12.1f}"
+            f"{row['memory_mb'] / 1024:>13.1f}{row['disk_mb'] / 1024:>11.2f}"
+        )
+    print(
+        f"\n{len(estimate.chains)} submissions; the scheduler takes {100 * estimate.overhead_share():.2f} % of the work"
+    )
+    for n in workers:
+        print(f"{n} worker{'s' if n > 1 else ''}: {estimate.wall_hours(n):.1f} hours")

@@ -1,0 +1,123 @@
+"""The estimate of a profile's costs: every number here is worked out by hand from the cost model."""
+
+import json
+
+import pytest
+import yaml
+
+from baselines.einsum.cost import rat_spn_cost
+from evaluation.cli import main
+from evaluation.config import Plan
+from evaluation.planning import OVERHEAD_SECONDS, TABLE, Estimate, Prices, image_epochs
+
+ROW = {"start": 5.0, "train": 0.2, "score": 0.01, "sample": 0.5, "memory_mb": 900.0, "disk_mb": 2.0}
+RAT = {"sums": 10, "depth": 4, "repetitions": 10, "leaf": "binomial"}
+MODELS = {
+    "dcgmm-a": {"factory": "dcgmm:DCGMM", "params": {"config": "F(28,1)-G(49)"}, **ROW},
+    "rat-spn": {"factory": "baselines.einsum:RatSpn", "params": RAT, **ROW},
+    "dgc-16": {"factory": "baselines.dgcspn:DgcSpn", "params": {"sums": 16, "products": 7}, **ROW},
+    "dgc-32": {"factory": "baselines.dgcspn:DgcSpn", "params": {"sums": 32, "products": 7}, **ROW, "train": 1.0},
+}
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "costs.yaml"
+    path.write_text(yaml.safe_dump({"machine": "m", "date": "d", "command": "c", "models": MODELS}))
+    return path
+
+
+def plan(models, seeds=2, **changes):
+    outliers = {"datasets": ["mnist"], "models": list(models)}
+    return Plan({"profile": "p", "seeds": seeds, "protocols": ["clean"], "models": models,
+                 "experiments": {"outliers": outliers}, **changes})  # fmt: skip
+
+
+def estimate(table, models, **changes):
+    return Estimate(plan(models, **changes), Prices(table=table))
+
+
+def test_training_and_scoring_of_a_measured_model(table):
+    found = estimate(table, {"dcgmm-a": {"params": {"epochs": 10}}})
+    train = 5 + 45_000 * 10 / 1000 * 0.2
+    score = 5 + 20_000 / 1000 * 0.01
+    rows = {row["stage"]: row for row in found.stages()}
+    assert rows["train"]["jobs"] == rows["score"]["jobs"] == 2
+    assert rows["train"]["cpu_hours"] == pytest.approx(2 * train / 3600)
+    assert rows["score"]["cpu_hours"] == pytest.approx(2 * score / 3600)
+    assert rows["all"]["jobs"] == 4
+    assert rows["all"]["memory_mb"] == 900
+    assert rows["train"]["disk_mb"] == 4
+    assert rows["all"]["gpu_hours_of_them"] == 0
+    assert found.wall_hours(1) == pytest.approx(2 * (OVERHEAD_SECONDS + train + score) / 3600)
+    assert found.wall_hours(2) == pytest.approx((OVERHEAD_SECONDS + train + score) / 3600)
+    assert found.wall_hours(50) == found.wall_hours(2)
+    assert found.overhead_share() == pytest.approx(OVERHEAD_SECONDS / (OVERHEAD_SECONDS + train + score))
+
+
+def test_packing_pays_the_start_once(table):
+    packed = estimate(table, {"dcgmm-a": {"params": {"epochs": 10}}}, packing={"seeds_per_job": 2})
+    rows = {row["stage"]: row for row in packed.stages()}
+    assert rows["train"]["jobs"] == 1
+    assert rows["train"]["cpu_hours"] == pytest.approx((5 + 2 * 90) / 3600)
+
+
+def test_a_grid_point_costs_as_its_operations(table):
+    found = estimate(table, {"rat-spn": {"params": {"epochs": 1}, "grid": {"sums": [20]}}}, seeds=1)
+    more = rat_spn_cost((28, 28, 1), **{**RAT, "sums": 20}).step_flops / rat_spn_cost((28, 28, 1), **RAT).step_flops
+    assert more > 2
+    row = found.stages()[0]
+    assert row["cpu_hours"] == pytest.approx((5 + 45 * 0.2 * more) / 3600)
+    assert row["gpu_hours_of_them"] == row["cpu_hours"]
+
+
+def test_a_power_goes_through_two_measured_points(table):
+    found = estimate(
+        table, {"dgc-spn": {"params": {"epochs": 1}, "grid": {"sums": [64]}, "train_images": 1000}}, seeds=1
+    )
+    assert found.stages()[0]["cpu_hours"] == pytest.approx((5 + 0.2 * 5**2) / 3600)  # 0.2, 1.0, then 5.0 for 16, 32, 64
+
+
+def test_a_dcgmm_costs_as_its_multiplications(table):
+    found = estimate(table, {"dcgmm-b": {"params": {"epochs": 1}}}, seeds=1)
+    a = 28 * 28 * 49
+    b = 11 * 11 * (8 * 8) * 49 + (11 * 11 * 49) * 49  # F(8,2)-G(49)-F(11,1)-G(49)
+    assert found.stages()[0]["cpu_hours"] == pytest.approx((5 + 45 * 0.2 * b / a) / 3600)
+
+
+def test_what_was_not_measured_is_named(table):
+    found = estimate(table, {"gmm": {}, "dcgmm-a": {}})
+    assert found.unknown == ["gmm"]
+
+
+@pytest.mark.parametrize(("images", "price"), [(1000, 0.2), (45_000, 2.0)], ids=["too short to count", "long enough"])
+def test_a_training_that_is_there_gives_the_price(images, price, table, tmp_path):
+    directory = tmp_path / "quick/models/mnist/not0/dcgmm-a/seed0"
+    directory.mkdir(parents=True)
+    record = {"factory": "dcgmm:DCGMM", "params": {"config": "F(28,1)-G(49)", "epochs": 2}, "dataset": "mnist"}
+    record |= {"subset": "not0", "train_images": images, "seconds": 2.0 * images * 2 / 1000}
+    (directory / "bench.json").write_text(json.dumps(record))
+    model = plan({"dcgmm-a": {}}).variants["dcgmm-a"]
+    assert Prices([tmp_path / "quick"], table).of(model).train == pytest.approx(price)
+
+
+def test_image_epochs():
+    assert image_epochs("mnist", "all", {"epochs": 3}) == 150_000
+    assert image_epochs("mnist", "only7", {"epochs": 3}) == pytest.approx(15_000)
+    assert image_epochs("mnist", "not7", {"epochs": 3}, at_most=100) == 300
+    assert image_epochs("mnist", "not7", {}) == pytest.approx(45_000)
+
+
+def test_the_command_prints_every_stage_and_worker(capsys):
+    assert main(["plan", "--configfile", "config/quick.yaml", "--workers", "1", "7", "--measured"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("train", "score", "all", "1 worker:", "7 workers:", "CPU hours"):
+        assert word in printed
+    assert "not in the estimate" not in printed
+
+
+def test_the_table_says_where_it_comes_from():
+    content = yaml.safe_load(TABLE.read_text())
+    assert {"machine", "date", "command"} <= content.keys()
+    for name, row in content["models"].items():
+        assert {"factory", "params", "start", "train", "memory_mb", "disk_mb"} <= row.keys(), name
