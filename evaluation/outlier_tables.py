@@ -70,8 +70,8 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
         rows.append(cells)
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in heads)]
     counts = sorted({row["n"] for row in data}) or [0]
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
-    caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds} seeds."
+    seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"
+    caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds}."
     return Table(caption, columns, rows, pd.DataFrame(data, columns=_DATA_COLUMNS))
 
 

@@ -1,5 +1,6 @@
 """bench status and the progress of a run: what is counted, what is locked, how long it still takes."""
 
+import json
 import logging
 import os
 import re
@@ -54,6 +55,13 @@ def test_the_plan_knows_what_snakemake_makes(profile):
     assert counted <= listed
     rest = {file for file in listed - counted if Path(file).suffix not in (".md", ".tex", ".pdf")}
     assert {re.sub(r"nowhere/(\w+).*", r"\1", file) for file in rest} <= {"completions", "compare", "profile"}
+
+
+def test_the_kept_configuration_gives_the_same_jobs():
+    """profile.json keeps the order of the experiments, by which jobs are packed."""
+    for profile in ("smoke", "cpu"):
+        config = load_plan(ROOT / f"config/{profile}.yaml")
+        assert outputs(Plan(json.loads(config.as_json()))) == outputs(config)
 
 
 def test_stages_count_what_is_there(tmp_path):
