@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, isqrt
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from evaluation.figures.grid import image_grid
 from evaluation.figures.style import plotting, save, width_of
 
 Panel = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
+LETTERS_PER_INCH = 15  # of a label
+LABEL_LINE = 0.15  # inches
 
 
 def draw_panels(panels: Sequence[Panel], path: Path, title: str, columns: int | None = None) -> None:
@@ -23,14 +26,16 @@ def draw_panels(panels: Sequence[Panel], path: Path, title: str, columns: int | 
     columns = columns or len(panels)
     rows = ceil(len(panels) / columns)
     width = width_of(len(panels)) / columns
-    height = max(picture.shape[0] / picture.shape[1] for _, picture in panels) * width + 0.25
+    labels = [fill(label, int(width * LETTERS_PER_INCH)) for label, _ in panels]
+    lines = 1 + max(label.count("\n") for label in labels)
+    height = max(picture.shape[0] / picture.shape[1] for _, picture in panels) * width + 0.1 + lines * LABEL_LINE
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained"
     )
     figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # room for the title line of `save`
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, (label, picture) in zip(axes.flat, panels, strict=False):
+    for axis, label, (_, picture) in zip(axes.flat, labels, panels, strict=False):
         grey = picture.shape[-1] == 1
         axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.set_title(label)
