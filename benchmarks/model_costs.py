@@ -191,8 +191,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.one:
         print(json.dumps(measure(args.one)))
         return 0
-    rows = rows_of_run(Path(args.results)) if args.results else {}
-    rows |= rows_measured_here(args.models)
+    run, here = rows_of_run(Path(args.results)) if args.results else {}, rows_measured_here(args.models)
+    rows = {f"{name} as run" if name in here else name: row for name, row in run.items()} | here
     models = {name: {k: _rounded(v) for k, v in row.items() if k != "images"} for name, row in sorted(rows.items())}
     words = ["python -m benchmarks.model_costs"] + (["--results results/quick"] if args.results else [])
     command = " ".join([*words, *(["--models", *args.models] if args.models else [])])

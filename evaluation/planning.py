@@ -59,6 +59,7 @@ DECIDING = {
     "vae": ("latent", "width"),
 }
 COSTS = {"rat-spn": "baselines.einsum.cost:rat_spn_cost", "pd-spn": "baselines.einsum.cost:pd_spn_cost"}
+SAFETY = 3  # time that a job asks for, relative to the time that it is expected to take
 MASKS_AND_VARIANTS = 8  # of an in-painting job: four masks, two variants; priced as one completion each
 JUDGE_SECONDS = 2.6  # of the judge's CNN per 1000 image-epochs
 # Dense products in PyTorch, convolutions in TensorFlow. DCGMM's steps are small; it was never measured on a GPU.
@@ -156,9 +157,10 @@ def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str,
         return _by_multiplications(rows, params)
     for name, value in _deciding(family, params).items():
         others = _deciding(family, params, without=name)
-        points = [row for row in rows if _deciding(family, row["params"], without=name) == others]
+        like = [row for row in rows if _deciding(family, row["params"], without=name) == others]
+        points = {_deciding(family, row["params"])[name]: row for row in like}
         if len(points) >= 2 and isinstance(value, int | float):
-            return _by_power(points, family, name, value)
+            return _by_power(points, value)
     return None
 
 
@@ -205,15 +207,11 @@ def _operations(family: str, params: str) -> Any:
     return import_factory(COSTS[family])((28, 28, 1), **json.loads(params))
 
 
-def _by_power(points: Sequence[Mapping[str, Any]], family: str, name: str, value: float) -> Price:
-    """Prices as a power of one parameter, through the two nearest measured points."""
-
-    def distance(row: Mapping[str, Any]) -> float:
-        return math.log(value / _deciding(family, row["params"])[name])
-
-    near, far = sorted(points, key=lambda row: abs(distance(row)))[:2]
-    steps = distance(near) / (distance(near) - distance(far))
-    one, other = _price(near).__dict__, _price(far).__dict__
+def _by_power(points: Mapping[float, Mapping[str, Any]], value: float) -> Price:
+    """Prices as a power of one parameter, through the two measured values that are nearest to `value`."""
+    near, far = sorted(points, key=lambda measured: abs(math.log(value / measured)))[:2]
+    steps = math.log(value / near) / math.log(far / near)
+    one, other = _price(points[near]).__dict__, _price(points[far]).__dict__
     return Price(**{key: one[key] * (other[key] / one[key]) ** steps for key in one})
 
 
@@ -229,11 +227,27 @@ class Estimate:
 
     def __init__(self, plan: Plan, prices: Prices) -> None:
         self.plan, self.prices = plan, prices
-        self.unknown: list[str] = []
-        self._price = {name: prices.of(variant) for name, variant in plan.variants.items()}
-        for pack in plan.all_packs():
-            if self._price[pack.variant] is None and pack.variant not in self.unknown:
-                self.unknown.append(pack.variant)
+        self._price: dict[str, Price | None] = {}
+
+    def price(self, variant: str) -> Price | None:
+        """The price of a variant; None where nothing comparable was measured."""
+        if variant not in self._price:
+            self._price[variant] = self.prices.of(self.plan.variants[variant])
+        return self._price[variant]
+
+    @cached_property
+    def unknown(self) -> list[str]:
+        names = dict.fromkeys(pack.variant for pack in self.plan.all_packs())
+        return [name for name in names if self.price(name) is None]
+
+    def minutes(self, stage: str, pack: Pack, at_least: int) -> int:
+        """What a job should ask for: three times what it is expected to take, since machines differ, or `at_least`."""
+        return max(at_least, math.ceil(SAFETY * self.job(stage, pack).seconds / 60))
+
+    def megabytes(self, variant: str, at_least: int) -> int:
+        """What a job should ask for: a quarter more than it is expected to take, or `at_least`."""
+        price = self.price(variant)
+        return max(at_least, math.ceil(1.25 * price.memory_mb)) if price else at_least
 
     @cached_property
     def chains(self) -> list[list[Job]]:
@@ -241,7 +255,7 @@ class Estimate:
         stages = self._followers()
         chains = [[self._judge(dataset)] for dataset in self.plan.datasets("judge") for _ in self.plan.judge_seeds()]
         for pack in self.plan.all_packs():
-            chains.append([self._job("train", pack), *(self._job(stage, pack) for stage in stages.get(pack.path, ()))])
+            chains.append([self.job("train", pack), *(self.job(stage, pack) for stage in stages.get(pack.path, ()))])
         return chains
 
     def _followers(self) -> dict[str, list[str]]:
@@ -260,9 +274,10 @@ class Estimate:
                 stages[path].append(stage)
         return stages
 
-    def _job(self, stage: str, pack: Pack) -> Job:
+    def job(self, stage: str, pack: Pack) -> Job:
+        """A job with its price, 0 where that is unknown."""
         variant = self.plan.variants[pack.variant]
-        price = self._price[pack.variant] or Price(0, 0, 0, 0, 0, 0, 0)
+        price = self.price(pack.variant) or Price(0, 0, 0, 0, 0, 0, 0)
         trainings = len(pack.subsets) * len(pack.seeds)
         if stage == "train":
             at_most = variant.model.train_images or self.plan.config.get("train_images")

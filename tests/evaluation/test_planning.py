@@ -86,8 +86,8 @@ def test_a_dcgmm_costs_as_its_multiplications(table):
 
 
 def test_what_was_not_measured_is_named(table):
-    found = estimate(table, {"gmm": {}, "dcgmm-a": {}})
-    assert found.unknown == ["gmm"]
+    found = estimate(table, {"gmm": {}, "dgc-spn": {"params": {"leaves": 2}, "grid": {}}, "dcgmm-a": {}})
+    assert found.unknown == ["gmm", "dgc-spn@clean"]
 
 
 @pytest.mark.parametrize(("images", "price"), [(1000, 0.2), (45_000, 2.0)], ids=["too short to count", "long enough"])
@@ -99,6 +99,16 @@ def test_a_training_that_is_there_gives_the_price(images, price, table, tmp_path
     (directory / "bench.json").write_text(json.dumps(record))
     model = plan({"dcgmm-a": {}}).variants["dcgmm-a"]
     assert Prices([tmp_path / "quick"], table).of(model).train == pytest.approx(price)
+
+
+def test_what_a_job_asks_for_is_enough_for_the_estimate(table):
+    found = estimate(table, {"dcgmm-a": {"params": {"epochs": 100}}}, seeds=1)
+    (pack,) = found.plan.all_packs()
+    assert found.minutes("train", pack, 5) == 46  # 3 · (5 + 45 · 100 · 0.2) / 60, rounded up
+    assert found.minutes("train", pack, 60) == found.minutes("score", pack, 60) == 60
+    assert found.megabytes("dcgmm-a", 1000) == 1125
+    assert found.megabytes("dcgmm-a", 2000) == 2000
+    assert estimate(table, {"gmm": {}}).megabytes("gmm", 300) == 300
 
 
 def test_image_epochs():

@@ -7,10 +7,10 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from evaluation.config import Plan
+from evaluation.config import GROWTH, Pack, Plan
 from evaluation.contents import FILES, SECTIONS, table_options
 from evaluation.errors import UserError
-from evaluation.planning import GPU_FAMILIES
+from evaluation.planning import GPU_FAMILIES, Estimate, Prices
 from evaluation.progress import follow
 from evaluation.running import hold
 
@@ -19,6 +19,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+ESTIMATE = Estimate(PLAN, Prices())
 ROOT = PLAN.root
 METRICS, TABLES, FIGURES = [], [], []
 
@@ -45,3 +46,18 @@ def section(name):
 def gpus(wildcards):
     """1 for a variant of a model that gains from a GPU; workflow/profiles/slurm asks for it where there are some."""
     return int(PLAN.variants[wildcards.variant].model.family in GPU_FAMILIES)
+
+
+def minutes(stage, wildcards, attempt):
+    """The catalogue's time for a training, an hour for what is made from one, or more where the estimate says so."""
+    subsets, seeds = wildcards.subsets.split("-"), wildcards.seeds.split("-")
+    pack = Pack(wildcards.dataset, wildcards.variant, tuple(subsets), tuple(seeds))
+    trainings = len(subsets) * len(seeds)
+    known = PLAN.runtime(wildcards.variant, trainings) if stage == "train" else 60
+    return int(ESTIMATE.minutes(stage, pack, known) * GROWTH ** (attempt - 1))
+
+
+def megabytes(wildcards, attempt):
+    """The catalogue's memory for a variant, or more where the estimate says so."""
+    known = PLAN.mem_mb(wildcards.variant)
+    return int(ESTIMATE.megabytes(wildcards.variant, known) * GROWTH ** (attempt - 1))

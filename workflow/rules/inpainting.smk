@@ -21,8 +21,8 @@ rule inpaint:
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
         gpu=gpus,
-        mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
+        runtime=lambda wildcards, attempt: minutes("inpaint", wildcards, attempt),
     params:
         options=lambda wildcards: sampling_options(PLAN, wildcards.variant),
         images=PLAN.experiments.get("inpainting", {}).get("images", 1000),

@@ -51,8 +51,8 @@ rule sample:
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
         gpu=gpus,
-        mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
+        runtime=lambda wildcards, attempt: minutes("sample", wildcards, attempt),
     params:
         n=JUDGE.get("samples", 1000),
         options=lambda wildcards: sampling_options(PLAN, wildcards.variant),

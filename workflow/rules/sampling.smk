@@ -26,8 +26,10 @@ rule sample_grid:
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
         gpu=gpus,
-        mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
+        runtime=lambda wildcards, attempt: minutes(
+            f"grid_{wildcards.setting}", wildcards, attempt
+        ),
     params:
         options=lambda wildcards: sampling_options(
             PLAN, wildcards.variant, wildcards.setting

@@ -15,12 +15,8 @@ rule train:
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
         gpu=gpus,
-        mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
-        runtime=lambda wildcards, attempt: PLAN.runtime(
-            wildcards.variant,
-            len(wildcards.subsets.split("-")) * len(wildcards.seeds.split("-")),
-            attempt,
-        ),
+        mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
+        runtime=lambda wildcards, attempt: minutes("train", wildcards, attempt),
     params:
         what=lambda wildcards: PLAN.train_options(wildcards.variant),
         subsets=lambda wildcards: wildcards.subsets.replace("-", " "),
@@ -45,8 +41,8 @@ rule score:
     threads: lambda wildcards: PLAN.threads(wildcards.variant)
     resources:
         gpu=gpus,
-        mem_mb=lambda wildcards, attempt: PLAN.mem_mb(wildcards.variant, attempt),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
+        runtime=lambda wildcards, attempt: minutes("score", wildcards, attempt),
     params:
         scores=f"{ROOT}/scores",
     shell:
