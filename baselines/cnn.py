@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines.keras_model import KerasModel
 from baselines.keras_variables import import_keras, load_variables, save_variables, write_json
 from dcgmm.history import History
 
@@ -25,7 +26,7 @@ class DivergedError(RuntimeError):
     """Training left the region in which the classifier learns: repeat it with another seed."""
 
 
-class Cnn:
+class Cnn(KerasModel):
     """Classifier of Table VII: four 3×3 convolutions of 64 channels, three poolings, three dense layers of 350.
 
     Padding is not in the table; "valid" is Keras's default and leaves 1×1×64 of 28×28 pixels before the dense
@@ -50,12 +51,8 @@ class Cnn:
         dropout: float = 0.1,
         padding: str = "valid",
     ) -> None:
-        self.image_shape = tuple(image_shape)
-        self.seed = seed
+        super().__init__(image_shape, seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
         self.classes = classes
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.dropout = dropout
         self.padding = padding
         self.accuracies_: list[AccuracyRow] = []
@@ -113,7 +110,8 @@ class Cnn:
         epoch; if it holds a state, training goes on from there. The history's log-likelihood is the mean of
         log p(label | image) in nats. Raises ValueError for bad labels, DivergedError (see the class).
         """
-        self._check(x, labels)
+        self._check(x)
+        self._check_labels(x, labels)
         if isinstance(validation, np.ndarray):
             raise ValueError("validation images without labels given: pass (images, labels), or none (--monitor none).")
         keras = self._keras
@@ -124,24 +122,23 @@ class Cnn:
             jit_compile=False,  # XLA makes the convolutions slower on CPUs
         )
         self._network.optimizer.build(self._network.trainable_variables)
-        history, first_epoch = self._resume(checkpoint)
-        for epoch in range(first_epoch, self.epochs):
+        history, note = self._resume(checkpoint)
+        self.accuracies_ = [AccuracyRow(*row) for row in note.get("accuracies", [])]
+        for epoch in range(note["epochs"], self.epochs):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
             result = self._network.fit(
                 x[order], labels[order], batch_size=self.batch_size, shuffle=False, verbose="auto" if progress else 0
             )
-            step = (epoch + 1) * math.ceil(len(x) / self.batch_size)
+            step = self._steps(epoch + 1, len(x))
             self._record(history, step, "train", -result.history["loss"][0], result.history["accuracy"][0])
             if validation is not None:
                 loss, accuracy = self._network.evaluate(*validation, batch_size=500, verbose=0)
                 self._record(history, step, "validation", -loss, accuracy)
             self._refuse_divergence(history, epoch)
-            self._keep(checkpoint, history, epoch + 1)
+            self._keep(checkpoint, history, epoch + 1, accuracies=self.accuracies_)
         return history
 
-    def _check(self, x: np.ndarray, labels: np.ndarray) -> None:
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"images of shape {x.shape[1:]} given, {self.image_shape} expected.")
+    def _check_labels(self, x: np.ndarray, labels: np.ndarray) -> None:
         if len(labels) != len(x):
             raise ValueError(f"{len(labels)} labels given for {len(x)} images: give one label per image.")
         if labels.min() < 0 or labels.max() >= self.classes:
@@ -161,26 +158,9 @@ class Cnn:
                 "seed."
             )
 
-    def _groups(self) -> dict[str, list[Any]]:
-        """What an interrupted training needs to go on as if nothing had happened."""
+    def _training_state(self) -> dict[str, list[Any]]:
         noise = [layer.seed_generator.state for layer in self._network.layers if hasattr(layer, "seed_generator")]
         return {"network": self._network.weights, "noise": noise, "optimizer": self._network.optimizer.variables}
-
-    def _keep(self, checkpoint: str | Path | None, history: History, epochs: int) -> None:
-        if checkpoint is not None:
-            note = {"epochs": epochs, "history": history, "accuracies": self.accuracies_}
-            save_variables(Path(checkpoint) / "state.safetensors", self._groups(), note)
-
-    def _resume(self, checkpoint: str | Path | None) -> tuple[History, int]:
-        history = History()
-        self.accuracies_ = []
-        if checkpoint is None or not (Path(checkpoint) / "state.safetensors").exists():
-            return history, 0
-        note = load_variables(Path(checkpoint) / "state.safetensors", self._groups())
-        for row in note["history"]:
-            history.add(*row)
-        self.accuracies_ = [AccuracyRow(*row) for row in note["accuracies"]]
-        return history, int(note["epochs"])
 
     def predict_logits_and_features(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (n, classes) and the last hidden layer's activities (n, 350), both float32."""
@@ -213,11 +193,6 @@ class Cnn:
     def count_params(self) -> int:
         """Number of trainable parameters."""
         return int(sum(math.prod(v.shape) for v in self._network.trainable_variables))
-
-    def get_params(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ("image_shape", "seed", "classes", "epochs", "batch_size", "learning_rate", "dropout", "padding")
-        return {name: getattr(self, name) for name in names}
 
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `cnn.json` into the directory `path`."""

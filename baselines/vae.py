@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.keras_model import KerasModel
 from baselines.keras_variables import import_keras, load_variables, save_variables, write_json
 from dcgmm.history import History
 
@@ -22,7 +23,7 @@ DECODERS = {
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-class Vae:
+class Vae(KerasModel):
     """VAE of Table VIII for 32×32 images, and by the same rule for 28×28 ones (one kernel of 5 becomes a 3).
 
     Encoder: 3×3 convolutions of 64, 128, 256 channels and a 2×2 one of 512, strides 1, 2, 2, 2, padding "same" (the
@@ -60,12 +61,8 @@ class Vae:
             raise ValueError(
                 f"images of shape {tuple(image_shape)} given: this VAE is made for 28×28 and 32×32 pixels."
             )
-        self.image_shape = tuple(image_shape)
-        self.seed = seed
+        super().__init__(image_shape, seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
         self.latent = latent
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.likelihood = likelihood
         self.std = std
         self.draws = draws
@@ -170,6 +167,9 @@ class Vae:
     def _groups(self) -> dict[str, list[Any]]:
         return {"encoder": self._encoder.weights, "decoder": self._decoder.weights}
 
+    def _training_state(self) -> dict[str, list[Any]]:
+        return self._groups() | {"optimizer": self._optimizer.variables}
+
     def fit(
         self,
         x: np.ndarray,
@@ -186,19 +186,16 @@ class Vae:
         self._check(x)
         self._optimizer = self._keras.optimizers.Adam(self.learning_rate)
         self._optimizer.build(self._trainable())
-        state = None if checkpoint is None else Path(checkpoint) / "state.safetensors"
-        history, first = self._resume(state)
-        for epoch in range(first, self.epochs):
+        history, note = self._resume(checkpoint)
+        for epoch in range(note["epochs"], self.epochs):
             mean = self._epoch(x, epoch, progress)
-            step = (epoch + 1) * math.ceil(len(x) / self.batch_size)
+            step = self._steps(epoch + 1, len(x))
             history.add(step, 0, "train", mean)
             if validation is not None:
                 part = validation[:MONITORED]
                 noise = np.random.default_rng([self.seed, epoch, 1]).standard_normal((len(part), self.latent))
                 history.add(step, 0, "validation", float(self._elbo(part, noise.astype(np.float32))))
-            if state is not None:
-                groups = self._groups() | {"optimizer": self._optimizer.variables}
-                save_variables(state, groups, {"epochs": epoch + 1, "history": history})
+            self._keep(checkpoint, history, epoch + 1)
         return history
 
     def _epoch(self, x: np.ndarray, epoch: int, progress: bool) -> float:
@@ -212,19 +209,6 @@ class Vae:
             noise = rng.standard_normal((len(batch), self.latent)).astype(np.float32)
             total += len(batch) * float(self._train_step(batch, self._tf.constant(noise)))
         return total / len(x)
-
-    def _resume(self, state: Path | None) -> tuple[History, int]:
-        history = History()
-        if state is None or not state.exists():
-            return history, 0
-        note = load_variables(state, self._groups() | {"optimizer": self._optimizer.variables})
-        for row in note["history"]:
-            history.add(*row)
-        return history, int(note["epochs"])
-
-    def _check(self, x: np.ndarray) -> None:
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"images of shape {x.shape[1:]} given, {self.image_shape} expected.")
 
     def score_samples(self, x: np.ndarray, *, draws: int | None = None, seed: int | None = None) -> np.ndarray:
         """Importance-weighted bound on log p(x) in nats, (n,) float64, with `draws` draws (constructor's by default).
@@ -289,11 +273,6 @@ class Vae:
     def count_params(self) -> int:
         """Trainable parameters of encoder and decoder."""
         return int(sum(math.prod(v.shape) for v in self._trainable()))
-
-    def get_params(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ("image_shape", "seed", "latent", "epochs", "batch_size", "learning_rate", "likelihood", "std")
-        return {name: getattr(self, name) for name in (*names, "draws", "width")}
 
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `vae.json` into the directory `path`."""

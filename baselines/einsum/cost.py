@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 from baselines.einsum.region_graph import RegionGraph, poon_domingos, random_binary_trees
 
@@ -98,33 +99,22 @@ def with_channels(graph: RegionGraph, channels: int) -> RegionGraph:
     return RegionGraph(graph.num_variables * channels, regions, graph.partitions)
 
 
-def rat_spn_cost(
-    image_shape: Sequence[int],
-    *,
-    sums: int = 10,
-    depth: int = 4,
-    repetitions: int = 10,
-    leaf: str = "binomial",
-    trials: int = 255,
-    batch_size: int = 100,
-    **_: object,
-) -> Cost:
-    """Cost of `RatSpn` with these parameters; other parameters of its constructor are accepted and do not matter."""
-    graph = with_channels(rat_graph(image_shape, depth, repetitions), image_shape[2])
-    return graph_cost(graph, sums, leaf=leaf, trials=trials, batch_size=batch_size)
+def rat_spn_cost(image_shape: Sequence[int], *, depth: int = 4, repetitions: int = 10, **params: Any) -> Cost:
+    """Cost of `RatSpn` with these parameters; those of its constructor that do not matter are accepted too."""
+    return _spn_cost(rat_graph(image_shape, depth, repetitions), image_shape, **params)
 
 
 def pd_spn_cost(
     image_shape: Sequence[int],
     *,
-    sums: int = 10,
     delta: int | Sequence[int] = 7,
     axes: Sequence[str] = ("horizontal",),
-    leaf: str = "binomial",
-    trials: int = 255,
-    batch_size: int = 100,
-    **_: object,
+    **params: Any,
 ) -> Cost:
-    """Cost of `PdSpn` with these parameters; other parameters of its constructor are accepted and do not matter."""
-    graph = with_channels(pd_graph(image_shape, delta, axes), image_shape[2])
-    return graph_cost(graph, sums, leaf=leaf, trials=trials, batch_size=batch_size)
+    """Cost of `PdSpn` with these parameters; those of its constructor that do not matter are accepted too."""
+    return _spn_cost(pd_graph(image_shape, delta, axes), image_shape, **params)
+
+
+def _spn_cost(graph: RegionGraph, image_shape: Sequence[int], *, sums: int = 10, **params: Any) -> Cost:
+    known = {name: params[name] for name in ("leaf", "trials", "batch_size") if name in params}
+    return graph_cost(with_channels(graph, image_shape[2]), sums, **known)

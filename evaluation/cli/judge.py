@@ -86,7 +86,7 @@ def _trained(args: argparse.Namespace) -> list[Path]:
         directory = Path(args.judges, args.dataset, f"seed{seed}")
         if not args.train and finished(directory) is None:
             print(
-                f"there is no judge in {directory} yet: training one (50,000 images take about three minutes per epoch "
+                f"there is no judge in {directory} yet: training one (50,000 images take about two minutes per epoch "
                 "and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
                 flush=True,
             )

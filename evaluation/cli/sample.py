@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from evaluation.cli import trained
 from evaluation.threads import limit_threads
 
 HELP = "draw images from trained models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
-    parser.add_argument("--trained", metavar="FILE", help="stamp of a `bench train` job: sample from what it trained")
+    trained.add_arguments(parser, "sample from")
     parser.add_argument("--n", type=int, default=1000, help="images per model (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
     parser.add_argument(
@@ -24,25 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="DIR", help="samples go to DIR/dataset/subset/name/seedN.npz; or FILE.npz"
     )
     parser.add_argument("--grid", metavar="FILE.png", help="a picture of the first 100 images (of one model)")
-    parser.add_argument("--stamp", metavar="FILE", help="write the list of the files made")
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
 
 
 def run(args: argparse.Namespace) -> int:
     limit_threads(args.threads)
     from evaluation.errors import UserError
-    from evaluation.stamps import read_stamp, write_stamp
 
-    models = [Path(model) for model in args.models] + (read_stamp(Path(args.trained)) if args.trained else [])
-    if not models:
-        raise UserError("nothing to sample from; give directories of trained models, or --trained FILE")
+    models = trained.models(args, "sample from")
     if len(models) > 1 and (args.out.endswith(".npz") or args.grid):
         raise UserError(f"--out FILE.npz and --grid are for one model, but {len(models)} are given; use --out DIR")
     options = dict(_option(text) for text in args.option)
-    made = [_sample(model, args, options) for model in models]
-    if args.stamp:
-        write_stamp(Path(args.stamp), made)
-    return 0
+    return trained.make_all(args, models, lambda model: _sample(model, args, options))
 
 
 def _option(text: str) -> tuple[str, Any]:
