@@ -44,11 +44,11 @@ def _print(estimate: Any, workers: list[int]) -> None:
     print("{:<16}{:>7}{:>12}{:>12}{:>13}{:>11}".format(*head))
     for row in estimate.stages():
         print(
-            f"{row['stage']:<16}{row['jobs']:>7}{row['cpu_hours']:>12.1f}{row['gpu_hours_of_them']:>12.1f}"
+            f"{row['stage']:<16}{row['jobs']:>7}{row['cpu_hours']:>12.2f}{row['gpu_hours_of_them']:>12.2f}"
             f"{row['memory_mb'] / 1024:>13.1f}{row['disk_mb'] / 1024:>11.2f}"
         )
     print(
         f"\n{len(estimate.chains)} submissions; the scheduler takes {100 * estimate.overhead_share():.2f} % of the work"
     )
     for n in workers:
-        print(f"{n} worker{'s' if n > 1 else ''}: {estimate.wall_hours(n):.1f} hours")
+        print(f"{n} worker{'s' if n > 1 else ''}: {estimate.wall_hours(n):.2f} hours")
