@@ -22,7 +22,7 @@ from dcgmm.network import Stage, forward, initial_parameters, stages
 from dcgmm.notation import place
 from dcgmm.progress import training_progress
 from dcgmm.runtime import keep_freed_memory
-from dcgmm.sampling import LayerOptions, draw
+from dcgmm.sampling import LayerOptions, draw, padded
 from dcgmm.sampling import layer_options as options_of_layers
 from dcgmm.storage import read_tensors, write_bytes, write_tensors
 from dcgmm.training import (
@@ -220,9 +220,7 @@ class DCGMM:
         results = []
         for start in range(0, max(1, len(x)), size):
             batch = x[start : start + size]
-            missing = size - len(batch)
-            padded = np.concatenate([batch, np.zeros((missing, *self.input_shape), np.float32)]) if missing else batch
-            result = function(tf.constant(padded), tuple(parameters), self._classifier).numpy()
+            result = function(tf.constant(padded(batch, size)), tuple(parameters), self._classifier).numpy()
             results.append(result[: len(batch)])
         return np.concatenate(results)
 
