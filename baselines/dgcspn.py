@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.keras_model import KerasModel
 from baselines.keras_variables import load_variables, save_variables, write_json
 from dcgmm.history import History
 
@@ -47,7 +48,7 @@ def import_libspn() -> tuple[Any, Any]:
     return tensorflow, libspn_keras
 
 
-class DgcSpn:
+class DgcSpn(KerasModel):
     """Deep generalised convolutional sum-product network; continuous density, trained by online EM.
 
     Normal leaves of scale 1 on normalised pixels, then `products` times a 2×2 product of dilation 1, 2, 4, ...
@@ -89,14 +90,10 @@ class DgcSpn:
                 f"for more than {largest} rows and columns; take more products."
             )
         self._tf, self._spn = import_libspn()
-        self.image_shape = tuple(image_shape)
-        self.seed = seed
+        super().__init__(image_shape, seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
         self.sums = sums
         self.products = products
         self.leaves = leaves
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.dropout = dropout
         self.alpha = alpha
         self.normalization = normalization
@@ -212,16 +209,14 @@ class DgcSpn:
         """
         self._check(x)
         self._adapt(x)
-        state = None if checkpoint is None else Path(checkpoint) / "state.safetensors"
-        history, first = self._resume(state)
-        for epoch in range(first, self.epochs):
+        history, note = self._resume(checkpoint)
+        for epoch in range(note["epochs"], self.epochs):
             total = self._epoch(x, epoch, progress)
-            step = (epoch + 1) * math.ceil(len(x) / self.batch_size)
+            step = self._steps(epoch + 1, len(x))
             history.add(step, 0, "train", total / len(x))
             if validation is not None:
                 history.add(step, 0, "validation", self._log_densities(validation[:MONITORED]).mean())
-            if state is not None:
-                save_variables(state, {"sums": self._weights()}, {"epochs": epoch + 1, "history": history})
+            self._keep(checkpoint, history, epoch + 1)
         return history
 
     def _epoch(self, x: np.ndarray, epoch: int, progress: bool) -> float:
@@ -237,18 +232,8 @@ class DgcSpn:
             total += len(batch) * float(self._step(self._normalize(batch)))
         return total
 
-    def _resume(self, state: Path | None) -> tuple[History, int]:
-        history = History()
-        if state is None or not state.exists():
-            return history, 0
-        note = load_variables(state, {"sums": self._weights()})
-        for row in note["history"]:
-            history.add(*row)
-        return history, int(note["epochs"])
-
-    def _check(self, x: np.ndarray) -> None:
-        if x.shape[1:] != self.image_shape:
-            raise ValueError(f"images of shape {x.shape[1:]} given, {self.image_shape} expected.")
+    def _training_state(self) -> dict[str, list[Any]]:
+        return {"sums": self._weights()}
 
     def _log_densities(self, x: np.ndarray, batch: int = 100) -> np.ndarray:
         """Log-density of the normalised images, (n,) float64."""
@@ -340,11 +325,6 @@ class DgcSpn:
     def count_params(self) -> int:
         """Sum weights, leaf means and leaf scales."""
         return int(sum(math.prod(v.shape) for v in [*self._weights(), self._leaf.loc, self._leaf.scale]))
-
-    def get_params(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ("image_shape", "seed", "sums", "products", "leaves", "epochs", "batch_size", "learning_rate")
-        return {name: getattr(self, name) for name in (*names, "dropout", "alpha", "normalization")}
 
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `dgcspn.json` into the directory `path`."""
