@@ -31,7 +31,7 @@ class Vae(KerasModel):
     normal variables. Decoder: dense 4·4·128, six transposed convolutions with valid padding. The table ends in a
     rectifier; here the last layer gives the parameters of the likelihood instead:
 
-    `width` multiplies all hidden channels: Table VIII (1.0) takes an hour or more per epoch of 50,000 images on a CPU.
+    `width` multiplies all hidden channels; 1.0 is Table VIII.
 
     likelihood "bernoulli": logits; pixels in [0, 1] are taken as probabilities of a bit (a bound on no density, but
     the usual one for MNIST; `score_samples` is then in nats of that cross-entropy).

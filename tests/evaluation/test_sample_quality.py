@@ -69,6 +69,15 @@ def test_one_good_image_repeated_is_precise_and_covers_nothing():
     assert nearest_neighbour_distance(real) > 0.1
 
 
+def test_noise_off_the_manifold_of_real_vectors_has_no_precision():
+    def on_the_plane(seed):
+        return np.hstack([cloud(seed, n=200, d=2), np.zeros((200, 4))])
+
+    real, noise = on_the_plane(11), cloud(12, n=200, d=6)
+    assert precision_and_recall(noise, real)[0] < 10
+    assert precision_and_recall(on_the_plane(13), real)[0] > 80
+
+
 def test_real_against_itself_is_perfect():
     real = cloud(10)
     assert precision_and_recall(real, real) == (100, 100)
