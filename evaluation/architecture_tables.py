@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluation.numbers import NOTHING
 from evaluation.published import published
 from evaluation.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def architectures() -> Table:
@@ -30,12 +33,10 @@ def architectures() -> Table:
                 "parameters": layout.centroid_parameters,
             }
         )
-    frame = pd.DataFrame(data)
-    rows = [[str(value) for value in row] for row in frame.itertuples(index=False)]
-    caption = (
-        "Configurations of DCGMM and the number of their centroid parameters, shared over positions, for 28×28 images."
+    return _table(
+        "Configurations of DCGMM and the number of their centroid parameters, shared over positions, for 28×28 images.",
+        pd.DataFrame(data),
     )
-    return Table(caption, list(frame.columns), rows, frame)
 
 
 def layers() -> Table:
@@ -56,9 +57,7 @@ def layers() -> Table:
         for label, config in _instances().items()
         for layer in place(config, (28, 28, 1)).layers
     ]
-    frame = pd.DataFrame(data)
-    rows = [[str(value) for value in row] for row in frame.itertuples(index=False)]
-    return Table("Shapes of all layers, by the rules of Table VI, for 28×28 images.", list(frame.columns), rows, frame)
+    return _table("Shapes of all layers, by the rules of Table VI, for 28×28 images.", pd.DataFrame(data))
 
 
 def _instances() -> dict[str, str]:
@@ -161,7 +160,12 @@ def _network_table(caption: str, data: list[dict[str, Any]]) -> Table:
     frame = pd.DataFrame(data)
     if not frame["part"].any():
         frame = frame.drop(columns="part")
-    rows = [[str(value or NOTHING) for value in row] for row in frame.itertuples(index=False)]
+    return _table(caption, frame, zero=NOTHING)
+
+
+def _table(caption: str, frame: pd.DataFrame, zero: str = "0") -> Table:
+    """All of a frame as it is; `zero` is what stands for 0."""
+    rows = [[zero if value == 0 else str(value) for value in row] for row in frame.itertuples(index=False)]
     return Table(caption, list(frame.columns), rows, frame)
 
 

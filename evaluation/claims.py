@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.contents import DCGMM
 from evaluation.metrics import paired_comparison
-from evaluation.numbers import Source
+from evaluation.numbers import Source, in_protocol
 from evaluation.selection import PROTOCOLS, reported_values
 from evaluation.tables import DATASET_LABELS
 
@@ -123,7 +123,7 @@ def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
                 ours, theirs = (Source.of(row).by_seed(metrics) for row in (e, other))
                 if ours.keys() & theirs.keys():
                     pair = paired_comparison(ours, theirs)
-                    name = rival.label if other["protocol"] == "both" else f"{rival.label} ({other['protocol']})"
+                    name = in_protocol(rival.label, other["protocol"])
                     what = f"{name} on {DATASET_LABELS[dataset]}, difference {pair.mean:+.1f}"
                     yield (pair.low > 0 if pair.n > 1 else pair.mean > 0), what
 
@@ -155,9 +155,8 @@ def _judged(metrics: pd.DataFrame, plan: Plan, dataset: str) -> dict[tuple[str, 
     found = {}
     for (name, protocol), values in rows.groupby(["model", "protocol"], sort=False)["value"]:
         if name in models:
-            label = models[name].label
-            words = label if protocol == "both" else f"{label} ({protocol})"
-            found[str(name), str(protocol)] = (words, float(values.mean()))
+            label = in_protocol(models[name].label, str(protocol))
+            found[str(name), str(protocol)] = (label, float(values.mean()))
     return found
 
 

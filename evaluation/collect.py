@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.atomic import atomic_path, write_text
-from evaluation.contents import ARCHITECTURES, FILES, figures, gridded, make, tables
+from evaluation.contents import ARCHITECTURES, FILES, experiment_of, figures, gridded, make, tables
 from evaluation.errors import UserError
 from evaluation.metrics import tidy_frame
 from evaluation.outliers import outlier_rows
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.config import Plan
-
-EXPERIMENT_OF = {"table_3": "judge", "table_4": "classification"}
 
 
 def training(plan: Plan, dataset: str, subset: str, name: str, seed: int) -> Training:
@@ -129,7 +127,7 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
 
     from evaluation.claims import claims
     from evaluation.compare import compare, compare_variants, page
-    from evaluation.provenance import provenance, write_provenance
+    from evaluation.provenance import write_provenance
     from evaluation.report import page as report
 
     found = metrics(plan, folder)
@@ -144,7 +142,7 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
             frame.to_parquet(part, index=False)
     every = pd.concat(found.values(), ignore_index=True)
     for entry in tables(plan):
-        if entry.name in ARCHITECTURES or EXPERIMENT_OF.get(entry.name, "outliers") in set(every["experiment"]):
+        if entry.name in ARCHITECTURES or experiment_of(entry.name) in set(every["experiment"]):
             write(make(entry, every), out / "tables" / f"{entry.file}.csv", plan.title)
     _figures(plan, folder, every, out / "figures")
     rows = compare(every, plan)
@@ -152,9 +150,8 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
         rows.drop(columns="source").to_csv(part, index=False)
     write_text(out / "compare.md", page(rows, compare_variants(every, plan), claims(every, plan), plan.title))
     write_text(out / "profile.json", plan.as_json() + "\n")
-    write_provenance(out / "provenance.json", plan.config, folder / "models")
+    facts = write_provenance(out / "provenance.json", plan.config, folder / "models", folder / "stamps")
     pictures = sorted((out / "figures").glob("*.png"))
-    facts = provenance(plan.config, folder / "models")
     write_text(out / "report.html", report(every, plan, pictures, facts, found))
     return plan.title
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evaluation.config import Catalogue, Plan
+from evaluation.contents import experiment_of
 from evaluation.metrics import over_seeds
-from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, with_std
+from evaluation.numbers import NOTHING, Number, Source, as_printed, with_interval
 from evaluation.published import ANY_DATASET, published
 from evaluation.selection import PROTOCOLS, reported_values
 from evaluation.tables import DATASET_LABELS, markdown, records
@@ -26,13 +27,6 @@ RULE = (
     "reproduced: within two combined standard deviations or 1 point (counts: equal); close: within 3 points; "
     "not reproduced: further away."
 )
-EXPERIMENT_OF = {
-    "table_1": "outliers",
-    "table_2": "outliers",
-    "table_3": "judge",
-    "table_4": "classification",
-    "appendix": "judge",
-}
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ class _Results:
             return Cell(reason="the paper quotes this from the literature, and neither runs the model")
         if printed["metric"] == "parameters":
             return self._parameters(printed["model"])
-        experiment = EXPERIMENT_OF[printed["table"]]
+        experiment = experiment_of(printed["table"])
         model, reason = self._model(experiment, printed["dataset"], printed["model"])
         if reason:
             return Cell(reason=reason)
@@ -233,7 +227,7 @@ def our_words(row: Mapping[str, Any]) -> str:
     if row["unit"] == "count":
         text = _count(row["ours"])
     else:
-        text = f"{with_std(row['ours'], row['ours_std'])} {interval(row['ours_low'], row['ours_high'])}".strip()
+        text = with_interval(row["ours"], row["ours_std"], row["ours_low"], row["ours_high"])
     return Number(text, *filter(None, [row["source"]]))
 
 

@@ -87,6 +87,11 @@ class Entry:
         return FILES[self.name]
 
 
+def experiment_of(table: str) -> str:
+    """The experiment whose metrics a table of results is made from, also one of published.yaml."""
+    return {"table_3": "judge", "appendix": "judge", "table_4": "classification"}.get(table, "outliers")
+
+
 def outlier_tables(plan: Plan) -> list[str]:
     """Names of the tables of the outlier experiment."""
     models = plan.rows("outliers")
@@ -111,8 +116,7 @@ def gridded(plan: Plan) -> list[Model]:
 
 def entry(plan: Plan, name: str) -> Entry:
     """A table of a run by its name."""
-    experiment = {"table_3": "judge", "table_4": "classification"}.get(name, "outliers")
-    models = [] if name in ARCHITECTURES else plan.rows(experiment)
+    models = [] if name in ARCHITECTURES else plan.rows(experiment_of(name))
     ours = [model for model in models if model.family == DCGMM]
     if name == "paired":
         return Entry(name, _labels(ours), _labels([model for model in models if model.family != DCGMM]))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluation import registry
 from evaluation.schema import canonical
@@ -56,18 +56,24 @@ class LeftOut:
 
 def estimate(variant: Variant, dataset: str) -> Estimate | None:
     """The cost of training a variant on a data set; None for a family without a cost model."""
-    family = registry.families().get(variant.model.family or "", {})
-    return _estimate(family["cost"], dataset, canonical(variant.params)) if "cost" in family else None
+    from evaluation.datasets.catalogue import CATALOGUE
+
+    found = cost(variant.model.family, CATALOGUE[dataset].image_shape, variant.params)
+    if found is None:
+        return None
+    seconds = found.training_seconds(TRAINING_IMAGES, variant.params.get("epochs", 1), CORE_FLOPS)
+    return Estimate(found.step_flops / 1e9, found.peak_bytes / 1e6, seconds / 60)
+
+
+def cost(family: str | None, image_shape: tuple[int, ...], params: Mapping[str, Any]) -> Any:
+    """What the cost model of a family says of these parameters; None for a family without one."""
+    path = registry.families().get(family or "", {}).get("cost")
+    return _cost(path, image_shape, canonical(params)) if path else None
 
 
 @cache
-def _estimate(path: str, dataset: str, params: str) -> Estimate:
-    from evaluation.datasets.catalogue import CATALOGUE
-
-    given = json.loads(params)
-    cost = registry.import_factory(path)(CATALOGUE[dataset].image_shape, **given)
-    seconds = cost.training_seconds(TRAINING_IMAGES, given.get("epochs", 1), CORE_FLOPS)
-    return Estimate(cost.step_flops / 1e9, cost.peak_bytes / 1e6, seconds / 60)
+def _cost(path: str, image_shape: tuple[int, ...], params: str) -> Any:
+    return registry.import_factory(path)(image_shape, **json.loads(params))
 
 
 def left_out(variant: Variant, dataset: str, limits: Mapping[str, float]) -> LeftOut | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.judge import EXPERIMENT, MEASURES, REAL_TEST, REAL_VALIDATION
 from evaluation.metrics import bootstrap_interval
-from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, with_std
+from evaluation.numbers import NOTHING, Number, Source, as_printed, in_protocol, with_interval
 from evaluation.published import published
 from evaluation.tables import DATASET_LABELS, Table, records
 
@@ -30,7 +30,7 @@ def judge_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
     for model, label in [*rows.items(), (REAL_TEST, REAL_TEST), (REAL_VALIDATION, REAL_VALIDATION)]:
         of_model = judged[judged["model"] == model]
         for protocol in dict.fromkeys(of_model["protocol"]) or ["both"]:
-            cells = [label if protocol == "both" else f"{label} ({protocol})"]
+            cells = [in_protocol(label, protocol)]
             for dataset in datasets:
                 chosen = of_model[(of_model["protocol"] == protocol) & (of_model["dataset"] == dataset)]
                 paper = printed.get((dataset, label))
@@ -54,8 +54,8 @@ def _cell(rows: pd.DataFrame) -> str:
         return NOTHING
     first = records(rows)[0]
     digits = 2 if first["metric"] in DISTANCES else 1
-    mean, std, bounds = rows["value"].mean(), rows["value"].std(), bootstrap_interval(rows["value"].to_numpy())
-    text = f"{with_std(mean, std, digits)} {interval(*bounds, digits)}".strip()
+    values = rows["value"]
+    text = with_interval(values.mean(), values.std(), *bootstrap_interval(values.to_numpy()), digits)
     return Number(text, Source.of(first)._replace(params=tuple(rows["params"].unique())))
 
 

@@ -77,9 +77,18 @@ def interval(low: float, high: float, digits: int = 1, sign: str = "") -> str:
     return "" if math.isnan(low) or math.isnan(high) else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
-def measured(row: Any, digits: int = 1) -> str:
-    """ "95.4 ± 0.2 [95.2, 95.6]" of a row of `over_seeds`, with its source; a dash for None."""
+def with_interval(mean: float, std: float, low: float, high: float, digits: int = 1) -> str:
+    """ "95.4 ± 0.2 [95.2, 95.6]"; what is not known is left out; a dash for nothing."""
+    return f"{with_std(mean, std, digits)} {interval(low, high, digits)}".strip()
+
+
+def measured(row: Any) -> str:
+    """The statistics of a row of `over_seeds`, with its source; a dash for None."""
     if row is None:
         return NOTHING
-    text = f"{with_std(row['mean'], row['std'], digits)} {interval(row['low'], row['high'], digits)}".strip()
-    return Number(text, Source.of(row))
+    return Number(with_interval(row["mean"], row["std"], row["low"], row["high"]), Source.of(row))
+
+
+def in_protocol(label: str, protocol: str) -> str:
+    """ "RAT-SPN (clean)"; the label alone of what is the same in both protocols."""
+    return label if protocol == "both" else f"{label} ({protocol})"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evaluation.metrics import paired_comparison
-from evaluation.numbers import NOTHING, Number, Source, as_printed, interval, measured
+from evaluation.numbers import NOTHING, Number, Source, as_printed, in_protocol, interval, measured
 from evaluation.published import published
 from evaluation.selection import PROTOCOLS, grid_results, has_grid, reported_values, selected_results
 from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
@@ -40,10 +40,6 @@ def _lines(metrics: pd.DataFrame, rows: Mapping[str, str]) -> list[Line]:
     return lines
 
 
-def _head(label: str, protocol: str) -> str:
-    return label if protocol == "both" else f"{label} ({protocol})"
-
-
 def _choosing(protocol: str) -> str:
     """The protocol by which grid points are chosen for a line; both choose the same where there is one point."""
     return "clean" if protocol == "clean" else "paper"
@@ -60,7 +56,7 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
     rows, data = [], []
     for model, label, protocol in lines:
         values = chosen[_choosing(protocol)]
-        cells = [_head(label, protocol)]
+        cells = [in_protocol(label, protocol)]
         for dataset in datasets:
             paper = printed.get((dataset, label))
             ours = [values.get((dataset, model, kind)) for kind in kinds]
@@ -141,7 +137,7 @@ def paired_table(metrics: pd.DataFrame, rows: Mapping[str, str], rivals: Mapping
         for rival, label, protocol in _lines(metrics, rivals):
             values = chosen[_choosing(protocol)]
             second = values.get((dataset, rival, "auroc"))
-            cells = [_head(label, protocol), DATASET_LABELS[dataset]]
+            cells = [in_protocol(label, protocol), DATASET_LABELS[dataset]]
             for model, name in rows.items():
                 first = values.get((dataset, model, "auroc"))
                 cell, pair = _pair(metrics, first, second)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.errors import UserError
+from evaluation.numbers import in_protocol
 
 if TYPE_CHECKING:
     from evaluation.config import Plan
@@ -87,7 +88,7 @@ def _compared(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
                 runs = [run for run in _runs(plan, "judge", dataset, model.name) if run[2] == variant.name]
                 if not runs:
                     raise UserError(f"experiments.judge.shown: {model.name} is not judged; add it to `models` there")
-                label = model.label if variant.protocol == "both" else f"{model.label} ({variant.protocol})"
+                label = in_protocol(model.label, variant.protocol)
                 files = tuple(f"samples/{d}/{subset}/{name}/seed{seed}.npz" for d, subset, name, seed in runs)
                 stamps = plan.stamps("sample", "judge", dataset=dataset, model=model.name, seed=runs[0][3])
                 panels.append(Panel(label, files, tuple(stamps)))

@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from evaluation.registry import families, import_factory
+from evaluation.datasets.catalogue import CATALOGUE
+from evaluation.grid_cost import cost
+from evaluation.registry import families
 
 if TYPE_CHECKING:
     from evaluation.config import Pack, Plan, Variant
@@ -48,7 +50,6 @@ SIZES = {
     "digits": (1_151, 287, 359),
     "photos": (3_000, 700, 900),
 }
-IMAGE_BYTES = {"svhn": 32 * 32 * 3 * 4, "photos": 32 * 32 * 3 * 4}  # others 28·28·4
 # What of a model's parameters decides its price.
 DECIDING = {
     "dcgmm": ("config",),
@@ -58,7 +59,6 @@ DECIDING = {
     "dgc-spn": ("sums", "products", "leaves"),
     "vae": ("latent", "width"),
 }
-COSTS = {"rat-spn": "baselines.einsum.cost:rat_spn_cost", "pd-spn": "baselines.einsum.cost:pd_spn_cost"}
 SAFETY = 3  # time that a job asks for, relative to the time that it is expected to take
 MASKS_AND_VARIANTS = 8  # of an in-painting job: four masks, two variants; priced as one completion each
 JUDGE_SECONDS = 2.6  # of the judge's CNN per 1000 image-epochs
@@ -151,8 +151,8 @@ def _known(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, 
 
 
 def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
-    if family in COSTS:
-        return _by_operations(rows, family, params)
+    if (wanted := cost(family, (28, 28, 1), params)) is not None:
+        return _by_operations(rows, family, params, wanted)
     if family == "dcgmm":
         return _by_multiplications(rows, params)
     for name, value in _deciding(family, params).items():
@@ -164,12 +164,14 @@ def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str,
     return None
 
 
-def _by_operations(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
+def _by_operations(
+    rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any], wanted: Any
+) -> Price | None:
     same = [r for r in rows if r["params"].get("leaf") == params.get("leaf")] or list(rows)
     if not same:
         return None
     row = min(same, key=lambda r: abs(math.log(r["params"]["sums"] / params["sums"])))
-    wanted, measured = _operations(family, _word(params)), _operations(family, _word(row["params"]))
+    measured = cost(family, (28, 28, 1), row["params"])
     memory = row["memory_mb"] + (wanted.peak_bytes - measured.peak_bytes) / 2**20
     disk = wanted.parameters / measured.parameters
     return _price(row, wanted.step_flops / measured.step_flops, memory_mb=max(memory, 400.0), disk=disk)
@@ -195,16 +197,6 @@ def multiplications(config: str) -> int:
     except ConfigurationError:
         layers = place(config, (32, 32, 3)).cgmm_layers
     return sum(math.prod(layer.input_shape) * layer.output_shape[2] for layer in layers)
-
-
-def _word(params: Mapping[str, Any]) -> str:
-    kept = ("sums", "depth", "repetitions", "delta", "axes", "leaf", "batch_size")
-    return json.dumps({key: params[key] for key in kept if key in params}, sort_keys=True)
-
-
-@cache
-def _operations(family: str, params: str) -> Any:
-    return import_factory(COSTS[family])((28, 28, 1), **json.loads(params))
 
 
 def _by_power(points: Mapping[float, Mapping[str, Any]], value: float) -> Price:
@@ -286,7 +278,7 @@ class Estimate:
         else:
             images, unit = self._uses(stage, pack.dataset, price)
             work = trainings * images / 1000 * unit
-            row_bytes = 40 if stage == "score" else IMAGE_BYTES.get(pack.dataset, 28 * 28 * 4)
+            row_bytes = 40 if stage == "score" else 4 * math.prod(CATALOGUE[pack.dataset].image_shape)
             disk = 0.0 if stage == "inpaint" else images * row_bytes / 2**20
         return Job(
             stage, pack, price.start + work, price.memory_mb, trainings * disk, variant.model.family in GPU_FAMILIES

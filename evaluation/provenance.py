@@ -144,6 +144,8 @@ def provenance(
 
 def write_provenance(
     path: str | Path, config: Mapping[str, Any], results: str | Path | None = None, stamps: str | Path | None = None
-) -> None:
-    """Write `provenance(config, results, stamps)` to `path` as JSON, atomically."""
-    write_text(path, json.dumps(provenance(config, results, stamps), indent=2, sort_keys=True) + "\n")
+) -> dict[str, Any]:
+    """Write `provenance(config, results, stamps)` to `path` as JSON, atomically, and return it."""
+    facts = provenance(config, results, stamps)
+    write_text(path, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    return facts

@@ -19,7 +19,7 @@ from evaluation.compare import (
     remarks,
     totals,
 )
-from evaluation.contents import FILES, SECTIONS, figures, make, tables
+from evaluation.contents import FILES, SECTIONS, experiment_of, figures, make, tables
 from evaluation.numbers import NOTHING, Number, Source
 from evaluation.published import ANY_DATASET
 from evaluation.selection import PROTOCOLS
@@ -147,8 +147,7 @@ def _sections(metrics: pd.DataFrame, plan: Plan, pictures: Sequence[Path]) -> li
     }
     run = set(metrics["experiment"])
     for entry in tables(plan):
-        needs = {"table_3": "judge", "table_4": "classification"}.get(entry.name, "outliers")
-        if entry.rows and needs not in run:
+        if entry.rows and experiment_of(entry.name) not in run:
             continue  # its jobs have not finished
         table = make(entry, metrics)
         facts = {"name": NAMES[entry.name], "caption": table.caption, "columns": table.columns, "rows": table.rows}

@@ -38,13 +38,18 @@ def held(results: str | Path) -> Iterator[None]:
         lock.release()
 
 
+def lock_file(results: str | Path) -> Path:
+    """The file that a run in a folder of results holds locked."""
+    return Path(results) / ".running.lock"
+
+
 def log_list(results: str | Path) -> Path:
     """The file that names Snakemake's logs of the runs in a folder of results, the last one at the end."""
     return Path(results) / ".running.logs"
 
 
 def _locked(results: str | Path) -> FileLock:
-    path = Path(results) / ".running.lock"
+    path = lock_file(results)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

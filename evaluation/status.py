@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from evaluation.contents import FILES, figures, tables
 from evaluation.pictures import pictures
+from evaluation.running import lock_file
 
 if TYPE_CHECKING:
     from evaluation.config import Pack, Plan
 
 LOCKS = Path("/proc/locks")  # Linux; elsewhere nobody is seen running
-RUN_LOCK = ".running.lock"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def status(plan: Plan, folder: Path) -> Status:
         if _is_held(lock, held)
     )
     seconds, measured = seconds_left(plan, folder)
-    return Status(stages, training, _is_held(folder / RUN_LOCK, held), seconds, measured)
+    return Status(stages, training, _is_held(lock_file(folder), held), seconds, measured)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
