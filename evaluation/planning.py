@@ -208,7 +208,9 @@ def _by_power(points: Mapping[float, Mapping[str, Any]], value: float) -> Price:
 
 
 def image_epochs(dataset: str, subset: str, params: Mapping[str, Any], at_most: int | None = None) -> float:
-    """Images times epochs of one training; classes are taken as equally large."""
+    """Images times epochs of one training, or what it sees in its `iterations`; classes are taken as equally large."""
+    if iterations := params.get("iterations"):
+        return iterations * params.get("batch_size", 100)
     share = 1.0 if subset == "all" else 0.1 if subset.startswith("only") else 0.9
     images = share * SIZES.get(dataset, (0,))[0]
     return (min(images, at_most) if at_most else images) * params.get("epochs", 1)

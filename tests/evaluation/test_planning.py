@@ -116,6 +116,8 @@ def test_image_epochs():
     assert image_epochs("mnist", "only7", {"epochs": 3}) == pytest.approx(15_000)
     assert image_epochs("mnist", "not7", {"epochs": 3}, at_most=100) == 300
     assert image_epochs("mnist", "not7", {}) == pytest.approx(45_000)
+    assert image_epochs("photos", "only0", {"iterations": 600, "epochs": 120}) == 60_000  # epochs do not count then
+    assert image_epochs("mnist", "all", {"iterations": 600, "batch_size": 50}) == 30_000
 
 
 def test_the_command_prints_every_stage_and_worker(capsys):
