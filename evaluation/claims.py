@@ -45,7 +45,7 @@ def claims(metrics: pd.DataFrame, plan: Plan) -> list[Claim]:
 
 def _claim(section: str, words: str, found: list[Finding]) -> Claim:
     if not found:
-        return Claim(section, words, NOT_RUN, "nothing of it is run in this profile")
+        return Claim(section, words, NOT_RUN, "nothing of it is run in this profile, or not to its end")
     spoken = sum(holds for holds, _ in found)
     verdict = HOLDS if spoken == len(found) else FAILS if not spoken else IN_PART
     against = [what for holds, what in found if not holds]
@@ -132,18 +132,22 @@ def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
 
 
 def layers_converge_in_order(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
-    """A layer has converged at the step from which on its mean loss stays in the upper tenth of its range."""
+    """A layer has converged at the step from which on its mean loss stays in the upper tenth of its range.
+
+    A training that ends before all of its layers have converged says nothing about their order.
+    """
     rows = metrics[metrics["experiment"] == "dynamics"]
     params = rows["params"].map(json.loads)
     rows = rows.assign(step=[p["step"] for p in params], split=[p["split"] for p in params])
     rows = rows[rows["split"] == "test"]
     for dataset in plan.datasets("dynamics"):
-        steps = []
+        steps, ended = [], True
         for _, curve in rows[rows["dataset"] == dataset].groupby("metric"):
             mean = curve.groupby("step")["value"].mean()
             below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
             steps.append(int(below.max()) if len(below) else 0)
-        if len(steps) > 1:
+            ended &= steps[-1] < int(mean.index.max())
+        if len(steps) > 1 and ended:
             yield steps == sorted(steps), f"{DATASET_LABELS[dataset]}: below until steps {', '.join(map(str, steps))}"
 
 

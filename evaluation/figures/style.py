@@ -9,7 +9,7 @@ from evaluation.atomic import atomic_path
 
 COLUMN_WIDTH = 3.5  # inches, one column of the paper
 PAGE_WIDTH = 7.16  # inches, both columns
-TITLE_HEIGHT = 0.1  # inches
+TITLE_HEIGHT, TITLE_GAP = 0.13, 0.03  # inches, of the mark below a figure and above it
 
 
 def width_of(panels: int) -> float:
@@ -36,7 +36,7 @@ def save(figure: Any, path: Path, title: str) -> None:
     from matplotlib.transforms import Bbox
 
     width, height = figure.get_size_inches()
-    figure.text(0.995, 0.0, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
+    figure.text(0.995, -TITLE_GAP / height, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
     whole = Bbox.from_extents(0, -TITLE_HEIGHT, width, height)
     for target in (path.with_suffix(".pdf"), path):
         # No dates in the files: equal results give equal files.
