@@ -36,7 +36,8 @@ def save(figure: Any, path: Path, title: str) -> None:
     from matplotlib.transforms import Bbox
 
     width, height = figure.get_size_inches()
-    figure.text(0.995, -TITLE_GAP / height, title, ha="right", va="top", fontsize=5, color="0.5")  # below everything else
+    # Below everything else.
+    figure.text(0.995, -TITLE_GAP / height, title, ha="right", va="top", fontsize=5, color="0.5")
     whole = Bbox.from_extents(0, -TITLE_HEIGHT, width, height)
     for target in (path.with_suffix(".pdf"), path):
         # No dates in the files: equal results give equal files.
