@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import machine
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 # Training images of the two fits, by family; batches of 32 for the slow ones, whose time does not depend on it.
 IMAGES = {
@@ -54,7 +54,7 @@ def cpu_seconds(run: Callable[[], Any]) -> float:
 
 def measure(name: str) -> dict[str, Any]:
     """The costs of NAME or NAME+PARAMETER=VALUE, with its parameters."""
-    limit_threads(1)
+    prepare(1)
     from evaluation.config import Catalogue, Variant
     from evaluation.datasets import load_dataset
 

@@ -142,7 +142,8 @@ class CompiledTraining:
                 )
                 return parameters, weights, losses.stack()
 
-            self._loops[key] = tf.function(loop, reduce_retracing=True, autograph=False)
+            # A partial is a function of its own to TensorFlow, which else warns of "retracing" when a layer starts.
+            self._loops[key] = tf.function(functools.partial(loop), reduce_retracing=True, autograph=False)
         return self._loops[key]
 
 

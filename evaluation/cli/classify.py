@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "measure the accuracy of trained classifiers on the test images"
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     from evaluation.atomic import atomic_path
     from evaluation.datasets import load_dataset
     from evaluation.errors import UserError

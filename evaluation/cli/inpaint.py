@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "complete test images of which a part is erased, and measure how well"
 MASKS = ("right", "left", "random", "centre")  # evaluation.inpainting, which imports numpy
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     from evaluation.errors import UserError
     from evaluation.stamps import read_stamp, write_stamp
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     from evaluation.errors import UserError
     from evaluation.judge import Judge, own_rows, summary_rows
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cli import trained
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "draw images from trained models"
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     from evaluation.errors import UserError
 
     models = trained.models(args, "sample from")

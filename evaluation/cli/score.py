@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from evaluation.cli import trained
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "score the validation and test images with trained models"
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     return trained.make_all(args, trained.models(args, "score"), lambda model: _score(model, Path(args.out)))
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evaluation.threads import limit_threads
+from evaluation.process import prepare
 
 HELP = "train a model on a data set, for one or several seeds and subsets of classes"
 DESCRIPTION = (
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    limit_threads(args.threads)
+    prepare(args.threads)
     from evaluation.config import load_text
     from evaluation.datasets import load_dataset
     from evaluation.training import Training
