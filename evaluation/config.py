@@ -35,8 +35,7 @@ MERGED_KEYS = (
     "sampling",
     "sharpening",
 )  # merged key by key with the entry they change; others are replaced
-START_UP_MINUTES = 5  # imports and data, on a slow file system
-GROWTH = 1.5  # memory and time of a second attempt, relative to the first
+REQUIRED = {"dcgmm": ("config",)}  # parameters that a family's models cannot do without
 
 
 @dataclass(frozen=True)
@@ -159,11 +158,21 @@ class Catalogue:
         return _merge({k: described[k] for k in ("factory", "resources", "monitor") if k in described}, own)
 
     def variants(self, name: str, *, grid: bool = False) -> list[Variant]:
-        """The variants of a model in the protocols of the run; with `grid`, one for each grid point."""
+        """The variants of a model in the protocols of the run; with `grid`, one for each grid point.
+
+        Raises:
+            ConfigError: a parameter without a default is missing.
+        """
         model = self.model(name)
         protocols = self._config.get("protocols", ["paper", "clean"]) if model.protocols else ["both"]
         points = grid_points(model.grid) if grid else [()]
-        return [Variant(model, protocol, point) for protocol in protocols for point in points]
+        found = [Variant(model, protocol, point) for protocol in protocols for point in points]
+        family = model.family or ""
+        for variant, key in itertools.product(found, REQUIRED.get(family, ())):
+            if key not in variant.params:
+                described = registry.families()[family]["parameters"][key]["description"]
+                raise ConfigError(f"{self._where}: models.{name}.params: {key!r} is missing ({described})")
+        return found
 
 
 def grid_points(grid: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[str, Any], ...]]:
@@ -358,27 +367,14 @@ class Plan:
     def threads(self, variant: str) -> int:
         return int(self.variants[variant].model.threads or self.config.get("threads", 1))
 
-    @cached_property
-    def _estimates(self) -> dict[str, list[grid_cost.Estimate]]:
-        """Variant → its costs on its data sets, for families that have a cost model."""
-        pairs = {(dataset, variant) for dataset, _, variant, _ in self._packs}
-        found: dict[str, list[grid_cost.Estimate]] = defaultdict(list)
-        for dataset, variant in pairs:
-            if cost := grid_cost.estimate(self.variants[variant], dataset):
-                found[variant].append(cost)
-        return found
-
-    def mem_mb(self, variant: str, attempt: int = 1) -> int:
-        """Memory of a job: what the catalogue says, or more where the cost model expects more."""
-        expected = [grid_cost.PROCESS_MB + cost.memory_mb for cost in self._estimates.get(variant, [])]
-        described = self.variants[variant].model.resources.get("mem_mb", 2000)
-        return int(max(described, *expected, 0) * GROWTH ** (attempt - 1))
-
-    def runtime(self, variant: str, trainings: int, attempt: int = 1) -> int:
-        """Minutes that a job of so many trainings may take: the catalogue's, or what the cost model expects if more."""
-        expected = [cost.minutes for cost in self._estimates.get(variant, [])]
-        each = max(self.variants[variant].model.resources.get("minutes", 60), *expected, 0)
-        return int((START_UP_MINUTES + each * trainings) * GROWTH ** (attempt - 1))
+    def stated_resources(self, model: Model) -> dict[str, float]:
+        """What the profile itself says about a model's jobs (`resources`), also by way of models that it extends."""
+        name: str | None = model.name
+        stated: dict[str, float] = {}
+        while name:
+            stated = {**self.config.get("models", {}).get(name, {}).get("resources", {}), **stated}
+            name = self.catalogue.model(name).extends
+        return stated
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What a grid point costs, estimated before it is started, and which points a profile leaves out for that.
 
 A family of the catalogue names its cost model (`cost: package.module:function`): a function of the image shape and the
-model's parameters whose result has `step_flops` (of one training step, per image), `peak_bytes` and
-`training_seconds(images, epochs, flops_per_second)`.
+model's parameters whose result has `step_flops` (of one training step, per image), `peak_bytes` and `parameters`. What
+a job asks for rests on it too, by way of evaluation/planning.py.
 """
 
 from __future__ import annotations
@@ -19,20 +19,15 @@ from evaluation.schema import canonical
 if TYPE_CHECKING:
     from evaluation.config import Variant
 
-CORE_FLOPS = 2e10  # sustained on one core by products of K = 20 and more
-TRAINING_IMAGES = 50_000
-PROCESS_MB = 700  # Python, the framework, the images
 LIMITS = {"gflop_per_image": "GFLOP per image", "memory_mb": "MB"}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """gflop_per_image: of one training step; memory_mb: peak of a training's tensors; minutes: of a training on one
-    core."""
+    """gflop_per_image: of one training step; memory_mb: peak of a training's tensors."""
 
     gflop_per_image: float
     memory_mb: float
-    minutes: float
 
     def excess(self, limits: Mapping[str, float]) -> str:
         """What exceeds the limits, in words; empty if nothing does."""
@@ -61,8 +56,7 @@ def estimate(variant: Variant, dataset: str) -> Estimate | None:
     found = cost(variant.model.family, CATALOGUE[dataset].image_shape, variant.params)
     if found is None:
         return None
-    seconds = found.training_seconds(TRAINING_IMAGES, variant.params.get("epochs", 1), CORE_FLOPS)
-    return Estimate(found.step_flops / 1e9, found.peak_bytes / 1e6, seconds / 60)
+    return Estimate(found.step_flops / 1e9, found.peak_bytes / 1e6)
 
 
 def cost(family: str | None, image_shape: tuple[int, ...], params: Mapping[str, Any]) -> Any:

@@ -7,14 +7,18 @@ The cost model, all of it:
   scoring: trainings × (validation and test images) × price; sampling and in-painting alike, for every mask and variant;
 - prices are CPU seconds of one thread, from evaluation/model_costs.yaml, which benchmarks/model_costs.py measures, or,
   for training, from models that were trained here: seconds / (images × epochs) of their bench.json;
-- a model that was not measured: an Einsum network by the floating-point operations of a step (baselines.einsum.cost), a
-  DCGMM by its multiplications (positions × inputs × components, summed over layers), relative to the nearest measured
-  one; another model by a power of the one parameter that differs, if two of its values were measured; else it is not in
-  the estimate and is named;
+- a model that was not measured: an Einsum network by the floating-point operations of a step (baselines.einsum.cost),
+  for images of another shape too; a DCGMM by its multiplications (positions × inputs × components, summed over layers),
+  relative to the nearest measured one; another model by a power of the one parameter that differs, if two of its values
+  were measured; else it is not in the estimate and is named;
 - an image that is sampled or completed costs as much as one in training, one that is scored a tenth, where that was not
   measured;
 - time on N workers: jobs in the order of the plan, each to the worker that is free first, what is made from a training
-  right behind it; every job costs the scheduler `OVERHEAD_SECONDS` more. Tables and figures are not counted.
+  right behind it; every job costs the scheduler `OVERHEAD_SECONDS` more. Tables and figures are not counted;
+- memory is what was measured with MNIST, and `IMAGE_BYTES` more for each value that a larger data set has.
+
+What a job asks its scheduler for (`Estimate.minutes`, `Estimate.megabytes`) and the time that a run has left
+(evaluation/status.py) are computed from the same estimate.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from evaluation.config import Pack, Plan, Variant
 
 TABLE = Path(__file__).with_name("model_costs.yaml")
+RESULTS = Path("results")  # below the working directory
 OVERHEAD_SECONDS = 6.0  # of one submission, docs/performance.md
 ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
 # Images of each split: train, validation, test.
@@ -59,7 +64,15 @@ DECIDING = {
     "dgc-spn": ("sums", "products", "leaves"),
     "vae": ("latent", "width"),
 }
-SAFETY = 3  # time that a job asks for, relative to the time that it is expected to take
+SHAPE = (28, 28, 1)  # of the images that prices were measured with
+IMAGE_BYTES = 8  # a grey value of a training image in memory: float32, once in the data set and once in the subset
+# What a job asks for.
+SAFETY = 3  # time, relative to the time that it is expected to take, since machines differ
+MEMORY_SAFETY = 1.25
+LEAST_MINUTES, LEAST_MB = 15, 1000  # compilation on a slow machine, imports from a slow file system
+START_UP_MINUTES = 5  # beside the minutes of a training that the catalogue or a profile states
+FOLLOWING_MINUTES = 60  # a job that follows an unmeasured model's training
+GROWTH = 1.5  # memory and time of a second attempt, relative to the first
 MASKS_AND_VARIANTS = 8  # of an in-painting job: four masks, two variants; priced as one completion each
 JUDGE_SECONDS = 2.6  # of the judge's CNN per 1000 image-epochs
 # Dense products in PyTorch, convolutions in TensorFlow. DCGMM's steps are small; it was never measured on a GPU.
@@ -81,9 +94,13 @@ class Price:
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a stage: CPU seconds, peak memory and the disk that its results take, in MB."""
+    """One job of a stage: CPU seconds, peak memory and the disk that its results take, in MB.
+
+    path: of its stamp and its benchmark file, below stamps/ and benchmarks/; pack: None for a judge.
+    """
 
     stage: str
+    path: str
     pack: Pack | None
     seconds: float
     memory_mb: float
@@ -103,15 +120,20 @@ class Prices:
         self.rows: dict[str, dict[str, Any]] = content["models"]
         self.trained = trained_prices(measured)
 
-    def of(self, variant: Variant) -> Price | None:
-        """The price of a variant; None where nothing comparable was measured."""
+    def of(self, variant: Variant, image_shape: tuple[int, ...] = SHAPE) -> Price | None:
+        """The price of a variant for images of a shape; None where nothing comparable was measured."""
         family = variant.model.family or ""
         rows = [row for row in self.rows.values() if row["factory"] == variant.model.factory]
-        price = _known(rows, family, variant.params) or _scaled(rows, family, variant.params)
-        train = self.trained.get(_key(variant.model.factory, family, variant.params))
+        price = _price_of(rows, family, image_shape, variant.params)
+        train = self.trained.get(_key(variant.model.factory, family, image_shape, variant.params))
         if price is None or train is None:
             return price
         return Price(**{**price.__dict__, "train": train})
+
+
+def found_prices() -> Prices:
+    """The prices of the table and of all results of the working directory: what `bench plan` and `bench status` use."""
+    return Prices(sorted(RESULTS.glob("*")))
 
 
 def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
@@ -123,7 +145,8 @@ def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
         images = image_epochs(record["dataset"], record["subset"], record["params"], record.get("train_images"))
         family = family_of.get(record["factory"])
         if family and images >= ENOUGH_IMAGES and record["dataset"] in SIZES:
-            found[_key(record["factory"], family, record["params"])].append(1000 * record["seconds"] / images)
+            shape = CATALOGUE[record["dataset"]].image_shape
+            found[_key(record["factory"], family, shape, record["params"])].append(1000 * record["seconds"] / images)
     return {key: statistics.median(values) for key, values in found.items()}
 
 
@@ -134,8 +157,8 @@ def _deciding(family: str, params: Mapping[str, Any], without: str | None = None
     return {name: params.get(name, described.get(name, {}).get("default")) for name in names if name != without}
 
 
-def _key(factory: str, family: str, params: Mapping[str, Any]) -> str:
-    return json.dumps([factory, _deciding(family, params)])
+def _key(factory: str, family: str, image_shape: Sequence[int], params: Mapping[str, Any]) -> str:
+    return json.dumps([factory, image_shape, _deciding(family, params)])
 
 
 def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None = None, disk: float = 1.0) -> Price:
@@ -145,17 +168,18 @@ def _price(row: Mapping[str, Any], factor: float = 1.0, memory_mb: float | None 
     return Price(row["start"], **scaled, memory_mb=memory_mb or row["memory_mb"], disk_mb=disk * row["disk_mb"])
 
 
-def _known(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
-    same = (row for row in rows if _deciding(family, row["params"]) == _deciding(family, params))
-    return next((_price(row) for row in same), None)
-
-
-def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any]) -> Price | None:
-    if (wanted := cost(family, (28, 28, 1), params)) is not None:
-        return _by_operations(rows, family, params, wanted)
+def _price_of(
+    rows: Sequence[Mapping[str, Any]], family: str, image_shape: tuple[int, ...], params: Mapping[str, Any]
+) -> Price | None:
+    deciding = _deciding(family, params)
+    known = next((row for row in rows if _deciding(family, row["params"]) == deciding), None)
+    if (wanted := cost(family, image_shape, params)) is not None:
+        return _by_operations([known] if known else rows, family, deciding, wanted)
+    if known:
+        return _price(known)
     if family == "dcgmm":
         return _by_multiplications(rows, params)
-    for name, value in _deciding(family, params).items():
+    for name, value in deciding.items():
         others = _deciding(family, params, without=name)
         like = [row for row in rows if _deciding(family, row["params"], without=name) == others]
         points = {_deciding(family, row["params"])[name]: row for row in like}
@@ -165,13 +189,14 @@ def _scaled(rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str,
 
 
 def _by_operations(
-    rows: Sequence[Mapping[str, Any]], family: str, params: Mapping[str, Any], wanted: Any
+    rows: Sequence[Mapping[str, Any]], family: str, deciding: Mapping[str, Any], wanted: Any
 ) -> Price | None:
-    same = [r for r in rows if r["params"].get("leaf") == params.get("leaf")] or list(rows)
+    described = [(row, _deciding(family, row["params"])) for row in rows]
+    same = [(row, own) for row, own in described if own["leaf"] == deciding["leaf"]] or described
     if not same:
         return None
-    row = min(same, key=lambda r: abs(math.log(r["params"]["sums"] / params["sums"])))
-    measured = cost(family, (28, 28, 1), row["params"])
+    row, _ = min(same, key=lambda pair: abs(math.log(pair[1]["sums"] / deciding["sums"])))
+    measured = cost(family, SHAPE, row["params"])
     memory = row["memory_mb"] + (wanted.peak_bytes - measured.peak_bytes) / 2**20
     disk = wanted.parameters / measured.parameters
     return _price(row, wanted.step_flops / measured.step_flops, memory_mb=max(memory, 400.0), disk=disk)
@@ -193,7 +218,7 @@ def multiplications(config: str) -> int:
     from dcgmm.notation import ConfigurationError, place
 
     try:
-        layers = place(config, (28, 28, 1)).cgmm_layers
+        layers = place(config, SHAPE).cgmm_layers
     except ConfigurationError:
         layers = place(config, (32, 32, 3)).cgmm_layers
     return sum(math.prod(layer.input_shape) * layer.output_shape[2] for layer in layers)
@@ -221,33 +246,46 @@ class Estimate:
 
     def __init__(self, plan: Plan, prices: Prices) -> None:
         self.plan, self.prices = plan, prices
-        self._price: dict[str, Price | None] = {}
+        self._price: dict[tuple[str, str], Price | None] = {}
 
-    def price(self, variant: str) -> Price | None:
-        """The price of a variant; None where nothing comparable was measured."""
-        if variant not in self._price:
-            self._price[variant] = self.prices.of(self.plan.variants[variant])
-        return self._price[variant]
+    def price(self, pack: Pack) -> Price | None:
+        """The price of a job's variant on its data set; None where nothing comparable was measured."""
+        key = (pack.variant, pack.dataset)
+        if key not in self._price:
+            self._price[key] = self.prices.of(self.plan.variants[pack.variant], CATALOGUE[pack.dataset].image_shape)
+        return self._price[key]
 
     @cached_property
     def unknown(self) -> list[str]:
-        names = dict.fromkeys(pack.variant for pack in self.plan.all_packs())
-        return [name for name in names if self.price(name) is None]
+        return list(dict.fromkeys(pack.variant for pack in self.plan.all_packs() if self.price(pack) is None))
 
-    def minutes(self, stage: str, pack: Pack, at_least: int) -> int:
-        """What a job should ask for: three times what it is expected to take, since machines differ, or `at_least`."""
-        return max(at_least, math.ceil(SAFETY * self.job(stage, pack).seconds / 60))
+    def minutes(self, stage: str, pack: Pack, attempt: int = 1) -> int:
+        """What a job should ask for: three times what it is expected to take. What a profile says about a training goes
+        before, and what the catalogue says serves where nothing comparable was measured."""
+        model = self.plan.variants[pack.variant].model
+        each = self.plan.stated_resources(model).get("minutes") if stage == "train" else None
+        if each is None and self.price(pack):
+            asked = max(LEAST_MINUTES, SAFETY * self.job(stage, pack).seconds / 60)
+        elif stage == "train":
+            asked = START_UP_MINUTES + _trainings(pack) * (each or model.resources.get("minutes", 60))
+        else:
+            asked = FOLLOWING_MINUTES
+        return math.ceil(asked * GROWTH ** (attempt - 1))
 
-    def megabytes(self, variant: str, at_least: int) -> int:
-        """What a job should ask for: a quarter more than it is expected to take, or `at_least`."""
-        price = self.price(variant)
-        return max(at_least, math.ceil(1.25 * price.memory_mb)) if price else at_least
+    def megabytes(self, pack: Pack, attempt: int = 1) -> int:
+        """What a job should ask for: a quarter more than it is expected to take; exceptions as for its time."""
+        model = self.plan.variants[pack.variant].model
+        asked = self.plan.stated_resources(model).get("mem_mb")
+        if asked is None and (price := self.price(pack)):
+            asked = max(LEAST_MB, MEMORY_SAFETY * (price.memory_mb + images_mb(pack.dataset)))
+        return math.ceil((asked or model.resources.get("mem_mb", 2000)) * GROWTH ** (attempt - 1))
 
     @cached_property
     def chains(self) -> list[list[Job]]:
         """The submissions: a training with what is made from it, and each judge."""
         stages = self._followers()
-        chains = [[self._judge(dataset)] for dataset in self.plan.datasets("judge") for _ in self.plan.judge_seeds()]
+        judges = [(dataset, seed) for dataset in self.plan.datasets("judge") for seed in self.plan.judge_seeds()]
+        chains = [[self._judge(dataset, seed)] for dataset, seed in judges]
         for pack in self.plan.all_packs():
             chains.append([self.job("train", pack), *(self.job(stage, pack) for stage in stages.get(pack.path, ()))])
         return chains
@@ -271,8 +309,8 @@ class Estimate:
     def job(self, stage: str, pack: Pack) -> Job:
         """A job with its price, 0 where that is unknown."""
         variant = self.plan.variants[pack.variant]
-        price = self.price(pack.variant) or Price(0, 0, 0, 0, 0, 0, 0)
-        trainings = len(pack.subsets) * len(pack.seeds)
+        price = self.price(pack) or Price(0, 0, 0, 0, 0, 0, 0)
+        trainings = _trainings(pack)
         if stage == "train":
             at_most = variant.model.train_images or self.plan.config.get("train_images")
             images = sum(image_epochs(pack.dataset, subset, variant.params, at_most) for subset in pack.subsets)
@@ -282,9 +320,8 @@ class Estimate:
             work = trainings * images / 1000 * unit
             row_bytes = 40 if stage == "score" else 4 * math.prod(CATALOGUE[pack.dataset].image_shape)
             disk = 0.0 if stage == "inpaint" else images * row_bytes / 2**20
-        return Job(
-            stage, pack, price.start + work, price.memory_mb, trainings * disk, variant.model.family in GPU_FAMILIES
-        )
+        memory, gpu = price.memory_mb + images_mb(pack.dataset), variant.model.family in GPU_FAMILIES
+        return Job(stage, f"{stage}/{pack.path}", pack, price.start + work, memory, trainings * disk, gpu)
 
     def _uses(self, stage: str, dataset: str, price: Price) -> tuple[int, float]:
         """Images of one training in a stage, and the price of 1000."""
@@ -297,10 +334,11 @@ class Estimate:
             return MASKS_AND_VARIANTS * settings["inpainting"].get("images", 1000), price.inpaint
         return settings.get("sampling", {}).get("images", 100), price.sample
 
-    def _judge(self, dataset: str) -> Job:
+    def _judge(self, dataset: str, seed: int) -> Job:
         settings = self.plan.experiments["judge"].get("judges", {})
         images = image_epochs(dataset, "all", {"epochs": settings.get("epochs", 15)}, settings.get("train_images"))
-        return Job("judges", None, 8 + images / 1000 * JUDGE_SECONDS, 1000, 10, gpu=True)
+        seconds = 8 + images / 1000 * JUDGE_SECONDS
+        return Job("judges", f"judges/{dataset}/{seed}", None, seconds, 1000, 10, gpu=True)
 
     def stages(self) -> list[dict[str, Any]]:
         """One row for each stage, and their sum: jobs, CPU hours, those that a GPU could take over, memory, disk."""
@@ -311,15 +349,30 @@ class Estimate:
 
     def wall_hours(self, workers: int) -> float:
         """Hours until the last worker is done."""
-        free = [0.0] * workers
-        for chain in self.chains:
-            heapq.heapreplace(free, free[0] + OVERHEAD_SECONDS + sum(job.seconds for job in chain))
-        return max(free) / 3600
+        return wall_seconds([sum(job.seconds for job in chain) for chain in self.chains], workers) / 3600
 
     def overhead_share(self) -> float:
         """The scheduler's part of the work of all workers."""
         overhead = OVERHEAD_SECONDS * len(self.chains)
         return overhead / (overhead + sum(job.seconds for chain in self.chains for job in chain))
+
+
+def wall_seconds(submissions: Iterable[float], workers: int) -> float:
+    """Seconds until the last of some workers is done with submissions of so many seconds each."""
+    free = [0.0] * workers
+    for seconds in submissions:
+        heapq.heapreplace(free, free[0] + OVERHEAD_SECONDS + seconds)
+    return max(free)
+
+
+def images_mb(dataset: str) -> float:
+    """MB that the images of a data set take beyond those of MNIST, which prices were measured with."""
+    values = SIZES[dataset][0] * math.prod(CATALOGUE[dataset].image_shape)
+    return max(0, values - SIZES["mnist"][0] * math.prod(SHAPE)) * IMAGE_BYTES / 2**20
+
+
+def _trainings(pack: Pack) -> int:
+    return len(pack.subsets) * len(pack.seeds)
 
 
 def _order(stage: str) -> tuple[int, str]:

@@ -83,6 +83,14 @@ def test_a_missing_key_is_named():
         Plan(config)
 
 
+def test_a_dcgmm_without_its_layers_is_refused_by_name():
+    models = {"x": {"family": "dcgmm", "label": "x"}}
+    with pytest.raises(ConfigError, match=r"^my\.yaml: models\.x\.params: 'config' is missing \(the layers: [^\n]*\)$"):
+        Plan(changed(models=models, experiments__outliers__models=["x"]), where="my.yaml")
+    models["x"]["grid"] = {"config": ["F(8,1)-G(9)"]}
+    assert Plan(changed(models=models, experiments__outliers__models=["x"])).all_packs()
+
+
 def test_a_missing_file_lists_the_known_ones(tmp_path):
     with pytest.raises(ConfigError, match=r"quick\.yaml"):
         load(tmp_path / "quikc.yaml")
@@ -174,14 +182,6 @@ def test_limits_on_memory_count_too_and_may_not_leave_nothing():
         rat_grid(memory_mb=1)
 
 
-def test_a_job_asks_for_what_the_cost_model_expects():
-    plan = rat_grid()
-    small, large = (f"rat-spn-normal+depth={depth}+repetitions=40+sums={sums}" for depth, sums in ((1, 5), (9, 40)))
-    assert plan.mem_mb(small) == 1500  # the catalogue's
-    assert plan.mem_mb(large) > 1.3e9 * 4 / 1e6  # its parameters alone
-    assert plan.runtime(large, 1) > plan.runtime(small, 1) + 60
-
-
 def test_planning_imports_no_framework():
     code = "import sys; from evaluation.config import load_plan; load_plan('config/paper.yaml'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
@@ -262,11 +262,16 @@ def test_a_command_line_repeats_by_hand_and_changes_with_its_own_model_only():
     assert changed_gmm.train_options("dcgmm-a") == Plan(changed(**other)).train_options("dcgmm-a")
 
 
-def test_memory_and_time_grow_with_the_attempt_and_time_with_the_trainings():
-    plan = Plan(changed())
-    assert plan.mem_mb("gmm", 2) > plan.mem_mb("gmm", 1)
-    assert plan.runtime("gmm", 1, 2) > plan.runtime("gmm", 1, 1)
-    assert plan.runtime("gmm", 10) > plan.runtime("gmm", 1)
+def test_what_a_profile_says_about_resources_is_told_from_the_catalogue():
+    inherited = {"gmm-random": {"resources": {"mem_mb": 5}}, "mine": {"extends": "gmm-random", "label": "M"}}
+    plan = Plan(changed(models={"gmm": {"resources": {"minutes": 7, "mem_mb": 8}}, **inherited}))
+    stated = {name: plan.stated_resources(plan.catalogue.model(name)) for name in ("gmm", "gmm-random", "mine", "vae")}
+    assert stated == {
+        "gmm": {"minutes": 7, "mem_mb": 8},
+        "gmm-random": {"minutes": 7, "mem_mb": 5},  # it extends gmm
+        "mine": {"minutes": 7, "mem_mb": 5},
+        "vae": {},
+    }
 
 
 def test_small_pieces():

@@ -8,7 +8,17 @@ import yaml
 from baselines.einsum.cost import rat_spn_cost
 from evaluation.cli import main
 from evaluation.config import Plan
-from evaluation.planning import OVERHEAD_SECONDS, TABLE, Estimate, Prices, image_epochs
+from evaluation.planning import (
+    FOLLOWING_MINUTES,
+    LEAST_MB,
+    LEAST_MINUTES,
+    OVERHEAD_SECONDS,
+    TABLE,
+    Estimate,
+    Prices,
+    image_epochs,
+    images_mb,
+)
 
 ROW = {"start": 5.0, "train": 0.2, "score": 0.01, "sample": 0.5, "memory_mb": 900.0, "disk_mb": 2.0}
 RAT = {"sums": 10, "depth": 4, "repetitions": 10, "leaf": "binomial"}
@@ -101,14 +111,76 @@ def test_a_training_that_is_there_gives_the_price(images, price, table, tmp_path
     assert Prices([tmp_path / "quick"], table).of(model).train == pytest.approx(price)
 
 
-def test_what_a_job_asks_for_is_enough_for_the_estimate(table):
-    found = estimate(table, {"dcgmm-a": {"params": {"epochs": 100}}}, seeds=1)
+def asked(found, **options):
     (pack,) = found.plan.all_packs()
-    assert found.minutes("train", pack, 5) == 46  # 3 · (5 + 45 · 100 · 0.2) / 60, rounded up
-    assert found.minutes("train", pack, 60) == found.minutes("score", pack, 60) == 60
-    assert found.megabytes("dcgmm-a", 1000) == 1125
-    assert found.megabytes("dcgmm-a", 2000) == 2000
-    assert estimate(table, {"gmm": {}}).megabytes("gmm", 300) == 300
+    return (
+        found.minutes("train", pack, **options),
+        found.minutes("score", pack, **options),
+        found.megabytes(pack, **options),
+    )
+
+
+def test_a_job_asks_for_the_estimate_whatever_the_catalogue_says(table):
+    found = estimate(table, {"dcgmm-a": {"params": {"epochs": 100}}}, seeds=1)
+    assert found.plan.catalogue.model("dcgmm-a").resources == {"mem_mb": 2000, "minutes": 60}
+    assert asked(found) == (46, LEAST_MINUTES, 1125)  # 3 · (5 + 45 · 100 · 0.2) / 60, and 1.25 · 900, rounded up
+    assert asked(found, attempt=2) == (68, 23, 1688)
+    assert asked(estimate(table, {"dcgmm-a": {"params": {"epochs": 1}}}, seeds=1))[0] == LEAST_MINUTES
+
+
+def test_a_grid_point_asks_for_what_its_operations_and_parameters_take(table):
+    sizes = {"grid": {"sums": [5, 40], "depth": [1, 9], "repetitions": [40]}}
+    found = estimate(table, {"rat-spn": sizes}, seeds=1)
+    packs = {pack.variant.partition("+")[2]: pack for pack in found.plan.all_packs()}
+    small, large = packs["depth=1+repetitions=40+sums=5"], packs["depth=9+repetitions=40+sums=40"]
+    assert LEAST_MB <= found.megabytes(small) < 1.25 * 950
+    assert found.megabytes(large) > 1.3e9 * 4 / 2**20  # its parameters alone
+    assert found.minutes("train", large) > 100 * found.minutes("train", small)
+
+
+def test_larger_images_take_more_memory(table):
+    assert images_mb("mnist") == images_mb("photos") == images_mb("digits") == 0
+    larger = 8 * (63_257 * 32 * 32 * 3 - 50_000 * 28 * 28) / 2**20
+    assert images_mb("svhn") == pytest.approx(larger)
+    config = {"datasets": ["svhn"], "models": ["dcgmm-a"]}
+    found = Estimate(Plan({"profile": "p", "seeds": 1, "experiments": {"outliers": config}}), Prices(table=table))
+    assert asked(found)[2] == pytest.approx(1.25 * (900 + larger), abs=1)
+
+
+def test_larger_images_take_more_operations(table):
+    config = {"datasets": ["mnist", "svhn"], "models": ["rat-spn"]}
+    models = {"rat-spn": {"params": {"epochs": 1}, "grid": {}}}
+    profile = {"profile": "p", "seeds": 1, "protocols": ["clean"], "models": models}
+    found = Estimate(Plan({**profile, "experiments": {"outliers": config}}), Prices(table=table))
+    seconds = {pack.dataset: found.job("train", pack).seconds - 5 for pack in found.plan.all_packs()}
+    images = 63_257 / 50_000
+    step = rat_spn_cost((32, 32, 3), **RAT).step_flops / rat_spn_cost((28, 28, 1), **RAT).step_flops
+    assert seconds["svhn"] == pytest.approx(seconds["mnist"] * images * step)
+
+
+def test_without_a_price_a_job_asks_for_what_the_catalogue_says(table):
+    assert asked(estimate(table, {"gmm": {}}, seeds=1)) == (5 + 10, FOLLOWING_MINUTES, 3000)
+    own = {"mine": {"factory": "my_model:Mine", "resources": {"mem_mb": 700, "minutes": 20}}}
+    packed = estimate(table, own, packing={"seeds_per_job": 2})
+    assert asked(packed) == (5 + 2 * 20, FOLLOWING_MINUTES, 700)
+    assert asked(packed, attempt=3) == (102, 135, 1575)
+    assert asked(estimate(table, {"mine": {"factory": "my_model:Mine"}}, seeds=1)) == (65, FOLLOWING_MINUTES, 2000)
+
+
+def test_what_a_profile_says_goes_before_the_estimate(table):
+    said = {"params": {"epochs": 100}, "resources": {"minutes": 2}}
+    assert asked(estimate(table, {"dcgmm-a": said}, seeds=1)) == (5 + 2, LEAST_MINUTES, 1125)
+    assert asked(estimate(table, {"dcgmm-a": {"resources": {"mem_mb": 5000}}}, seeds=1))[2] == 5000
+
+
+def test_parameters_that_an_entry_leaves_out_have_their_defaults(table):
+    """An entry of a family without a parent in the catalogue, which would have them all."""
+    profile = {"x": {"family": "rat-spn", "label": "x", "params": {"depth": 2, "epochs": 1}}}
+    same = {"x": {"family": "rat-spn", "label": "x", "params": {**RAT, "depth": 2, "epochs": 1}}}
+    seconds = [estimate(table, models, seeds=1).stages()[0]["cpu_hours"] for models in (profile, same)]
+    assert seconds[0] == seconds[1] > 0
+    assert estimate(table, {"y": {"family": "pd-spn", "label": "y"}}).unknown == ["y"]  # no PD-SPN in this table
+    assert not Estimate(plan({"y": {"family": "pd-spn", "label": "y"}}), Prices()).unknown
 
 
 def test_image_epochs():

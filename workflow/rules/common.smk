@@ -7,7 +7,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from evaluation.config import GROWTH, Pack, Plan
+from evaluation.config import Pack, Plan
 from evaluation.contents import FILES, SECTIONS, table_options
 from evaluation.errors import UserError
 from evaluation.planning import GPU_FAMILIES, Estimate, Prices
@@ -48,16 +48,17 @@ def gpus(wildcards):
     return int(PLAN.variants[wildcards.variant].model.family in GPU_FAMILIES)
 
 
-def minutes(stage, wildcards, attempt):
-    """The catalogue's time for a training, an hour for what is made from one, or more where the estimate says so."""
+def pack_of(wildcards):
+    """The trainings that a job is about."""
     subsets, seeds = wildcards.subsets.split("-"), wildcards.seeds.split("-")
-    pack = Pack(wildcards.dataset, wildcards.variant, tuple(subsets), tuple(seeds))
-    trainings = len(subsets) * len(seeds)
-    known = PLAN.runtime(wildcards.variant, trainings) if stage == "train" else 60
-    return int(ESTIMATE.minutes(stage, pack, known) * GROWTH ** (attempt - 1))
+    return Pack(wildcards.dataset, wildcards.variant, tuple(subsets), tuple(seeds))
+
+
+def minutes(stage, wildcards, attempt):
+    """The time that a job of this stage asks for."""
+    return ESTIMATE.minutes(stage, pack_of(wildcards), attempt)
 
 
 def megabytes(wildcards, attempt):
-    """The catalogue's memory for a variant, or more where the estimate says so."""
-    known = PLAN.mem_mb(wildcards.variant)
-    return int(ESTIMATE.megabytes(wildcards.variant, known) * GROWTH ** (attempt - 1))
+    """The memory that a job asks for."""
+    return ESTIMATE.megabytes(pack_of(wildcards), attempt)
