@@ -13,6 +13,8 @@ from baselines.keras_model import KerasModel
 from baselines.keras_variables import import_keras, load_variables, save_variables, write_json
 from dcgmm.history import History
 
+MONITORED = 2_000  # training images looked at in the end, where there are no others
+
 
 class AccuracyRow(NamedTuple):
     """Accuracy in percent after `step` training steps, on the split "train" (running mean) or "validation"."""
@@ -35,8 +37,8 @@ class Cnn(KerasModel):
     Parameters: `classes`; `epochs`, `batch_size`, `learning_rate` (Adam) and `dropout` as in the appendix;
     `padding` "valid" or "same". Training is deterministic in `seed` up to the rounding of the convolutions, and
     also when it is interrupted and resumed. Adam at 0.01 can kill all rectifiers at once: `fit` then raises
-    DivergedError instead of going on to the end (loss not finite, or accuracy below twice chance in two
-    successive epochs).
+    DivergedError instead of going on to the end (loss not finite, or accuracy below twice chance in two successive
+    epochs, or after the last one: on the validation images if there are some, otherwise on the first training images).
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class Cnn(KerasModel):
             if validation is not None:
                 loss, accuracy = self._network.evaluate(*validation, batch_size=500, verbose=0)
                 self._record(history, step, "validation", -loss, accuracy)
-            self._refuse_divergence(history, epoch)
+            self._refuse_divergence(history, epoch, *(validation or (x[:MONITORED], labels[:MONITORED])))
             self._keep(checkpoint, history, epoch + 1, accuracies=self.accuracies_)
         return history
 
@@ -148,13 +150,21 @@ class Cnn(KerasModel):
         history.add(step, 0, split, log_likelihood)
         self.accuracies_.append(AccuracyRow(step, split, 100.0 * float(accuracy)))
 
-    def _refuse_divergence(self, history: History, epoch: int) -> None:
-        last = [row.accuracy for row in self.accuracies_ if row.split == "train"][-2:]
-        finite = math.isfinite(history[-1].log_likelihood)
-        if not finite or (len(last) == 2 and max(last) < 200.0 / self.classes):
+    def _refuse_divergence(self, history: History, epoch: int, x: np.ndarray, labels: np.ndarray) -> None:
+        """Raise DivergedError after an epoch that says so; x, labels: what is looked at after the last one."""
+        seen = [row.accuracy for row in self.accuracies_ if row.split == "train"][-2:]
+        learnt = 100.0 * min(2 / self.classes, (1 + 1 / self.classes) / 2)  # twice chance, for two classes 75 %
+        finite, kind, accuracy = math.isfinite(history[-1].log_likelihood), "training", seen[-1]
+        lost = len(seen) == 2 and max(seen) < learnt
+        if finite and epoch + 1 == self.epochs:
+            # Rectifiers that die in the last epoch, or in the only one, leave no two epochs to look at; and the running
+            # mean of a short training is low although the classifier has learnt.
+            kind, accuracy = "final", 100.0 * float(self._network.evaluate(x, labels, batch_size=500, verbose=0)[1])
+            lost = accuracy < learnt
+        if not finite or lost:
             raise DivergedError(
-                f"training with seed {self.seed} diverged in epoch {epoch + 1} of {self.epochs}: training accuracy "
-                f"{last[-1]:.1f} %, mean log-likelihood {history[-1].log_likelihood:.3g} nats; repeat it with another "
+                f"training with seed {self.seed} diverged in epoch {epoch + 1} of {self.epochs}: {kind} accuracy "
+                f"{accuracy:.1f} %, mean log-likelihood {history[-1].log_likelihood:.3g} nats; repeat it with another "
                 "seed."
             )
 

@@ -6,9 +6,11 @@ attempts, test accuracy in percent, minutes.
 
 from __future__ import annotations
 
+import inspect
 import json
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,12 @@ from evaluation.atomic import write_text
 from evaluation.datasets import load_dataset
 from evaluation.errors import UserError
 from evaluation.metrics import tidy_row
-from evaluation.sample_quality import frechet_distance, nearest_neighbour_distance, precision_and_recall
+from evaluation.sample_quality import (
+    NEIGHBOURS,
+    frechet_distance,
+    nearest_neighbour_distance,
+    precision_and_recall,
+)
 
 if TYPE_CHECKING:
     from baselines.cnn import Cnn
@@ -29,6 +36,7 @@ JUDGE_FILE = "judge.json"
 ATTEMPTS = 5
 SEED_STEP = 100  # the next seed after a divergence: no other run's own
 MONITORED = 2_000  # validation images looked at after each epoch
+FEWEST = NEIGHBOURS + 1  # samples: precision and recall look for so many neighbours of each
 MEASURES = ("judge_accuracy", "frechet_distance", "precision", "recall", "nearest_neighbour_distance")
 REAL_TEST, REAL_VALIDATION, MIXTURE = "real test images", "real validation images", "Gaussian mixture"
 
@@ -48,25 +56,26 @@ def train_judge(
     """Train a judge on the training images of `dataset` and write it to `directory`; returns what judge.json holds.
 
     A training that diverges (Adam at 0.01 may) is repeated with seed + 100, + 200, ..., at most four times; each
-    divergence is recorded. Interrupted trainings go on where they were, and a finished one of the same settings is
+    divergence is recorded. An interrupted training of the same settings goes on where it was, and a finished one is
     left as it is. `limit` takes the first images only. Raises UserError when all attempts diverge.
     """
     from baselines.cnn import Cnn, DivergedError
 
     data, root = load_dataset(dataset), Path(directory)
     wanted = {"dataset": dataset, "seed": seed, "params": dict(params or {}), "limit": limit}
-    if (found := finished(root)) is not None and all(found.get(key) == value for key, value in wanted.items()):
+    if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
         return found
     x, y = (part[:limit] for part in data.split("train"))
-    validation = data.split("validation")
+    images, labels = data.split("validation")
+    validation = images[:MONITORED], labels[:MONITORED]
+    states = {used: root / _state_name(wanted, used) for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP)}
+    _remove_states(root, but=states.values())
     diverged: list[str] = []
-    for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP):
+    for used, state in states.items():
         judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **(params or {}))
-        state = root / f"state-{_words(judge.get_params())}-{len(x)}"
         started = time.perf_counter()
         try:
-            monitored = (validation[0][:MONITORED], validation[1][:MONITORED])
-            judge.fit(x, labels=y, validation=monitored, progress=progress, checkpoint=state)
+            judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
         except DivergedError as error:
             diverged.append(str(error))
             continue
@@ -74,15 +83,38 @@ def train_judge(
         result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
         judge.save(root)
         write_text(root / JUDGE_FILE, json.dumps({**wanted, **result}, indent=2, sort_keys=True) + "\n")
+        _remove_states(root)
         return {**wanted, **result}
     raise UserError(f"{ATTEMPTS} trainings of a judge of {dataset} diverged ({diverged[-1]}); lower its learning rate")
 
 
-def _words(params: Mapping[str, Any]) -> str:
-    """A name for the checkpoint of these parameters: another training is never resumed."""
+def settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How the judge of judge.json was trained: the parameters of `Cnn`, and `train_images` (None: all)."""
+    from baselines.cnn import Cnn
+
+    defaults = {name: p.default for name, p in inspect.signature(Cnn).parameters.items() if p.default is not p.empty}
+    fixed = {name: value for name, value in defaults.items() if name not in ("seed", "classes")}
+    return {**fixed, **record["params"], "train_images": record["limit"]}
+
+
+def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that a judge depends on."""
+    return {"dataset": record["dataset"], "seed": record["seed"], **settings(record)}
+
+
+def _state_name(record: Mapping[str, Any], seed: int) -> str:
+    """Folder of the checkpoint of an attempt: another training, a shorter one too, is never resumed."""
     from evaluation.registry import spec_hash
 
-    return spec_hash({key: value for key, value in params.items() if key != "epochs"})
+    return f"state-{spec_hash({**_identity(record), 'seed': seed})}"
+
+
+def _remove_states(root: Path, but: Iterable[Path] = ()) -> None:
+    """Remove the checkpoints of other trainings, of all when a judge is finished."""
+    kept = set(but)
+    for state in root.glob("state-*"):
+        if state not in kept:
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def _test_accuracy(judge: Cnn, data: Any) -> float:
@@ -131,10 +163,9 @@ class Judge:
         judge_accuracy (mean over the classes that occur) and judge_accuracy_class_0 ..., in percent, without labels
         not given; frechet_distance to the test images, precision and recall in percent and
         nearest_neighbour_distance, all four in the space of the judge's penultimate features.
-        Raises UserError for images of another shape.
+        Raises UserError for what `check_samples` refuses.
         """
-        if images.shape[1:] != self.cnn.image_shape:
-            raise UserError(f"samples of shape {images.shape[1:]} given; the judge sees {self.cnn.image_shape}")
+        check_samples(images, labels, self.cnn.image_shape, self.cnn.classes)
         logits, features = self.cnn.predict_logits_and_features(images)
         values = {} if labels is None else _accuracies(logits.argmax(axis=1), labels)
         precision, recall = precision_and_recall(features, self.real)
@@ -144,6 +175,19 @@ class Judge:
             "recall": recall,
             "nearest_neighbour_distance": nearest_neighbour_distance(features),
         }
+
+
+def check_samples(
+    images: np.ndarray, labels: np.ndarray | None, image_shape: tuple[int, ...], classes: int, what: str = "samples"
+) -> None:
+    """Raises UserError for images (n, H, W, C) of another shape or too few, and for labels of no class."""
+    if images.shape[1:] != tuple(image_shape):
+        raise UserError(f"{what}: images of shape {images.shape[1:]} given; the judge sees {tuple(image_shape)}")
+    if len(images) < FEWEST:
+        raise UserError(f"{what}: {len(images)} images given; precision and recall need at least {FEWEST}")
+    if labels is not None and (labels.min() < 0 or labels.max() >= classes):
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise UserError(f"{what}: label {wrong} given; the classes are 0 to {classes - 1}")
 
 
 def _accuracies(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -201,11 +245,29 @@ def own_rows(judges: Iterable[Judge], dataset: str) -> Iterator[dict[str, Any]]:
 # --- what to compare with --------------------------------------------------------------------------------------------
 
 
-def real_images(dataset: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Reference rows: the test images themselves (distance 0 by construction), and the validation images, which show
-    what other real images get."""
-    data = load_dataset(dataset)
-    return {REAL_TEST: data.split("test"), REAL_VALIDATION: data.split("validation")}
+def real_images(dataset: str, per_class: Sequence[int], seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Reference rows: test images, and validation images, which show what other real images get.
+
+    Of class c there are `per_class[c]` drawn images, or all if there are fewer: distances and recall depend on the
+    number of images, so these rows need as many as the samples beside them.
+    """
+    data, rng = load_dataset(dataset), np.random.default_rng(seed)
+    found = {}
+    for name, split in ((REAL_TEST, "test"), (REAL_VALIDATION, "validation")):
+        x, y = data.split(split)
+        of_class = [rng.permutation(np.flatnonzero(y == c))[:n] for c, n in enumerate(per_class)]
+        chosen = np.sort(np.concatenate(of_class))
+        found[name] = x[chosen], y[chosen]
+    return found
+
+
+def images_per_class(sources: Iterable[tuple[np.ndarray, np.ndarray | None]], classes: int) -> list[int]:
+    """How many images of each class (images, labels) hold, at most; without labels, equally many of each."""
+    counts = [
+        np.full(classes, -(-len(images) // classes)) if labels is None else np.bincount(labels, minlength=classes)
+        for images, labels in sources
+    ]
+    return [int(count) for count in np.max(counts, axis=0)]
 
 
 def mixture_images(

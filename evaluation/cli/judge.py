@@ -12,8 +12,8 @@ HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, rec
 DESCRIPTION = (
     "Judge anybody's samples: an .npz with `samples` (n, H, W, C) in [0, 1] and, if the images should show certain "
     "classes, `labels` (n,). The CNN of the paper's Table VII is the judge; where there is none yet, one is trained "
-    "first (`--train` does only that). The real test images, the validation images and, with --mixture, samples of a "
-    "plain Gaussian mixture are judged beside."
+    "first (`--train` does only that, also where there is one of other settings). As many test images, validation "
+    "images and, with --mixture, samples of a plain Gaussian mixture are judged beside."
 )
 JUDGES = Path("results/by-hand/judges")
 
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
+    from evaluation.datasets import load_dataset
     from evaluation.errors import UserError
     from evaluation.judge import Judge, own_rows, summary_rows
 
@@ -56,10 +57,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
     if args.runs and not args.samples_dir:
         raise UserError("--run needs --samples-dir DIR, where `bench sample` wrote")
-    sources = _read(args)  # broken files are refused before a judge is trained
-    directories = [Path(d) for d in args.judge] if args.judge and not args.train else _trained(args)
+    load_dataset(args.dataset)  # an unknown name, and broken files, are refused before a judge is trained
+    sources = _read(args)
     if args.train:
+        _train(args)
         return 0
+    directories = [Path(d) for d in args.judge] if args.judge else _trained(args)
+    _describe(args, directories)
     judges = [Judge.load(directory, args.dataset) for directory in directories]
     rows = list(_rows(args, judges, sources))
     if args.out:
@@ -74,40 +78,85 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trained(args: argparse.Namespace) -> list[Path]:
-    """The judges of the seeds asked for, trained if they are not there."""
-    from evaluation.judge import finished, train_judge
+def _directories(args: argparse.Namespace) -> dict[int, Path]:
+    """Seed → directory of its judge."""
+    return {seed: Path(args.judges, args.dataset, f"seed{seed}") for seed in args.seed}
+
+
+def _train(args: argparse.Namespace) -> None:
+    """Train the judges of the seeds asked for; one that is finished, with these settings, stays as it is."""
+    from evaluation.judge import train_judge
     from evaluation.stamps import write_stamp
 
-    options = {"epochs": args.epochs, "learning_rate": args.learning_rate}
-    params = {key: value for key, value in options.items() if value is not None}
-    made = []
-    for seed in args.seed:
-        directory = Path(args.judges, args.dataset, f"seed{seed}")
-        if not args.train and finished(directory) is None:
-            print(
-                f"there is no judge in {directory} yet: training one (50,000 images take about two minutes per epoch "
-                "and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
-                flush=True,
-            )
-        record = train_judge(
-            args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet
-        )
-        again = f", after {len(record['diverged'])} diverged trainings" if record["diverged"] else ""
-        print(f"{directory}: judge of {args.dataset}, test accuracy {record['accuracy']:.2f} %{again}", flush=True)
-        made.append(directory)
+    params = {key: value for key, value in _options(args).items() if key != "train_images"}
+    for seed, directory in _directories(args).items():
+        train_judge(args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet)
+    _describe(args, list(_directories(args).values()))
     if args.stamp:
-        write_stamp(Path(args.stamp), made)
-    return made
+        write_stamp(Path(args.stamp), list(_directories(args).values()))
+
+
+def _trained(args: argparse.Namespace) -> list[Path]:
+    """The judges of the seeds asked for: those that are there as they are, the others are trained."""
+    from evaluation.judge import finished
+
+    missing = [seed for seed, directory in _directories(args).items() if finished(directory) is None]
+    for seed in missing:
+        print(
+            f"there is no judge in {_directories(args)[seed]} yet: training one (50,000 images take about two minutes "
+            "per epoch and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
+            flush=True,
+        )
+        _train(argparse.Namespace(**{**vars(args), "seed": [seed], "stamp": None}))
+    return list(_directories(args).values())
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of a training that were given."""
+    options = {"epochs": args.epochs, "learning_rate": args.learning_rate, "train_images": args.train_images}
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
+    """One line for each judge: how it was trained, and its test accuracy.
+
+    Raises:
+        UserError: options of a training were given, and a judge that is there was trained in another way.
+    """
+    from evaluation.errors import UserError
+    from evaluation.judge import finished, settings
+
+    for directory in directories:
+        record = finished(directory)
+        if record is None:  # `Judge.load` says what is missing
+            continue
+        used = settings(record)
+        for key, value in _options(args).items():
+            if used[key] != value:
+                there, option = "all" if used[key] is None else used[key], f"--{key.replace('_', '-')}"
+                raise UserError(
+                    f"the judge in {directory} was trained with {option} {there}, not {value}; leave {option} out to "
+                    "use it, give --train to train it anew, or --judges DIR for a place of its own"
+                )
+        images = "all" if used["train_images"] is None else f"{used['train_images']:,}"
+        again = f", after {len(record['diverged'])} diverged trainings" if record["diverged"] else ""
+        print(
+            f"{directory}: judge of {record['dataset']}, {used['epochs']} epochs of {images} images, learning rate "
+            f"{used['learning_rate']:g}, seed {record['seed_used']}{again}; test accuracy {record['accuracy']:.2f} %",
+            flush=True,
+        )
 
 
 def _read(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What is judged: dictionaries with images, labels, model, seed, protocol, point."""
+    from evaluation.datasets import load_dataset
+    from evaluation.judge import check_samples
     from evaluation.sampling import read_samples
 
-    found = []
+    data, found = load_dataset(args.dataset), []
     for name in args.samples:
         samples = read_samples(name)
+        check_samples(samples.images, samples.labels, data.image_shape, len(data.classes), name)
         found.append({"images": samples.images, "labels": samples.labels, **_identity(samples.record, Path(name).stem)})
     return found + _read_runs(args)
 
@@ -138,11 +187,14 @@ def _identity(record: Any, name: str) -> dict[str, Any]:
 
 
 def _rows(args: argparse.Namespace, judges: list[Any], sources: list[dict[str, Any]]) -> Any:
-    from evaluation.judge import MIXTURE, judge_rows, mixture_images, real_images
+    from evaluation.datasets import load_dataset
+    from evaluation.judge import MIXTURE, images_per_class, judge_rows, mixture_images, real_images
 
-    references = dict(real_images(args.dataset)) if args.references else {}
+    given = [(source["images"], source["labels"]) for source in sources]
+    per_class = images_per_class(given, len(load_dataset(args.dataset).classes))
+    references = real_images(args.dataset, per_class) if args.references else {}
     if args.mixture:
-        references[MIXTURE] = mixture_images(args.dataset)
+        references[MIXTURE] = mixture_images(args.dataset, per_class=max(per_class))
     for name, (images, labels) in references.items():
         sources = [*sources, {"images": images, "labels": labels, "model": name}]
     for source in sources:

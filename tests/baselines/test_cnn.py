@@ -62,6 +62,26 @@ def test_divergence_is_an_error_that_names_the_seed(bars):
         make(learning_rate=1e20).fit(x, labels=labels, progress=False)
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("monitored", [True, False])
+def test_a_collapse_in_the_last_epoch_is_a_divergence(bars, monkeypatch, epochs, monitored):
+    """All weights of the last layer become 0 in the last epoch: one class for every image, and a finite loss."""
+    x, labels = bars
+    model = make(epochs=epochs)
+    trained, done = type(model._network).fit, []
+
+    def fit(network, *args, **kwargs):
+        result = trained(network, *args, **kwargs)
+        done.append(network)
+        if len(done) == epochs:
+            network.layers[-1].set_weights([0 * weights for weights in network.layers[-1].get_weights()])
+        return result
+
+    monkeypatch.setattr(type(model._network), "fit", fit)
+    with pytest.raises(DivergedError, match=f"in epoch {epochs} of {epochs}: final accuracy 33.3 %"):
+        model.fit(x, labels=labels, validation=(x, labels) if monitored else None, progress=False)
+
+
 def test_bad_labels_are_refused(bars):
     x, labels = bars
     with pytest.raises(ValueError, match="0 to 2 expected"):

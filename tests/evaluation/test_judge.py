@@ -11,7 +11,17 @@ pytest.importorskip("keras")
 from evaluation.cli import main
 from evaluation.datasets import load_dataset
 from evaluation.errors import UserError
-from evaluation.judge import MEASURES, Judge, finished, judge_rows, mixture_images, train_judge
+from evaluation.judge import (
+    MEASURES,
+    REAL_TEST,
+    Judge,
+    finished,
+    images_per_class,
+    judge_rows,
+    mixture_images,
+    real_images,
+    train_judge,
+)
 from evaluation.sampling import read_samples, write_samples
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}
@@ -56,6 +66,38 @@ def test_divergence_is_repeated_with_the_next_seed(tmp_path, monkeypatch):
         train_judge("digits", tmp_path / "never", limit=10, progress=False)
 
 
+def test_another_training_takes_over_nothing_of_an_interrupted_one(tmp_path, monkeypatch):
+    from baselines.cnn import Cnn
+
+    whole, seen = Cnn.fit, []
+
+    def killed(self, *args, checkpoint, **kwargs):
+        seen.append(checkpoint)
+        checkpoint.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Cnn, "fit", killed)
+    for params in ({"epochs": 2}, {"epochs": 1}, {"epochs": 1, "learning_rate": 0.002}):
+        with pytest.raises(KeyboardInterrupt):
+            train_judge("digits", tmp_path, params=params, limit=100, progress=False)
+        assert [path for path in tmp_path.iterdir() if path.is_dir()] == [seen[-1]]  # the states before are gone
+    assert len(set(seen)) == 3
+    monkeypatch.setattr(Cnn, "fit", lambda self, *args, checkpoint, **kwargs: checkpoint.mkdir(exist_ok=True))
+    train_judge("digits", tmp_path, params={"epochs": 2}, limit=100, progress=False)
+    assert not list(tmp_path.glob("state-*"))
+    monkeypatch.setattr(Cnn, "fit", whole)
+    assert train_judge("digits", tmp_path, params={"epochs": 2}, limit=100, progress=False)["accuracy"] < 30
+
+
+def test_default_settings_may_be_named(tmp_path, monkeypatch):
+    from baselines.cnn import Cnn
+
+    monkeypatch.setattr(Cnn, "fit", lambda *args, **kwargs: None)
+    record = train_judge("digits", tmp_path, limit=100, progress=False)
+    monkeypatch.setattr(Cnn, "fit", None)  # another training would fail
+    assert train_judge("digits", tmp_path, params={"epochs": 15}, limit=100, progress=False) == record
+
+
 def test_real_images_are_perfect_and_repetition_shows(judge):
     x, y = load_dataset("digits").split("test")
     real = judge.measure(x, y)
@@ -92,6 +134,60 @@ def test_other_shapes_and_other_data_sets_are_refused(judge, judges):
         Judge.load(judges / "digits" / "seed0", "mnist")
     with pytest.raises(UserError, match="bench judge --train"):
         Judge.load(judges / "nothing", "digits")
+
+
+@pytest.mark.parametrize(
+    ("n", "label", "message"),
+    [(3, 0, "3 images given; precision and recall need at least 4"), (4, 77, "label 77 given; the classes are 0 to 9")],
+)
+def test_too_few_samples_and_labels_of_no_class_are_refused(judge, tmp_path, capsys, n, label, message):
+    images, labels = np.zeros((n, 28, 28, 1), np.float32), np.full(n, label)
+    with pytest.raises(UserError, match=message):
+        judge.measure(images, labels)
+    np.savez(tmp_path / "bad.npz", samples=images, labels=labels)
+    command = ["judge", "--dataset", "digits", "--samples", str(tmp_path / "bad.npz"), "--judges", str(tmp_path)]
+    assert main(command) != 0
+    said = capsys.readouterr()
+    assert message in said.err and "training" not in said.out  # before a judge is trained
+
+
+def test_an_unknown_data_set_is_refused_before_a_judge_is_trained(tmp_path, capsys):
+    np.savez(tmp_path / "mine.npz", samples=np.zeros((5, 28, 28, 1), np.float32))
+    assert main(["judge", "--dataset", "digit", "--samples", str(tmp_path / "mine.npz")]) != 0
+    said = capsys.readouterr()
+    assert "'digit'" in said.err and "training" not in said.out
+
+
+def test_a_finished_judge_is_used_as_it_is_and_never_replaced(judges, tmp_path, capsys):
+    x, y = load_dataset("digits").split("test")
+    np.savez(tmp_path / "mine.npz", samples=x[:20], labels=y[:20])
+    directory = judges / "digits" / "seed0"
+    before = (directory / "judge.json").read_bytes(), (directory / "network.safetensors").read_bytes()
+    command = ["judge", "--dataset", "digits", "--samples", str(tmp_path / "mine.npz"), "--no-references"]
+    for place in (["--judges", str(judges)], ["--judge", str(directory)]):
+        assert main([*command, *place, "--epochs", "3"]) == 0
+        said = capsys.readouterr().out
+        assert "3 epochs of 600 images, learning rate 0.002, seed 0; test accuracy " in said
+        for option, value, there in (("--epochs", "2", "3"), ("--train-images", "100", "600")):
+            assert main([*command, *place, option, value]) != 0
+            assert f"was trained with {option} {there}, not {value}" in capsys.readouterr().err
+    assert before == ((directory / "judge.json").read_bytes(), (directory / "network.safetensors").read_bytes())
+
+
+def test_rows_of_real_images_hold_as_many_as_the_samples():
+    per_class = images_per_class(
+        [(np.zeros((6, 1)), np.array([0, 0, 1, 1, 1, 3])), (np.zeros((15, 1)), None)], classes=10
+    )
+    assert per_class == [2, 2 + 1, 2, 2, 2, 2, 2, 2, 2, 2]
+    per_class[9] = 10_000
+    x, y = load_dataset("digits").split("test")
+    found = real_images("digits", per_class)
+    for name, (_, labels) in found.items():
+        assert list(np.bincount(labels))[:9] == per_class[:9], name
+    images, labels = found[REAL_TEST]
+    assert (labels == 9).sum() == (y == 9).sum()
+    np.testing.assert_array_equal(images, real_images("digits", per_class)[REAL_TEST][0])
+    assert all((x == image).all(axis=(1, 2, 3)).any() for image in images)
 
 
 def test_rows_name_the_judge_and_the_model(judge):
@@ -162,7 +258,7 @@ def test_files_that_are_no_npz_are_refused(tmp_path):
 
 
 def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
-    from evaluation.judge import REAL_TEST, summary_rows
+    from evaluation.judge import summary_rows
     from evaluation.judge_table import judge_table
     from evaluation.metrics import tidy_frame, tidy_row
 
