@@ -88,6 +88,10 @@ class Pack:
     seeds: tuple[int, ...]
 
     @property
+    def trainings(self) -> int:
+        return len(self.subsets) * len(self.seeds)
+
+    @property
     def path(self) -> str:
         """The job's place under stamps/<stage>/: dataset/variant/subsets/seeds.
 

@@ -96,7 +96,8 @@ class Price:
 class Job:
     """One job of a stage: CPU seconds, peak memory and the disk that its results take, in MB.
 
-    path: of its stamp and its benchmark file, below stamps/ and benchmarks/; pack: None for a judge.
+    path: of its stamp and its benchmark file, below stamps/ and benchmarks/; pack: None for a judge; priced: whether
+    something comparable was measured, all numbers are 0 otherwise.
     """
 
     stage: str
@@ -106,6 +107,7 @@ class Job:
     memory_mb: float
     disk_mb: float
     gpu: bool = False
+    priced: bool = True
 
 
 class Prices:
@@ -131,9 +133,14 @@ class Prices:
         return Price(**{**price.__dict__, "train": train})
 
 
-def found_prices() -> Prices:
-    """The prices of the table and of all results of the working directory: what `bench plan` and `bench status` use."""
-    return Prices(sorted(RESULTS.glob("*")))
+def result_folders() -> list[Path]:
+    """The folders of results of the working directory."""
+    return sorted(RESULTS.glob("*"))
+
+
+def prices_before(run: Path) -> Prices:
+    """The prices of the table and of these folders, those of a run itself left out: what it was planned with."""
+    return Prices(folder for folder in result_folders() if folder.resolve() != run.resolve())
 
 
 def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
@@ -267,7 +274,7 @@ class Estimate:
         if each is None and self.price(pack):
             asked = max(LEAST_MINUTES, SAFETY * self.job(stage, pack).seconds / 60)
         elif stage == "train":
-            asked = START_UP_MINUTES + _trainings(pack) * (each or model.resources.get("minutes", 60))
+            asked = START_UP_MINUTES + pack.trainings * (each or model.resources.get("minutes", 60))
         else:
             asked = FOLLOWING_MINUTES
         return math.ceil(asked * GROWTH ** (attempt - 1))
@@ -276,8 +283,8 @@ class Estimate:
         """What a job should ask for: a quarter more than it is expected to take; exceptions as for its time."""
         model = self.plan.variants[pack.variant].model
         asked = self.plan.stated_resources(model).get("mem_mb")
-        if asked is None and (price := self.price(pack)):
-            asked = max(LEAST_MB, MEMORY_SAFETY * (price.memory_mb + images_mb(pack.dataset)))
+        if asked is None and self.price(pack):
+            asked = max(LEAST_MB, MEMORY_SAFETY * self.job("train", pack).memory_mb)
         return math.ceil((asked or model.resources.get("mem_mb", 2000)) * GROWTH ** (attempt - 1))
 
     @cached_property
@@ -309,8 +316,9 @@ class Estimate:
     def job(self, stage: str, pack: Pack) -> Job:
         """A job with its price, 0 where that is unknown."""
         variant = self.plan.variants[pack.variant]
-        price = self.price(pack) or Price(0, 0, 0, 0, 0, 0, 0)
-        trainings = _trainings(pack)
+        found = self.price(pack)
+        price = found or Price(0, 0, 0, 0, 0, 0, 0)
+        trainings = pack.trainings
         if stage == "train":
             at_most = variant.model.train_images or self.plan.config.get("train_images")
             images = sum(image_epochs(pack.dataset, subset, variant.params, at_most) for subset in pack.subsets)
@@ -320,8 +328,16 @@ class Estimate:
             work = trainings * images / 1000 * unit
             row_bytes = 40 if stage == "score" else 4 * math.prod(CATALOGUE[pack.dataset].image_shape)
             disk = 0.0 if stage == "inpaint" else images * row_bytes / 2**20
-        memory, gpu = price.memory_mb + images_mb(pack.dataset), variant.model.family in GPU_FAMILIES
-        return Job(stage, f"{stage}/{pack.path}", pack, price.start + work, memory, trainings * disk, gpu)
+        return Job(
+            stage,
+            f"{stage}/{pack.path}",
+            pack,
+            price.start + work,
+            memory_mb=price.memory_mb + images_mb(pack.dataset) if found else 0.0,
+            disk_mb=trainings * disk,
+            gpu=variant.model.family in GPU_FAMILIES,
+            priced=found is not None,
+        )
 
     def _uses(self, stage: str, dataset: str, price: Price) -> tuple[int, float]:
         """Images of one training in a stage, and the price of 1000."""
@@ -358,7 +374,7 @@ class Estimate:
 
 
 def wall_seconds(submissions: Iterable[float], workers: int) -> float:
-    """Seconds until the last of some workers is done with submissions of so many seconds each."""
+    """Seconds until the last of some workers is done with submissions of so many seconds each; 0 without any."""
     free = [0.0] * workers
     for seconds in submissions:
         heapq.heapreplace(free, free[0] + OVERHEAD_SECONDS + seconds)
@@ -369,10 +385,6 @@ def images_mb(dataset: str) -> float:
     """MB that the images of a data set take beyond those of MNIST, which prices were measured with."""
     values = SIZES[dataset][0] * math.prod(CATALOGUE[dataset].image_shape)
     return max(0, values - SIZES["mnist"][0] * math.prod(SHAPE)) * IMAGE_BYTES / 2**20
-
-
-def _trainings(pack: Pack) -> int:
-    return len(pack.subsets) * len(pack.seeds)
 
 
 def _order(stage: str) -> tuple[int, str]:

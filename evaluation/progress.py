@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.status import status, time_left
+from evaluation.planning import Estimate, prices_before
+from evaluation.status import in_words, status
 
 if TYPE_CHECKING:
     from evaluation.config import Plan
 
 SECONDS_BETWEEN = 30.0
-STARTED, FINISHED = "job_started", "job_finished"  # values of Snakemake's log events
+FINISHED = "job_finished"  # value of Snakemake's log event
 
 
 class StageProgress(logging.Handler):
@@ -24,24 +26,20 @@ class StageProgress(logging.Handler):
         super().__init__()
         self.plan, self.seconds_between = plan, seconds_between
         self.printed = time.monotonic()
-        self.running: set[int] = set()
-        self.side_by_side = 1  # at most so far
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        return Estimate(self.plan, prices_before(Path(self.plan.root)))
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "event", None)
-        if event == STARTED:
-            self.running.update(getattr(record, "jobs", None) or ())
-            self.side_by_side = max(self.side_by_side, len(self.running))
-        elif event == FINISHED:
-            self.running.discard(getattr(record, "job_id", -1))
-            if time.monotonic() - self.printed >= self.seconds_between:
-                self.printed = time.monotonic()
-                self._print()
+        if getattr(record, "event", None) == FINISHED and time.monotonic() - self.printed >= self.seconds_between:
+            self.printed = time.monotonic()
+            self._print()
 
     def _print(self) -> None:
-        state = status(self.plan, Path(self.plan.root))
+        state = status(self.estimate, Path(self.plan.root))
         stages = ", ".join(f"{stage.name} {stage.done}/{stage.total}" for stage in state.stages)
-        print(f"bench: {stages}; {time_left(state, self.side_by_side)}", file=sys.stderr, flush=True)
+        print(f"bench: {stages}; {in_words(state)}", file=sys.stderr, flush=True)
 
 
 def follow(plan: Plan, logger: logging.Logger) -> None:

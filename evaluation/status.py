@@ -1,4 +1,8 @@
-"""How far a run is: what each stage has made of what the plan asks for, what trains just now, and the time left."""
+"""How far a run is: what each stage has made of what the plan asks for, what trains just now, and the time left.
+
+The time left is the estimate of `bench plan` (evaluation/planning.py) for the jobs that have not finished, times what
+the finished ones took relative to theirs.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,16 @@ from typing import TYPE_CHECKING
 
 from evaluation.contents import FILES, figures, tables
 from evaluation.pictures import pictures
-from evaluation.running import lock_file
+from evaluation.planning import wall_seconds
+from evaluation.running import lock_file, log_list
 
 if TYPE_CHECKING:
-    from evaluation.config import Pack, Plan
+    from evaluation.config import Plan
+    from evaluation.planning import Estimate, Job
 
 LOCKS = Path("/proc/locks")  # Linux; elsewhere nobody is seen running
+WORKERS = 2  # jobs at a time, where a run has not said
+PROVIDED = re.compile(r"^Provided (cores|remote nodes): (\d+)", flags=re.MULTILINE)  # in Snakemake's log
 
 
 @dataclass(frozen=True)
@@ -28,16 +36,26 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class TimeLeft:
+    """seconds: by the clock, on so many workers, 0 where every job has finished; None where nothing is known of any job
+    that is left; pace: seconds that finished jobs took, relative to their estimate, None before one has finished;
+    unknown: variants that are left out, since nothing comparable was measured."""
+
+    seconds: float | None
+    workers: int
+    pace: float | None
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Status:
     """stages: in the order of the data flow; training: models that are being trained on this machine, by path;
-    alive: whether a run holds the folder; seconds: of computing left in trainings, None where nothing is known;
-    measured: whether that rests on trainings that have ended, or on the limits of the catalogue only."""
+    alive: whether a run holds the folder."""
 
     stages: list[Stage]
     training: list[str]
     alive: bool
-    seconds: float | None
-    measured: bool
+    left: TimeLeft
 
 
 def outputs(plan: Plan) -> dict[str, list[str]]:
@@ -63,8 +81,9 @@ def _below(plan: Plan, paths: Iterable[str]) -> list[str]:
     return [path.removeprefix(f"{plan.root}/") for path in paths]
 
 
-def status(plan: Plan, folder: Path) -> Status:
-    """The state of a run in its folder of results."""
+def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Status:
+    """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself."""
+    plan = estimate.plan
     stages = [
         Stage(name, sum((folder / file).is_file() for file in files), len(files))
         for name, files in outputs(plan).items()
@@ -75,39 +94,65 @@ def status(plan: Plan, folder: Path) -> Status:
         for lock in folder.glob("models/*/*/*/.seed*.lock")
         if _is_held(lock, held)
     )
-    seconds, measured = seconds_left(plan, folder)
-    return Status(stages, training, _is_held(lock_file(folder), held), seconds, measured)
+    left = time_left(estimate, folder, workers or workers_of(plan, folder))
+    return Status(stages, training, _is_held(lock_file(folder), held), left)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def seconds_left(plan: Plan, folder: Path) -> tuple[float | None, bool]:
-    """Seconds of computing that the trainings still take, and whether that rests on measurements.
+def time_left(estimate: Estimate, folder: Path, workers: int) -> TimeLeft:
+    """The time until every job of a run has finished; pages, which take seconds, are not counted."""
+    chains, taken = _left_and_taken(estimate, folder)
+    known = [(job, seconds) for job, seconds in taken if job.priced]
+    pace = sum(seconds for _, seconds in known) / sum(job.seconds for job, _ in known) if known else None
+    unpriced: dict[tuple[str, str], list[float]] = defaultdict(list)  # seconds for each training
+    for job, seconds in taken:
+        if job.pack and not job.priced:
+            unpriced[job.stage, job.pack.variant].append(seconds / job.pack.trainings)
 
-    A job is taken to cost what finished jobs of its variant cost, per model trained; else the catalogue's minutes,
-    corrected by how long finished jobs of other models took against theirs.
-    """
-    done: dict[str, list[float]] = defaultdict(list)  # variant → seconds of one model
-    left = []
-    for pack in plan.all_packs():
-        if not (folder / f"stamps/train/{pack.path}.json").is_file():
-            left.append(pack)
-        elif (seconds := _seconds(folder / f"benchmarks/train/{pack.path}.tsv")) is not None:
-            done[pack.variant].append(seconds / _models(pack))
-    if not left:
-        return 0.0, bool(done)
-    limits = {
-        pack.variant: 60.0 * plan.variants[pack.variant].model.resources.get("minutes", 60) for pack in plan.all_packs()
-    }
-    ratios = [seconds / limits[variant] for variant, several in done.items() for seconds in several]
-    ratio = sum(ratios) / len(ratios) if ratios else 1.0
-    each = {v: sum(done[v]) / len(done[v]) if v in done else ratio * limits[v] for v in limits}
-    return sum(each[pack.variant] * _models(pack) for pack in left), bool(done)
+    submissions: list[list[float]] = []
+    unknown: dict[str, None] = {}
+    for chain in chains:
+        expected = []
+        for job in chain:
+            if job.priced or job.pack is None:
+                expected.append((pace or 1.0) * job.seconds)
+            elif several := unpriced.get((job.stage, job.pack.variant)):
+                expected.append(job.pack.trainings * sum(several) / len(several))
+            else:
+                unknown[job.pack.variant] = None
+        submissions.append(expected)
+    seconds = wall_seconds([sum(expected) for expected in submissions if expected], workers)
+    return TimeLeft(seconds if any(submissions) or not chains else None, workers, pace, tuple(unknown))
 
 
-def _models(pack: Pack) -> int:
-    return len(pack.subsets) * len(pack.seeds)
+def _left_and_taken(estimate: Estimate, folder: Path) -> tuple[list[list[Job]], list[tuple[Job, float]]]:
+    """The submissions with the jobs that they still have, and the finished jobs with the seconds that they took."""
+    chains, taken = [], []
+    for chain in estimate.chains:
+        left = []
+        for job in chain:
+            if not (folder / f"stamps/{job.path}.json").is_file():
+                left.append(job)
+            elif (seconds := _seconds(folder / f"benchmarks/{job.path}.tsv")) is not None:
+                taken.append((job, seconds))
+        if left:
+            chains.append(left)
+    return chains, taken
+
+
+def workers_of(plan: Plan, folder: Path) -> int:
+    """Jobs at a time of the last run in a folder of results, as its log has it: cluster submissions, or cores."""
+    try:
+        log = log_list(folder).read_text(encoding="utf-8").split("\n")[-2]
+        provided = PROVIDED.findall(Path(log).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, IndexError):
+        provided = []
+    if not provided:
+        return WORKERS
+    what, number = provided[-1]
+    return max(1, int(number) // (plan.config.get("threads", 1) if what == "cores" else 1))
 
 
 def _seconds(path: Path) -> float | None:
@@ -138,24 +183,30 @@ def _is_held(path: Path, held: set[int]) -> bool:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def lines(state: Status, jobs: int = 1) -> Iterator[str]:
-    """The status in words; `jobs`: how many trainings run side by side."""
+def lines(state: Status) -> Iterator[str]:
+    """The status in words."""
     yield ", ".join(f"{stage.name} {stage.done}/{stage.total}" for stage in state.stages)
-    yield time_left(state, max(jobs, len(state.training)))
+    yield in_words(state)
     for name in state.training:
         yield f"training {name}"
 
 
-def time_left(state: Status, jobs: int) -> str:
-    """ "about 2 h 10 min left (2 trainings side by side)"."""
-    pages = state.stages[-1]
+def in_words(state: Status) -> str:
+    """ "about 2 h 10 min left (2 jobs at a time; so far they took 1.4 times what `bench plan` expects)"."""
+    pages, left = state.stages[-1], state.left
     if all(stage.done == stage.total for stage in state.stages):
         return "everything is made"
-    if not state.seconds:
-        return f"all models are trained; {pages.total - pages.done} of {pages.total} pages are to be made"
-    basis = "" if state.measured else ", by the catalogue's limits, since none has ended yet"
-    side = f"{jobs} trainings side by side" if jobs > 1 else "one after the other"
-    return f"{duration(state.seconds / jobs)} of training left ({side}{basis})"
+    if left.seconds == 0:
+        return f"all models are trained and measured; {pages.total - pages.done} of {pages.total} pages are to be made"
+    unknown = f"nothing like {', '.join(left.unknown)} was measured" if left.unknown else ""
+    if left.seconds is None:
+        return f"how long it takes is not known: {unknown}"
+    side = f"{left.workers} jobs at a time" if left.workers > 1 else "one job at a time"
+    basis = (
+        "what `bench plan` expects" if left.pace is None else f"{left.pace:.2g} times what `bench plan` expects, so far"
+    )
+    without = f"; not counted: {unknown}" if unknown else ""
+    return f"{duration(left.seconds)} left ({side}; {basis}{without})"
 
 
 def duration(seconds: float) -> str:

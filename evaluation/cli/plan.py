@@ -24,11 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.config import load_plan
     from evaluation.errors import UserError
-    from evaluation.planning import Estimate, Prices
+    from evaluation.planning import Estimate, Prices, result_folders
 
     if min(args.workers) < 1:
         raise UserError(f"--workers {min(args.workers)}: at least one worker is needed")
-    folders = sorted(Path("results").glob("*")) if args.measured is None else [Path(d) for d in args.measured]
+    folders = result_folders() if args.measured is None else [Path(d) for d in args.measured]
     prices = Prices(folders)
     estimate = Estimate(load_plan(args.configfile), prices)
     _print(estimate, args.workers)

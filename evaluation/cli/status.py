@@ -17,18 +17,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--configfile", metavar="FILE", help="its configuration (default: what the run was started with)"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="trainings that run side by side, for the time left")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="jobs at a time, for the time left (default: those of the last run, else 2)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    from evaluation.errors import UserError
+    from evaluation.planning import Estimate, prices_before
     from evaluation.status import lines, status
 
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: at least one job at a time is needed")
     plan = plan_of(args)
     folder = Path(plan.root)
-    state = status(plan, folder)
+    state = status(Estimate(plan, prices_before(folder)), folder, args.jobs)
     begun = any(stage.done for stage in state.stages)
     print(f"{plan.title}: {'running' if state.alive else 'stopped' if begun else 'not begun'} ({folder})")
-    print("\n".join(lines(state, args.jobs)))
+    print("\n".join(lines(state)))
     return 0
 
 
