@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evaluation.compare import changes
 from evaluation.contents import DCGMM
 from evaluation.metrics import paired_comparison
 from evaluation.numbers import Source, in_protocol
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
     from evaluation.config import Plan
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "does not hold", "not run"
+UNDECIDED = "undecided"  # followed by the reason in brackets
+FEWEST_SEEDS = 5  # for a verdict from an interval: with fewer it is far too narrow (evaluation.metrics.COVERAGE)
 SPNS = ("rat-spn", "pd-spn", "dgc-spn")  # families of the paper's rivals
 SIMILAR = 3.0  # points within which accuracies count as similar
 COMPARABLE = 10.0  # points within which the areas of different outlier classes count as comparable
-CONVERGED = 0.9  # share of a loss's whole range above which it stays when it has converged
+CONVERGED = 0.9  # share of a loss's range, from its minimum on, above which it stays when it has converged
 
 
 @dataclass(frozen=True)
 class Claim:
-    """section and words: the paper's; verdict: one of the four above; evidence: our numbers in one line."""
+    """section and words: the paper's; verdict: one of those above; evidence: our numbers in one line."""
 
     section: str
     words: str
@@ -35,7 +38,17 @@ class Claim:
     evidence: str
 
 
-Finding = tuple[bool, str]  # does one case speak for the claim, and what it is
+class Finding(NamedTuple):
+    """Does one case speak for the claim, and what it is.
+
+    seeds: on which the answer rests if it comes from an interval; changed: what the profile changes in the rival, whose
+    training is then no opponent.
+    """
+
+    holds: bool
+    what: str
+    seeds: int | None = None
+    changed: str = ""
 
 
 def claims(metrics: pd.DataFrame, plan: Plan) -> list[Claim]:
@@ -46,11 +59,25 @@ def claims(metrics: pd.DataFrame, plan: Plan) -> list[Claim]:
 def _claim(section: str, words: str, found: list[Finding]) -> Claim:
     if not found:
         return Claim(section, words, NOT_RUN, "nothing of it is run in this profile, or not to its end")
-    spoken = sum(holds for holds, _ in found)
-    verdict = HOLDS if spoken == len(found) else FAILS if not spoken else IN_PART
-    against = [what for holds, what in found if not holds]
-    cases = f"{spoken} of {len(found)}"
-    return Claim(section, words, verdict, f"{cases}; against it: {'; '.join(against)}" if against else cases)
+    changed = [case for case in found if case.changed]
+    few = [case for case in found if not case.changed and case.seeds is not None and case.seeds < FEWEST_SEEDS]
+    decided = [case for case in found if case not in changed and case not in few]
+    spoken = sum(case.holds for case in decided)
+    if decided:
+        verdict = HOLDS if spoken == len(decided) else FAILS if not spoken else IN_PART
+    elif few:
+        seeds = sorted({case.seeds for case in few if case.seeds is not None})
+        verdict = f"{UNDECIDED} ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds)"
+    else:
+        verdict = f"{UNDECIDED} (shortened trainings)"
+    groups = {
+        "against it": [case.what for case in decided if not case.holds],
+        f"undecided, with fewer than {FEWEST_SEEDS} seeds": [case.what for case in few],
+        "not counted, shortened trainings": [f"{case.what} ({case.changed})" for case in changed],
+    }
+    parts = [f"{spoken} of {len(decided)}"] if decided else []
+    parts += [f"{name}: {'; '.join(cases)}" for name, cases in groups.items() if cases]
+    return Claim(section, words, verdict, "; ".join(parts))
 
 
 # --- outlier detection -----------------------------------------------------------------------------------------------
@@ -76,7 +103,8 @@ def top_layer_is_best(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
             ]
             if len(layers) > 1:
                 areas = ", ".join(f"{area:.1f}" for area in layers)
-                yield layers[-1] >= max(layers), f"{label} on {DATASET_LABELS[dataset]} ({areas} from bottom to top)"
+                what = f"{label} on {DATASET_LABELS[dataset]} ({areas} from bottom to top)"
+                yield Finding(layers[-1] >= max(layers), what)
 
 
 def flat_instance_is_best(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
@@ -95,7 +123,7 @@ def _against_a(
     for model, label in _instances(plan).items():
         deep = values.get((dataset, model, "auroc"))
         if model != "dcgmm-a" and a is not None and deep is not None:
-            yield holds(a["mean"], deep["mean"]), f"{label} {deep['mean']:.1f}, DCGMM-A {a['mean']:.1f}"
+            yield Finding(holds(a["mean"], deep["mean"]), f"{label} {deep['mean']:.1f}, DCGMM-A {a['mean']:.1f}")
 
 
 def classes_are_comparable(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
@@ -105,11 +133,11 @@ def classes_are_comparable(metrics: pd.DataFrame, plan: Plan) -> Iterator[Findin
             areas = [v[dataset, model, "auroc"]["mean"] for v in by_class if (dataset, model, "auroc") in v]
             if len(areas) > 1:
                 what = f"{label} on {DATASET_LABELS[dataset]} from {min(areas):.1f} to {max(areas):.1f}"
-                yield max(areas) - min(areas) <= COMPARABLE, what
+                yield Finding(max(areas) - min(areas) <= COMPARABLE, what)
 
 
 def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
-    """Seed by seed, in every protocol: the interval of the difference is above 0."""
+    """Seed by seed, in every protocol: the interval of the difference is above 0. Rivals as the catalogue has them."""
     seen = set()
     for protocol in PROTOCOLS:
         values = _values(metrics, protocol)
@@ -125,7 +153,7 @@ def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
                     pair = paired_comparison(ours, theirs)
                     name = in_protocol(rival.label, other["protocol"])
                     what = f"{name} on {DATASET_LABELS[dataset]}, difference {pair.mean:+.1f}"
-                    yield (pair.low > 0 if pair.n > 1 else pair.mean > 0), what
+                    yield Finding(pair.low > 0, what, pair.n, changes(plan, rival.name))
 
 
 # --- dynamics and samples --------------------------------------------------------------------------------------------
@@ -134,7 +162,9 @@ def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
 def layers_converge_in_order(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
     """A layer has converged at the step from which on its mean loss stays in the upper tenth of its range.
 
-    A training that ends before all of its layers have converged says nothing about their order.
+    The range is that from its minimum on: before, the loss is that of the initial parameters on what the lower layers
+    give, and may be higher than it ever becomes by learning. A training that ends before all of its layers have
+    converged says nothing about their order.
     """
     rows = metrics[metrics["experiment"] == "dynamics"]
     params = rows["params"].map(json.loads)
@@ -144,11 +174,13 @@ def layers_converge_in_order(metrics: pd.DataFrame, plan: Plan) -> Iterator[Find
         steps, ended = [], True
         for _, curve in rows[rows["dataset"] == dataset].groupby("metric"):
             mean = curve.groupby("step")["value"].mean()
+            mean = mean[mean.index >= mean.idxmin()]
             below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
-            steps.append(int(below.max()) if len(below) else 0)
+            steps.append(int(below.max() if len(below) else mean.index.min()))
             ended &= steps[-1] < int(mean.index.max())
         if len(steps) > 1 and ended:
-            yield steps == sorted(steps), f"{DATASET_LABELS[dataset]}: below until steps {', '.join(map(str, steps))}"
+            what = f"{DATASET_LABELS[dataset]}: below until steps {', '.join(map(str, steps))}"
+            yield Finding(steps == sorted(steps), what)
 
 
 def _judged(metrics: pd.DataFrame, plan: Plan, dataset: str) -> dict[tuple[str, str], tuple[str, float]]:
@@ -169,7 +201,7 @@ def samples_are_similar(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
     if len(judged) > 1:
         best = max(value for _, value in judged.values())
         for label, value in judged.values():
-            yield best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}"
+            yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}")
 
 
 def e_samples_beat_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
@@ -177,7 +209,7 @@ def e_samples_beat_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Findi
     e = judged.get(("dcgmm-e", "both"))
     for (model, _), (label, value) in judged.items():
         if e is not None and plan.catalogue.model(model).family in SPNS:
-            yield e[1] > value, f"{label} {value:.1f}, DCGMM-E {e[1]:.1f}"
+            yield Finding(e[1] > value, f"{label} {value:.1f}, DCGMM-E {e[1]:.1f}", changed=changes(plan, model))
 
 
 CLAIMS: tuple[tuple[str, str, Callable[..., Iterator[Finding]]], ...] = (
