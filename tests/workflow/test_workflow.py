@@ -1,6 +1,7 @@
 """The DAG itself: what it refuses, what it lists, and that killing it loses nothing."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from evaluation.planning import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY_MODELS = ROOT / "tests/evaluation/toy_models.py"
@@ -79,6 +82,39 @@ def test_the_whole_dag_is_listed(profile):
     assert done.returncode == 0, text
     for rule in ("train", "score", "outliers", "dynamics", "outlier_table", "fig_4", "fig_10", "compare"):
         assert f"rule {rule}:" in text
+
+
+def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):
+    """A measured family whose entry states one parameter, and a model that nothing is known of."""
+    models = {"x": {"family": "rat-spn", "label": "x", "params": {"depth": 2}}, **TINY["models"]}
+    models["slow"] = {**models["slow"], "resources": {"mem_mb": 1234, "minutes": 7}}
+    outliers = {"datasets": ["digits"], "models": ["x", "slow"]}
+    folder = place(tmp_path / "run", {**TINY, "models": models, "experiments": {"outliers": outliers}})
+    done = snakemake("--dry-run", "--configfile", "tiny.yaml", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = {}
+    for job in (done.stdout + done.stderr).split("\n\n"):
+        if rule := re.search(r"^rule (train|score):$", job, flags=re.MULTILINE):
+            variant, megabytes, minutes = (
+                re.search(rf"\b{key}=(\w+)", job)[1] for key in ("variant", "mem_mb", "runtime")
+            )
+            asked[rule[1], variant] = (int(megabytes), int(minutes))
+    assert asked == {
+        ("train", "x"): (LEAST_MB, LEAST_MINUTES),
+        ("score", "x"): (LEAST_MB, LEAST_MINUTES),
+        ("train", "slow"): (1234, START_UP_MINUTES + 2 * 7),  # two seeds in one job
+        ("score", "slow"): (1234, FOLLOWING_MINUTES),
+    }
+
+
+def test_a_dcgmm_without_layers_is_refused_in_one_sentence(tmp_path):
+    models = {"x": {"family": "dcgmm", "label": "x"}}
+    outliers = {"datasets": ["digits"], "models": ["x"]}
+    folder = place(tmp_path / "run", {**TINY, "models": models, "experiments": {"outliers": outliers}})
+    done = snakemake("--dry-run", "--configfile", "tiny.yaml", cwd=folder)
+    assert done.returncode != 0
+    assert "models.x.params: 'config' is missing" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_without_a_profile_it_is_quick():
