@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evaluation.metrics import paired_comparison
+from evaluation.metrics import coverage_words, paired_comparison
 from evaluation.numbers import NOTHING, Number, Source, as_printed, in_protocol, interval, measured
 from evaluation.published import published
 from evaluation.selection import PROTOCOLS, grid_results, has_grid, reported_values, selected_results
@@ -67,7 +67,10 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in heads)]
     counts = sorted({row["n"] for row in data}) or [0]
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"
-    caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds}."
+    caption = (
+        f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds}. "
+        f"{coverage_words(counts)}"
+    ).strip()
     return Table(caption, columns, rows, pd.DataFrame(data, columns=_DATA_COLUMNS))
 
 
@@ -115,6 +118,7 @@ def outlier_class_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table
             ]
     columns = ["model", "data set", *(f"class {outlier}" for outlier in by_class)]
     caption = f"Outlier detection with each class left out in turn: exact AUROC in percent, {STATISTICS}."
+    caption = f"{caption} {coverage_words(row['n'] for row in data)}".strip()
     return Table(caption, columns, lines, pd.DataFrame(data, columns=[*_CLASS_COLUMNS, *_STATISTICS]))
 
 
@@ -127,7 +131,8 @@ _CLASS_COLUMNS = ("model", "label", "dataset", "outlier_class")
 def paired_table(metrics: pd.DataFrame, rows: Mapping[str, str], rivals: Mapping[str, str]) -> Table:
     """Every DCGMM (`rows`: model → label) against every rival, seed by seed: the mean difference of their exact AUROC.
 
-    The CSV has number of pairs, difference, interval, seeds won by the DCGMM, and the p-value of a sign-flip test.
+    A cell has the difference, its interval, the number of pairs and the p-value of a sign-flip test; the CSV also the
+    seeds won by the DCGMM.
     """
     import pandas as pd
 
@@ -148,8 +153,9 @@ def paired_table(metrics: pd.DataFrame, rows: Mapping[str, str], rivals: Mapping
             lines.append(cells)
     caption = (
         "DCGMM minus rival, exact AUROC in points, class 0 left out: mean difference between runs of equal seeds "
-        "[95 % bootstrap interval]. Above 0: the DCGMM is better."
-    )
+        "[95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not below 0.06 with five "
+        f"pairs). Above 0: the DCGMM is better. {coverage_words(row['n'] for row in data)}"
+    ).strip()
     columns = ["rival", "data set", *rows.values()]
     return Table(caption, columns, lines, pd.DataFrame(data, columns=_PAIR_COLUMNS))
 
@@ -166,7 +172,9 @@ def _pair(metrics: pd.DataFrame, first: Any, second: Any) -> tuple[str, dict[str
     if not ours.keys() & theirs.keys():
         return NOTHING, {}
     pair = paired_comparison(ours, theirs)
-    text = f"{pair.mean:+.1f} {interval(pair.low, pair.high, sign='+')}".strip()
+    text = (
+        f"{pair.mean:+.1f} {interval(pair.low, pair.high, sign='+')}".strip() + f" (n {pair.n}, p {pair.p_value:.2g})"
+    )
     return Number(text, *sources), vars(pair)
 
 
@@ -180,7 +188,7 @@ def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str], left_out: Sequenc
     for row in grid_points_of(metrics[metrics["model"].isin(list(rows))]):
         test, validation = row.pop("auroc", None), row.pop("auroc_validation", None)
         place = [rows[row["model"]], DATASET_LABELS[row["dataset"]], row["protocol"], point_words(row["point"])]
-        lines.append([*place, measured(test), measured(validation), row["chosen_by"]])
+        lines.append([*place, measured(test), measured(validation), row["chosen_by"] or row["incomplete"]])
         data.append({**row, **_statistics("auroc", test), **_statistics("auroc_validation", validation)})
     for point in left_out:
         place = [rows[point.model], DATASET_LABELS[point.dataset], NOTHING, point_words(point.point)]
@@ -189,6 +197,9 @@ def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str], left_out: Sequenc
     caption = f"All grid points, class 0 left out: exact AUROC in percent, {STATISTICS}; which protocol chose which."
     if left_out:
         caption += f" Left out for their estimated cost: {len(left_out)} points."
+    if any(row.get("incomplete") for row in data):
+        caption += " Incomplete points take no part in the choice."
+    caption = f"{caption} {coverage_words(row['n'] for row in data if 'n' in row)}".strip()
     import pandas as pd
 
     columns = ["model", "data set", "protocol", "point", "test", "validation", "chosen by"]
@@ -197,13 +208,21 @@ def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str], left_out: Sequenc
 
 def grid_points_of(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """One entry for each model, data set, protocol and grid point: these four, `n` seeds, `chosen_by` (the protocols
-    that chose it), and the rows of `over_seeds` for `auroc` (test) and `auroc_validation`."""
+    that chose it), `incomplete` (empty, or that it has fewer seeds than others of the model and takes no part in the
+    choice), and the rows of `over_seeds` for `auroc` (test) and `auroc_validation`."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
+    whole: dict[tuple[str, ...], int] = {}
     for row in records(grid_results(metrics)):
         if row["metric"] in ("auroc", "auroc_validation"):
             key = tuple(row[name] for name in _GRID_KEYS)
-            entry = found.setdefault(key, {**dict(zip(_GRID_KEYS, key, strict=True)), "n": row["n"], "chosen_by": ""})
+            facts = {"n": row["n"], "chosen_by": "", "incomplete": ""}
+            entry = found.setdefault(key, {**dict(zip(_GRID_KEYS, key, strict=True)), **facts})
+            entry["n"] = min(entry["n"], row["n"])
             entry[row["metric"]] = row
+            whole[key[:-1]] = max(whole.get(key[:-1], 0), row["n"])
+    for key, entry in found.items():
+        if entry["n"] < whole[key[:-1]]:
+            entry["incomplete"] = f"incomplete: {entry['n']} of {whole[key[:-1]]} seeds"
     for protocol in PROTOCOLS:
         chosen = selected_results(metrics, protocol)
         for key in {tuple(row[name] for name in _GRID_KEYS) for row in records(chosen)}:
@@ -226,4 +245,4 @@ def _statistics(name: str, row: Any) -> dict[str, Any]:
 _GRID_KEYS = ("model", "dataset", "protocol", "point")
 _GRID_COLUMNS = [*_GRID_KEYS, "n"]
 _GRID_COLUMNS += [f"auroc{split}{end}" for split in ("", "_validation") for end in ("", "_std", "_low", "_high")]
-_GRID_COLUMNS += ["chosen_by", "left_out"]
+_GRID_COLUMNS += ["chosen_by", "incomplete", "left_out"]

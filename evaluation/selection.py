@@ -2,7 +2,8 @@
 
 Protocol "paper": the point with the best mean AUROC over seeds on the *test* images, as the paper did. Protocol
 "clean": the best on the validation images. A model trained in the same way in both protocols (protocol "both") takes
-part in both choices.
+part in both choices. Points with fewer seeds than others of the model have not finished, and take no part: the best of
+few seeds is chosen for its luck.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ def has_grid(rows: pd.DataFrame) -> bool:
 def selected_results(metrics: pd.DataFrame, protocol: str, outlier: int = 0) -> pd.DataFrame:
     """The chosen point of every model on every data set: its rows of `grid_results`, in this protocol.
 
-    Of points that are equally good the first in the order of the metrics is taken, which is the order of the grid.
+    Only points with the largest number of seeds take part. Of points that are equally good the first in the order of
+    the metrics is taken, which is the order of the grid.
     """
     results = grid_results(metrics, outlier)
     results = results[results["protocol"].isin([protocol, "both"])]
     by = results[results["metric"] == CHOSEN_BY[protocol]]
+    by = by[by["n"] == by.groupby(KEYS, sort=False)["n"].transform("max")]
     best = by.loc[by.groupby(KEYS, sort=False)["mean"].idxmax(), [*KEYS, "point"]]
     return results.merge(best, on=[*KEYS, "point"])
 

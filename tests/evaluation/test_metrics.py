@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from evaluation.errors import UserError
 from evaluation.metrics import (
+    COVERAGE,
     METRIC_COLUMNS,
     RESAMPLES,
     auroc,
     auroc_100_thresholds,
     bootstrap_interval,
+    coverage_words,
     kept_and_rejected,
     over_seeds,
     paired_comparison,
@@ -136,6 +138,20 @@ def test_bootstrap_interval_covers_as_it_should():
         covered += low <= 0.0 <= high
     assert 84 <= covered <= 99  # 95 % less the known shortfall of percentiles at n = 30
     assert bootstrap_interval([1.0, 2.0, 3.0]) == bootstrap_interval([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_intervals_of_few_seeds_cover_as_the_tables_say(n):
+    values = np.random.default_rng(n).normal(size=(600, n))
+    covered = np.mean([low <= 0.0 <= high for low, high in map(bootstrap_interval, values)])
+    assert 100 * covered == pytest.approx(COVERAGE[n], abs=6)  # three standard errors
+
+
+def test_the_words_about_intervals_name_the_numbers_of_seeds():
+    assert coverage_words([5, 2, 2, 1]).endswith(
+        "hold the true mean in 50 % with 2 seeds, 84 % with 5 seeds, not in 95 %."
+    )
+    assert coverage_words([1, 50]) == ""
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.0, 3.0], [92.4, 92.9, 93.1, 92.5, 92.7]])

@@ -150,6 +150,21 @@ def test_grid_points_are_chosen_by_the_mean_over_seeds(protocol, depth, mean):
     assert list(chosen["mean"]) == [mean]
 
 
+def test_points_that_have_not_finished_are_not_chosen():
+    """One seed of the third point is the best of all, by luck."""
+    found = [*grid().to_dict("records")]
+    found += [{**row, "params": row["params"].replace("1}", "4}")} for row in rows("gmm", [99], depth=1)]
+    found += rows("gmm", [99], depth=4, metric="auroc_validation")
+    metrics = tidy_frame(found)
+    for protocol, depth in (("paper", 1), ("clean", 2)):
+        assert set(selected_results(metrics, protocol)["point"]) == {f'{{"depth":{depth}}}'}
+    table = grid_table(metrics, {"gmm": "GMM"})
+    assert [row[-1] for row in table.rows] == ["paper", "clean", "", "incomplete: 1 of 2 seeds"]
+    assert list(table.data["n"]) == [2, 2, 2, 1]
+    assert "Incomplete points take no part" in table.caption
+    assert "Incomplete" not in grid_table(grid(), {"gmm": "GMM"}).caption
+
+
 def test_a_protocol_sees_only_its_own_results():
     found = rows("gmm", [80], protocol="paper") + rows("gmm", [70], protocol="clean")
     found += rows("gmm", [1], protocol="paper", metric="auroc_validation")
@@ -186,9 +201,15 @@ def test_table_1_has_published_and_both_areas():
 
 
 def test_the_caption_says_how_many_seeds_there_are():
-    assert outlier_table_models(two_models(), {"dcgmm-a": "A", "gmm": "G"}).caption.endswith("; 2 seeds.")
+    assert (
+        outlier_table_models(two_models(), {"dcgmm-a": "A", "gmm": "G"}).caption.count("; 2 seeds. Intervals of few")
+        == 1
+    )
     unfinished = tidy_frame([*rows("gmm", [1, 2, 3]), *two_models().query("model == 'dcgmm-a'").to_dict("records")])
-    assert outlier_table_models(unfinished, {"dcgmm-a": "A", "gmm": "G"}).caption.endswith("; 2 to 3 seeds.")
+    assert (
+        outlier_table_models(unfinished, {"dcgmm-a": "A", "gmm": "G"}).caption.count("; 2 to 3 seeds. Intervals of few")
+        == 1
+    )
 
 
 def test_table_2_splits_models_with_two_protocols():
@@ -239,7 +260,7 @@ def test_pairs_are_compared_seed_by_seed_at_the_chosen_points():
     assert (first["n"], first["mean"], first["wins"], first["protocol"]) == (3, 2.0, 2, "paper")
     assert first["low"] < 0 < first["high"]
     assert table.rows[0][:2] == ["GMM (paper)", "MNIST"]
-    assert table.rows[0][2] == "+2.0 [-2.0, +5.0]"
+    assert table.rows[0][2] == "+2.0 [-2.0, +5.0] (n 3, p 0.75)"
 
 
 def test_a_pair_without_a_common_seed_is_a_dash():
