@@ -19,7 +19,7 @@ METRIC_COLUMNS = ("protocol", "experiment", "dataset", "model", "params", "seed"
 SCRIPT_THRESHOLDS = 100  # in the authors' scripts
 RESAMPLES = 10_000
 CONFIDENCE = 95.0  # percent
-# Percent of `bootstrap_interval`s of n normal values that hold their true mean: percentiles of few values are too narrow.
+# Percent of `bootstrap_interval`s of n normal values that hold their true mean: those of few values are too narrow.
 COVERAGE = {2: 50, 3: 75, 4: 81, 5: 84, 6: 86, 7: 88, 8: 88, 9: 89, 10: 90}
 
 
