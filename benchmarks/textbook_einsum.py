@@ -97,7 +97,7 @@ class TextbookEinsum:
         with torch.no_grad():
             if self.our_leaves:
                 for group, natural in zip(self.circuit.leaf_groups, self.weights.leaves, strict=True):
-                    group.moments.copy_(self.circuit.family.em_update(group.moments, natural, size))
+                    group.moments.copy_(self.circuit.family.em_update(group.moments, natural, size, None))
             else:
                 posterior = self.density.grad
                 count = posterior.sum(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -182,7 +183,14 @@ class Circuit(torch.nn.Module):
     classes: S, number of root sums.
     seed: of the initial parameters.
     block_elements: how many products exp(l_i)·exp(r_j) exist at a time (memory against launches).
+
+    Attributes
+    ----------
+    centre: (V,), where normal leaves take their statistics (see leaves.py); the median of the data is best. None for
+        other families. Changes rounding alone.
     """
+
+    centre: Tensor | None
 
     def __init__(
         self,
@@ -202,6 +210,8 @@ class Circuit(torch.nn.Module):
         self.graph, self.units, self.family, self.classes = graph, units, family, classes
         self.block_elements = block_elements
         self.plan = make_plan(graph)
+        centre = family.default_centre
+        self.register_buffer("centre", None if centre is None else torch.full((graph.num_variables,), centre))
         sizes = sorted({len(graph.regions[r]) for r in self.plan.order[0]})
         members = [[r for r in self.plan.order[0] if len(graph.regions[r]) == size] for size in sizes]
         self.groups = torch.nn.ModuleList(
@@ -238,6 +248,18 @@ class Circuit(torch.nn.Module):
                     random = random * level.present.cpu().unsqueeze(-1)
                 values.copy_(random / random.sum(dim, keepdim=True))
 
+    @torch.no_grad()
+    def set_centre(self, x: Tensor) -> None:
+        """Centre each variable on its median over the data x (n, V); nothing where the family needs no centre."""
+        if self.centre is not None:
+            # some variables at a time: the median copies what it is given
+            self.centre.copy_(torch.cat([part.median(0).values for part in x.split(64, 1)]))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if self.centre is not None and self.family.default_centre is not None:  # absent in older files
+            state_dict.setdefault(f"{prefix}centre", torch.full_like(self.centre, self.family.default_centre))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def place(self, device: torch.device) -> Circuit:
         """Move everything to a device."""
         self.to(device)
@@ -264,6 +286,14 @@ class Circuit(torch.nn.Module):
                 total += int(level.present.sum()) * level.mixing.shape[2]
         return total
 
+    def group_centre(self, group: LeafGroup) -> Tensor | None:
+        """The centre of each variable of a group's scopes (G, s), or None."""
+        return None if self.centre is None else self.centre[group.scopes]
+
+    def natural(self, group: LeafGroup, moments: Tensor) -> tuple[Tensor, ...]:
+        """Natural parameters of a leaf group with these moments."""
+        return self.family.natural(moments, self.group_centre(group))
+
     def weights(self, requires_grad: bool = False) -> Weights:
         """The present parameters; with `requires_grad`, gradients of a log-likelihood gather the statistics of EM."""
 
@@ -271,14 +301,14 @@ class Circuit(torch.nn.Module):
             return t.detach().requires_grad_(requires_grad)
 
         return Weights(
-            [tuple(leaf(t) for t in self.family.natural(group.moments)) for group in self.leaf_groups],
+            [tuple(leaf(t) for t in self.natural(group, group.moments)) for group in self.leaf_groups],
             [leaf(level.weight) for level in self.sum_levels],
             [None if level.mixing is None else leaf(level.mixing) for level in self.sum_levels],
         )
 
     def leaf_log_density(self, x: Tensor, known: Tensor | None, weights: Weights) -> Tensor:
         """Leaf regions (R_0, K, B), without log h, unknown variables summed out."""
-        evidence = self.family.evidence(x, known)
+        evidence = self.family.evidence(x, known, self.centre)
         outputs = [
             self.family.log_density(natural, evidence, group.rows, group.scopes)
             for natural, group in zip(weights.leaves, self.leaf_groups, strict=True)

@@ -7,6 +7,11 @@ region. Its log-densities are one batched matrix product of the gathered statist
 variable × region mask, never a tensor over variables, units and images. Log h(x) depends on the image alone and is
 added once per image at the root (every variable is counted exactly once there).
 
+Normal leaves take their statistics of x - c, where c, the `centre` (V,), is one number per variable: float32 sums of
+x/variance, x²/variance and mean²/variance cancel to a small remainder only where x - c is small. Models use the median
+of the training images, which is exact for the pixels that hardly vary, and those have the smallest variances. The
+centre changes rounding alone; parameters and log-densities are of x.
+
 Axes: G regions, K units, T statistics, s variables of a region, V all variables, B images.
 Source: Peharz et al., arXiv 2004.06231, Section 3.5.
 """
@@ -21,7 +26,7 @@ import torch
 from torch import Tensor
 
 COUNT_FLOOR = 1e-12  # keeps the moments of components that no image uses defined: these shrink towards zero
-PROBABILITY_FLOOR = 1e-6  # of binomial success probabilities
+PROBABILITY_FLOOR = 1e-6  # binomial success probabilities stay this far from 0 and 1
 
 
 class Evidence(NamedTuple):
@@ -32,9 +37,13 @@ class Evidence(NamedTuple):
 
 
 class LeafFamily(ABC):
-    """One distribution per variable and unit. Stateless: the parameters, `moments`, are handed in."""
+    """One distribution per variable and unit. Stateless: the parameters, `moments`, are handed in.
+
+    centre: for all variables (V,) or those of a group's scopes (G, s); None for families that need none.
+    """
 
     name: str
+    default_centre: float | None = None
 
     @abstractmethod
     def shape(self, regions: int, units: int, size: int) -> tuple[int, ...]:
@@ -45,7 +54,7 @@ class LeafFamily(ABC):
         """Random moments to start from (float32, on the CPU)."""
 
     @abstractmethod
-    def evidence(self, x: Tensor, known: Tensor | None) -> Evidence:
+    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
         """Images x (B, V), known (B, V) bool or None, as statistics."""
 
     @abstractmethod
@@ -53,7 +62,7 @@ class LeafFamily(ABC):
         """log h(x), nats: same shape as x (B, V), or a constant."""
 
     @abstractmethod
-    def natural(self, moments: Tensor) -> tuple[Tensor, ...]:
+    def natural(self, moments: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
         """What `log_density` needs, as functions of the moments. Their gradients are the statistics of EM."""
 
     @abstractmethod
@@ -65,7 +74,7 @@ class LeafFamily(ABC):
         """Log-densities without log h, unknown variables summed out: scopes (G, s), their rows -> (G, K, B)."""
 
     @abstractmethod
-    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float) -> Tensor:
+    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float, centre: Tensor | None) -> Tensor:
         """(1 - step)·moments + step·(moments of the batch), from the gradients of `natural`."""
 
     @abstractmethod
@@ -106,11 +115,11 @@ class _MatrixFamily(LeafFamily):
         return regions, units, self.statistics, size
 
     @abstractmethod
-    def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The statistics T(x), one tensor (V, B) each."""
+    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
+        """The statistics T(x) of x (V, B), one tensor (V, B) each."""
 
-    def evidence(self, x: Tensor, known: Tensor | None) -> Evidence:
-        features = self.features(x.t())
+    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
+        features = self.features(x.t(), centre)
         if known is None:
             return Evidence(torch.cat(features), None)
         mask = known.t().to(x.dtype)
@@ -144,14 +153,11 @@ class _MatrixFamily(LeafFamily):
 
 
 class NormalLeaf(_MatrixFamily):
-    """Normal distributions, variance kept in [min_variance, max_variance]. Moments: mean and variance.
-
-    Statistics are taken of x - 1/2, which keeps float32 sums accurate for images in [0, 1]; log-densities are of x.
-    """
+    """Normal distributions, variance kept in [min_variance, max_variance]. Moments: mean and variance."""
 
     name = "normal"
     statistics = 2
-    centre = 0.5
+    default_centre = 0.5
 
     def __init__(self, min_variance: float = 1e-6, max_variance: float = 0.1) -> None:
         if not 0 < min_variance < max_variance:
@@ -163,25 +169,28 @@ class NormalLeaf(_MatrixFamily):
         moments[:, :, 1] = self.max_variance
         return moments
 
-    def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        y = x - self.centre
+    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
+        assert centre is not None
+        y = x - centre.unsqueeze(1)
         return y, y * y
 
     def log_base(self, x: Tensor) -> float:
         return -0.5 * math.log(2 * math.pi)
 
-    def natural(self, moments: Tensor) -> tuple[Tensor, ...]:
-        mean, variance = (moments[:, :, :1] - self.centre, moments[:, :, 1:])
+    def natural(self, moments: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
+        assert centre is not None
+        mean, variance = moments[:, :, :1] - centre[:, None, None], moments[:, :, 1:]
         eta = torch.cat([mean / variance, -0.5 / variance], 2)
         return eta, (0.5 * (mean * mean / variance + variance.log())).squeeze(2)
 
-    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float) -> Tensor:
+    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float, centre: Tensor | None) -> Tensor:
+        assert centre is not None
         batch, weight = self.batch_moments(natural)
         share = weight / (weight + COUNT_FLOOR)
         old_mean, old_variance = moments.double()[:, :, :1], moments.double()[:, :, 1:]
         variance = batch[:, :, 1:] - batch[:, :, :1] ** 2 / share.clamp_min(COUNT_FLOOR)
         # Back to x itself; a component of weight 0 has mean 0 and variance 0 then.
-        mean = batch[:, :, :1] + share * self.centre
+        mean = batch[:, :, :1] + share * centre.double()[:, None, None]
         mixed = (1 - step) * old_variance + step * variance + step * (1 - step) * (old_mean - mean) ** 2
         mixed = mixed.clamp(self.min_variance, self.max_variance)
         return torch.cat([(1 - step) * old_mean + step * mean, mixed], 2).to(moments.dtype)
@@ -209,7 +218,7 @@ class NormalLeaf(_MatrixFamily):
 
 
 class BinomialLeaf(_MatrixFamily):
-    """Binomial distributions of counts 0 … trials. Moments: success probabilities.
+    """Binomial distributions of counts 0 … trials. Moments: success probabilities, never nearer to 0 or 1 than a floor.
 
     `log_density` is defined for any real x (the protocol `paper` feeds values in [0, 1]); it is the log of a
     probability only for whole numbers.
@@ -226,29 +235,37 @@ class BinomialLeaf(_MatrixFamily):
     def initial(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return 0.01 + 0.98 * torch.rand(shape, generator=generator)
 
-    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
         return (x,)
+
+    @staticmethod
+    def bounded(p: Tensor) -> Tensor:
+        """Probabilities at their floor at least. The parameters are: density, draws, means and modes agree."""
+        return p.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
 
     def log_base(self, x: Tensor) -> Tensor:
         n = float(self.trials)
         return math.lgamma(n + 1) - torch.lgamma(x + 1) - torch.lgamma(n - x + 1)
 
-    def natural(self, moments: Tensor) -> tuple[Tensor, ...]:
-        p = moments.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    def natural(self, moments: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
+        p = self.bounded(moments)
         return p.log() - (-p).log1p(), -self.trials * (-p).log1p().squeeze(2)
 
-    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float) -> Tensor:
+    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float, centre: Tensor | None) -> Tensor:
         batch = self.batch_moments(natural)[0] / self.trials
-        return ((1 - step) * moments.double() + step * batch).clamp(0, 1).to(moments.dtype)
+        return self.bounded(((1 - step) * moments.double() + step * batch).to(moments.dtype))
 
     def unconstrain(self, moments: Tensor) -> Tensor:
-        return moments.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR).logit()
+        return self.bounded(moments).logit()
 
     def constrain(self, raw: Tensor) -> Tensor:
-        return raw.sigmoid()
+        return PROBABILITY_FLOOR + (1 - 2 * PROBABILITY_FLOOR) * raw.sigmoid()
+
+    def pick(self, moments: Tensor, region: Tensor, unit: Tensor) -> Tensor:
+        return self.bounded(super().pick(moments, region, unit))
 
     def draw(self, parameters: Tensor, generator: torch.Generator) -> Tensor:
-        p = parameters[..., 0].clamp(0, 1)
+        p = parameters[..., 0]
         return torch.binomial(torch.full_like(p, float(self.trials)), p, generator=generator)
 
     def mean(self, parameters: Tensor) -> Tensor:
@@ -258,7 +275,7 @@ class BinomialLeaf(_MatrixFamily):
         return ((self.trials + 1) * parameters[..., 0]).floor().clamp(0, self.trials)
 
     def log_peak(self, moments: Tensor) -> Tensor:
-        p = moments[:, :, 0].clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+        p = self.bounded(moments[:, :, 0])
         x = self.mode(p.unsqueeze(-1))
         return self.log_base(x) + x * p.log() + (self.trials - x) * (-p).log1p()
 
@@ -287,7 +304,7 @@ class CategoricalLeaf(LeafFamily):
         values = values.clamp_min(self.floor)
         return values / values.sum(2, keepdim=True)
 
-    def evidence(self, x: Tensor, known: Tensor | None) -> Evidence:
+    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
         if known is not None:
             x = torch.where(known, x, 0.0)
         values = x.t().round().long().contiguous()
@@ -301,7 +318,7 @@ class CategoricalLeaf(LeafFamily):
     def log_base(self, x: Tensor) -> float:
         return 0.0
 
-    def natural(self, moments: Tensor) -> tuple[Tensor, ...]:
+    def natural(self, moments: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
         return (moments.log(),)
 
     def rows(self, scopes: Tensor, variables: int) -> Tensor:
@@ -321,7 +338,7 @@ class CategoricalLeaf(LeafFamily):
         )
         return bags.view(regions, -1, units).mT.contiguous()
 
-    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float) -> Tensor:
+    def em_update(self, moments: Tensor, natural: tuple[Tensor, ...], step: float, centre: Tensor | None) -> Tensor:
         grad = natural[0].grad
         assert grad is not None
         weight = grad.sum(2, keepdim=True)

@@ -183,6 +183,7 @@ class EinsumSpn:
             raise ValueError("fit was given no images: expected at least one.")
         held_out = None if validation is None else self._variables(validation)
         self.circuit.initialise(self.params["seed"])
+        self.circuit.set_centre(data)
         self.history = History()
         gradient = None
         if self.params["learning"] == "gradient":

@@ -50,7 +50,8 @@ def class_log_likelihood(log_likelihood: Tensor, labels: Tensor | None) -> Tenso
 def em_update(circuit: Circuit, weights: Weights, step: float) -> None:
     """Move the circuit's parameters by `step` toward the M-step of the gathered statistics (1 is a full M-step)."""
     for group, natural in zip(circuit.leaf_groups, weights.leaves, strict=True):
-        group.moments.copy_(circuit.family.em_update(group.moments, natural, step))
+        centre = circuit.group_centre(group)
+        group.moments.copy_(circuit.family.em_update(group.moments, natural, step, centre))
     for level, weight, mixing in zip(circuit.sum_levels, weights.sums, weights.mixing, strict=True):
         _blend(level.weight, weight, 2, step)
         if level.mixing is not None:
@@ -99,13 +100,16 @@ class GradientAscent:
 
     def weights(self) -> Weights:
         """The parameters as the circuit uses them, differentiable."""
-        family = self.circuit.family
+        circuit = self.circuit
         mixing: list[Tensor | None] = []
-        for level, raw in zip(self.circuit.sum_levels, self.mixing, strict=True):
+        for level, raw in zip(circuit.sum_levels, self.mixing, strict=True):
             absent = ~level.present.unsqueeze(-1)
             mixing.append(None if raw is None else raw.masked_fill(absent, -torch.inf).softmax(1))
         return Weights(
-            [family.natural(family.constrain(raw)) for raw in self.leaves],
+            [
+                circuit.natural(group, circuit.family.constrain(raw))
+                for group, raw in zip(circuit.leaf_groups, self.leaves, strict=True)
+            ],
             [raw.softmax(2) for raw in self.sums],
             mixing,
         )

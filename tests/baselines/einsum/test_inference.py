@@ -6,6 +6,7 @@ from scipy import stats
 
 from baselines.einsum import BinomialLeaf, CategoricalLeaf, Circuit, NormalLeaf, poon_domingos, random_binary_trees
 from baselines.einsum.inference import approximate_mpe, conditional_sample, sample
+from baselines.einsum.training import accumulate, em_update
 from tests.baselines.einsum import oracle
 
 CIRCUITS = {
@@ -95,3 +96,16 @@ def test_means_have_no_pixel_noise():
     circuit = Circuit(random_binary_trees(8, 1, 1, seed=0), 1, NormalLeaf(), seed=0)
     drawn = sample(circuit, 5, torch.Generator().manual_seed(0), leaves="mean")
     assert (drawn == drawn[0]).all()
+
+
+def test_binomials_at_the_ends_are_drawn_as_they_are_scored():
+    circuit = Circuit(poon_domingos(1, 2, 1), 1, BinomialLeaf(255))
+    circuit.leaf_groups[0].moments.zero_()
+    weights = circuit.weights(requires_grad=True)
+    accumulate(circuit, weights, torch.zeros(10, 2))
+    em_update(circuit, weights, 1.0)
+    drawn = sample(circuit, 200_000, torch.Generator().manual_seed(0))
+    others = 1 - float(circuit(torch.zeros(1, 2)).double().exp())
+    observed = float((drawn.sum(1) > 0).double().mean())
+    assert observed == pytest.approx(others, abs=4 * (others / 200_000) ** 0.5)
+    assert others > 1e-4

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from baselines.einsum import PdSpn, RatSpn
 
@@ -164,3 +165,36 @@ def test_bad_arguments_are_named(call, message):
 def test_no_images_have_no_scores():
     assert rat().score_samples(np.zeros((0, *SHAPE), np.float32)).shape == (0,)
     assert rat().sample(0, seed=0).shape == (0, *SHAPE)
+
+
+def constant_borders(n=200):
+    """Images whose first column is 0, whose last column is 1, and whose left half is 0 more often than not."""
+    x = images(n)
+    x[:, :, :4] *= np.random.default_rng(1).random((n, 6, 4, 1)) < 0.3
+    x[:, :, 0], x[:, :, -1] = 0, 1
+    return x
+
+
+@pytest.mark.parametrize("model", [RatSpn, PdSpn])
+def test_normal_leaves_of_constant_pixels_are_accurate_in_single_precision(model):
+    more = {"depth": 2, "repetitions": 2} if model is RatSpn else {"delta": 2}
+    spn = model(SHAPE, sums=3, leaf="normal", min_variance=1e-6, learning="full_em", epochs=12, **more)
+    x = constant_borders()
+    train = np.array([row.log_likelihood for row in spn.fit(x, progress=False)])
+    assert (np.diff(train) > -1e-3).all()
+    assert train[-1] > train[0] + 50
+    assert {0.0, 1.0} <= set(spn.circuit.centre.tolist())
+    scores = spn.score_samples(x)
+    exact = spn.circuit.double()(spn._variables(x))[:, 0].numpy()
+    assert np.abs(scores - exact).max() < 0.5
+
+
+def test_models_without_a_centre_are_loaded(tmp_path):
+    x, model = images(), rat(leaf="normal")
+    model.save(tmp_path)
+    tensors = load_file(tmp_path / "weights.safetensors")
+    del tensors["centre"]
+    save_file(tensors, tmp_path / "weights.safetensors")
+    again = RatSpn.load(tmp_path)
+    assert (again.circuit.centre == 0.5).all()
+    assert np.array_equal(again.score_samples(x), model.score_samples(x))
