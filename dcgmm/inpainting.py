@@ -4,10 +4,11 @@ Two ways to go forward:
 
 - "paper": unknown pixels are set to 0 and the layers see them as black.
 - "conditional": unknown values are marginalised out. In the first cGMM layer, the terms of unknown pixels are dropped
-  from the densities. The components have diagonal covariances, so this is exact: for a model of one layer the
-  completion is a sample of the mixture's conditional density given the known pixels. Above, a position whose receptive
-  field holds no known pixel has nothing to say (its responsibilities are the layer's weights), and its terms are
-  dropped in the same way.
+  from the densities. The components have diagonal covariances, so this is exact: for a model of one layer with one
+  position the completion is a sample of the mixture's conditional density given the known pixels. (With several
+  positions that holds for each patch; overlapping patches choose their components independently and are averaged.)
+  Above, a position whose receptive field holds no known pixel has nothing to say (its responsibilities are the layer's
+  weights), and its terms are dropped in the same way.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tensorflow as tf
 from dcgmm.layers import cgmm
 from dcgmm.layers.folding import fold
 from dcgmm.network import Stage
-from dcgmm.sampling import MINI_BATCHES, padded
+from dcgmm.sampling import mini_batch_size, padded
 
 VARIANTS = ("paper", "conditional")
 
@@ -109,7 +110,7 @@ def conditional_control(
 ) -> np.ndarray:
     """`conditional_activities` for images x (n, H, W, C) and masks (n, H, W), in compiled mini-batches."""
     n = len(x)
-    size = next((b for b in MINI_BATCHES if n <= b), MINI_BATCHES[-1])
+    size = mini_batch_size(n)
     forward = _compiled(chain, size)
     parts = []
     for first in range(0, max(n, 1), size):

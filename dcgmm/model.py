@@ -22,7 +22,7 @@ from dcgmm.network import Stage, forward, initial_parameters, stages
 from dcgmm.notation import place
 from dcgmm.progress import training_progress
 from dcgmm.runtime import keep_freed_memory
-from dcgmm.sampling import LayerOptions, draw, padded
+from dcgmm.sampling import LayerOptions, check_flag, draw, mini_batch_size, padded
 from dcgmm.sampling import layer_options as options_of_layers
 from dcgmm.storage import read_tensors, write_bytes, write_tensors
 from dcgmm.training import (
@@ -33,8 +33,6 @@ from dcgmm.training import (
     classifier_features,
     resume_or_start,
 )
-
-SCORING_BATCH = 100
 
 
 class DCGMM:
@@ -213,7 +211,7 @@ class DCGMM:
 
     def _map(self, what: str, x: np.ndarray, parameters: Any) -> np.ndarray:
         """Run a compiled function of (batch, parameters, classifier) over all images, in batches of one shape."""
-        size = min(SCORING_BATCH, max(1, len(x)))
+        size = mini_batch_size(len(x))
         placed = self.architecture.classifier
         sources = placed.spec.sources if placed is not None else 0  # type: ignore[union-attr]
         function = _compiled(self._chain, sources, what, size)
@@ -249,15 +247,16 @@ class DCGMM:
             seed: of all random choices.
             top_s: S, how many of the largest entries of a control signal are kept; None for all.
             divisor: standard deviations are divided by it. Where s is at its upper bound √20 they are 0.
-            power: control signals are raised to it before they are normalised.
+            power: control signals are raised to it before they are normalised (no effect where one entry is kept).
             sharpen: sharpen the result of every folding layer by gradient ascent (`dcgmm.sharpening`).
             sharpen_iterations: number of its iterations.
             sharpen_step: an iteration adds step/100 times the gradient of the image's own target loss: the paper's
                 step with its batch of 100 images, independent of the batch here.
             from_layer: the cGMM layer to start from, counted from the lowest, negative from the highest.
             labels: a class for all or (n,) classes: the control signal of the highest cGMM layer is the inversion of
-                the classifier layer (Sec. III-F). Without it, components of the start layer are drawn uniformly.
-            use_weights: draw them by the layer's weights pi instead.
+                the classifier layer (Sec. III-F), which is nearly flat: a `power` at this layer makes the class count
+                (docs/sampling.md). Without labels, components of the start layer are drawn uniformly.
+            use_weights: draw them by the layer's weights pi instead; no effect with labels, which control them.
             layer_options: number of a cGMM layer → options that replace the ones above for this layer, see
                 `dcgmm.sampling.LayerOptions`; here also `component` of the start layer and `sharpen_target`.
 
@@ -265,7 +264,9 @@ class DCGMM:
             (n, H, W, C) float32, clipped to [0, 1]; the Gaussians themselves have no bounds.
 
         Raises:
-            ValueError, TypeError: an option that does not exist or is outside its range, or labels that do not fit.
+            ValueError: an option outside its range, a layer that does not exist, or labels that do not fit.
+            TypeError: an option that does not exist, or one of another type.
+            dcgmm.sharpening.SharpeningDiverged: `sharpen_step` is too large.
         """
         common = dict(top_s=top_s, divisor=divisor, power=power)
         common |= dict(sharpen=sharpen, sharpen_iterations=sharpen_iterations, sharpen_step=sharpen_step)
@@ -293,11 +294,17 @@ class DCGMM:
     ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """`sample` with the course of the sharpening.
 
+        Args:
+            n, seed, from_layer, labels, use_weights, layer_options: as for `sample`.
+            **options: the other options of `sample`, with the same defaults; also `component` of all layers
+                (`dcgmm.sampling.LayerOptions`).
+
         Returns:
             The images of `sample`; and for each sharpened folding layer, by its index in the configuration, the target
             loss of each image before every iteration and after the last, (iterations + 1, n) in nats.
         """
         n = _count(n)
+        check_flag("use_weights", use_weights)
         start, each = self._sampling_options(from_layer, options, layer_options)
         control = None if labels is None else self._class_control(labels, n, start, each)
         drawn, traces = draw(
@@ -336,19 +343,21 @@ class DCGMM:
             x: (n, H, W, C) images; what stands in unknown pixels has no influence.
             known: (H, W) or (n, H, W) bool, True where a pixel is known.
             variant: "paper" sets unknown pixels to 0; "conditional" marginalises them out of the densities, which is
-                exact for models of one layer (`dcgmm.inpainting`).
+                exact for models of one layer at one position (`dcgmm.inpainting`).
             labels: as for `sample`; the class signal is multiplied with the activities.
             use_weights: no effect: components are chosen by the activities, which contain the weights.
             seed and the other options: as for `sample`; sampling goes backwards from the activities of `from_layer`.
 
         Returns:
-            (n, H, W, C) float32 in [0, 1]; known pixels are those of `x`, bit for bit.
+            (n, H, W, C) float32 in [0, 1]; known pixels are those of `x` as float32, bit for bit.
 
         Raises:
-            ValueError, TypeError: as for `sample`; an unknown variant; images or mask of another shape or type.
+            ValueError, TypeError, SharpeningDiverged: as for `sample`; an unknown variant; images or mask of another
+                shape or type.
         """
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant!r} is not known: choose one of {', '.join(VARIANTS)}")
+        check_flag("use_weights", use_weights)
         x = np.asarray(x, np.float32)
         if x.ndim != 4 or x.shape[1:] != self.input_shape:
             x = self._check_images(x)
@@ -376,6 +385,8 @@ class DCGMM:
     ) -> tuple[int, tuple[LayerOptions, ...]]:
         """The start layer counted from the lowest, and the options of every cGMM layer."""
         layers = range(len(self._chain))
+        if isinstance(from_layer, bool) or not isinstance(from_layer, int | np.integer):
+            raise TypeError(f"from_layer={from_layer!r} is not an integer: give the number of a cGMM layer")
         if from_layer not in range(-len(layers), len(layers)):
             raise ValueError(
                 f"from_layer={from_layer!r} is not a cGMM layer: {self.config!r} has {len(layers)}, "
@@ -405,9 +416,11 @@ class DCGMM:
         if n and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(f"labels must be from 0 to {classes - 1}, as {placed.spec} has {classes} classes")  # type: ignore[union-attr]
         wanted = np.eye(classes, dtype=np.float32)[np.broadcast_to(labels, (n,))]
-        features = classifier.invert(tf.constant(wanted), *self._classifier).numpy()
         stage = self._chain[-1]
-        return features[:, -math.prod(stage.layer.output_shape) :].reshape(n, *stage.layer.output_shape)
+        weights, bias = self._classifier
+        features = math.prod(stage.layer.output_shape)  # the highest layer's, behind those of the layer below
+        control = classifier.invert(tf.constant(wanted), weights[-features:], bias, stage.components)
+        return control.numpy().reshape(n, *stage.layer.output_shape)
 
     # -- classification ----------------------------------------------------------------------------------------
 
@@ -546,7 +559,7 @@ def _compiled(chain: tuple[Stage, ...], sources: int, what: str, size: int) -> A
     """A compiled function of (batch of `size` images, parameters, classifier), shared by all models with this stack."""
     kind, _, argument = what.partition("_")
 
-    def score(x: Any, parameters: Any, _: Any) -> Any:
+    def score(x: Any, parameters: Any, weights: Any) -> Any:
         return tf.stack(
             [
                 cgmm.log_likelihood(log_p, axis=stage.patches.component_axis, mode=argument)
@@ -555,7 +568,7 @@ def _compiled(chain: tuple[Stage, ...], sources: int, what: str, size: int) -> A
             axis=1,
         )
 
-    def activities(x: Any, parameters: Any, _: Any) -> Any:
+    def activities(x: Any, parameters: Any, weights: Any) -> Any:
         count = int(argument) + 1
         *_, last = forward(chain[:count], parameters[:count], x, last_activities=True)
         return last[3]
@@ -564,7 +577,7 @@ def _compiled(chain: tuple[Stage, ...], sources: int, what: str, size: int) -> A
         return tf.nn.softmax(classifier.logits(classifier_features(chain, parameters, x, sources), *weights))
 
     chosen = {"score": score, "activities": activities, "probabilities": probabilities}[kind]
-    return tf.function(chosen, jit_compile=True)
+    return tf.function(chosen, jit_compile=True, autograph=False)
 
 
 def _count(n: Any) -> int:

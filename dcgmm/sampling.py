@@ -8,10 +8,12 @@ an image depends on the seed and its own number only (dcgmm.randomness), not on 
 from __future__ import annotations
 
 import functools
+import math
+import numbers
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +25,9 @@ from dcgmm.layers.folding import unfold
 from dcgmm.layers.pooling import upsample
 from dcgmm.network import Stage
 from dcgmm.notation import Folding, PlacedLayer
-from dcgmm.sharpening import sharpen, target_loss
+from dcgmm.sharpening import SharpeningDiverged, sharpen, target_loss
 
-MINI_BATCHES = (10, 100)  # images drawn at a time: the smallest that holds all, or the largest
+MINI_BATCHES = (10, 100)  # images at a time: the smallest that holds all, or the largest; each is compiled once
 STREAMS_PER_LAYER = 2  # of random numbers: choice of components, noise
 
 
@@ -56,23 +58,84 @@ class LayerOptions:
     sharpen_target: int | None = None
 
     def __post_init__(self) -> None:
-        if self.top_s is not None and self.top_s < 1:
-            raise ValueError(f"top_s={self.top_s!r} must be at least 1, or None to keep all components")
+        if self.top_s is not None:
+            _check_whole("top_s", self.top_s, 1, ", or None to keep all components")
         for name in ("divisor", "power"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be positive")
-        if self.sharpen_iterations < 0 or self.sharpen_step < 0:
-            raise ValueError(
-                f"sharpen_iterations={self.sharpen_iterations!r} and sharpen_step={self.sharpen_step!r} "
-                "must not be negative"
-            )
+            _check_number(name, getattr(self, name), zero=False)
+        if isinstance(self.component, bool) or not isinstance(self.component, str | int | np.integer):
+            raise TypeError(f'component={self.component!r} must be "draw", "cycle" or the number of a component')
+        check_flag("sharpen", self.sharpen)
+        _check_whole("sharpen_iterations", self.sharpen_iterations, 0)
+        _check_number("sharpen_step", self.sharpen_step, zero=True)
+        if self.sharpen_target is not None:
+            _check_whole("sharpen_target", self.sharpen_target, 0, ", the number of a cGMM layer, or None")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is not True or False: any text would count as True."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} is no truth value: give True or False")
+
+
+def _check_whole(name: str, value: Any, least: int, otherwise: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}={value!r} is not an integer: give one of at least {least}{otherwise}")
+    if value < least:
+        raise ValueError(f"{name}={value!r} must be at least {least}{otherwise}")
+
+
+def _check_number(name: str, value: Any, *, zero: bool) -> None:
+    wanted = f"give a finite number {'of at least' if zero else 'above'} 0"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={value!r} is not a number: {wanted}")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name}={value!r} is outside its range: {wanted}")
 
 
 class Numbers(NamedTuple):
     """Options that may change without compiling anew, one entry per cGMM layer, bottom first."""
 
     divisor: tf.Tensor  # (L,)
+    power: tf.Tensor  # (L,)
+    component: tf.Tensor  # (L,) int32
+    iterations: tf.Tensor  # (L,) int32
     step: tf.Tensor  # (L,)
+
+
+class Shape(NamedTuple):
+    """Options that shape the graph of one cGMM layer: a change of them compiles anew."""
+
+    top_s: int | None = None
+    powered: bool = False  # whether the power is another than 1
+    component: str = "draw"  # or "cycle", or "fixed": a number
+    trace: int = 0  # places for losses of the sharpening; 0 without sharpening
+    target: int | None = None
+
+
+TRACE_PLACES = 1024  # for the losses before every iteration and after the last; more where more are needed
+
+
+def shape_of(options: LayerOptions) -> Shape:
+    """What of a layer's options shapes the graph."""
+    iterations = options.sharpen_iterations if options.sharpen else 0
+    return Shape(
+        top_s=options.top_s,
+        powered=options.power != 1.0,
+        component=options.component if isinstance(options.component, str) else "fixed",
+        trace=max(TRACE_PLACES, 1 << int(iterations).bit_length()) if iterations else 0,
+        target=options.sharpen_target if iterations else None,
+    )
+
+
+def numbers_of(options: Sequence[LayerOptions]) -> Numbers:
+    """What of the layers' options does not."""
+    return Numbers(
+        tf.constant([own.divisor for own in options], tf.float32),
+        tf.constant([own.power for own in options], tf.float32),
+        tf.constant([0 if isinstance(own.component, str) else int(own.component) for own in options], tf.int32),
+        tf.constant([own.sharpen_iterations for own in options], tf.int32),
+        tf.constant([own.sharpen_step for own in options], tf.float32),
+    )
 
 
 def layer_options(
@@ -86,19 +149,15 @@ def layer_options(
         start: the layer where sampling starts.
 
     Raises:
-        ValueError: a layer or component that does not exist, or a value outside its range.
-        TypeError: an option that does not exist.
+        ValueError: a layer or component that does not exist, a value outside its range, or one layer named twice.
+        TypeError: an option that does not exist, or a value of another type.
     """
     layers = len(chain)
+    _check_names("the common options have", common)
     own: list[dict[str, Any]] = [dict(common) for _ in chain]
-    known = [field.name for field in fields(LayerOptions)]
-    for index, changes in (overrides or {}).items():
-        if index not in range(-layers, layers):
-            raise ValueError(f"layer_options has a layer {index!r}: there are cGMM layers 0 to {layers - 1}")
-        for name in changes:
-            if name not in known:
-                raise TypeError(f"layer_options[{index}] has no option {name!r}: choose from {', '.join(known)}")
-        own[range(layers)[index]].update(changes)
+    for index, changes in _overrides(overrides, layers).items():
+        _check_names(f"layer_options[{index}] has", changes)
+        own[index].update(changes)
     options = tuple(LayerOptions(**each) for each in own)
     for index, each in enumerate(options):
         _check_component(each.component, index, chain[index].components, start)
@@ -108,6 +167,36 @@ def layer_options(
                 f"sharpen_target={target!r} of cGMM layer {index} must be a cGMM layer from {index} to {layers - 1}"
             )
     return options
+
+
+def _check_names(whose: str, options: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(LayerOptions)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{whose} no option {name!r}: choose from {', '.join(known)}")
+
+
+def _overrides(overrides: Any, layers: int) -> dict[int, Mapping[str, Any]]:
+    """The options of single layers, by number counted from the lowest."""
+    if overrides is None:
+        return {}
+    form = 'give a mapping of layers to their options, for example {0: {"top_s": 1}}'
+    if not isinstance(overrides, Mapping):
+        raise TypeError(f"layer_options={overrides!r} is no mapping: {form}")
+    found: dict[int, Mapping[str, Any]] = {}
+    for index, changes in overrides.items():
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+            raise TypeError(f"layer_options has a layer {index!r}, which is not an integer: {form}")
+        if index not in range(-layers, layers):
+            raise ValueError(f"layer_options has a layer {index!r}: there are cGMM layers 0 to {layers - 1}")
+        if not isinstance(changes, Mapping):
+            raise TypeError(f"layer_options[{index}]={changes!r} is no mapping: {form}")
+        place = range(layers)[index]
+        if place in found:
+            names = f"{place} and {place - layers}"
+            raise ValueError(f"layer_options names one cGMM layer twice, as {names}: put its options together")
+        found[place] = changes
+    return found
 
 
 def _check_component(component: str | int, index: int, components: int, start: int) -> None:
@@ -128,31 +217,41 @@ def _check_component(component: str | int, index: int, components: int, start: i
 # -- one cGMM layer backwards ------------------------------------------------------------------------------------------
 
 
-def choose_components(control: tf.Tensor, u: tf.Tensor, top_s: int | None = None, power: float = 1.0) -> tf.Tensor:
+def choose_components(
+    control: tf.Tensor, u: tf.Tensor, top_s: int | None = None, power: tf.Tensor | float | None = None
+) -> tf.Tensor:
     """Draw a component per position with probability proportional to the control signal's S largest entries.
 
     Args:
-        control: (N, h, w, K); negative entries count as 0, a position without positive entries is uniform.
+        control: (N, h, w, K); negative entries count as 0; at a position without positive entries all K components are
+            equally probable, whatever S.
         u: (N, h, w) uniform in [0, 1 - 2^-23].
         top_s: S, None for all.
-        power: exponent of the entries.
+        power: exponent of the entries, None for 1.
 
     Returns:
         (N, h, w) int32.
     """
     p = tf.maximum(control, 0.0)
-    p = tf.where(tf.reduce_max(p, -1, keepdims=True) > 0.0, p, tf.ones_like(p))
-    p = p / tf.reduce_max(p, -1, keepdims=True)
-    if power != 1.0:
-        p = tf.pow(p, power)
+    components = p.shape[-1]
+    largest = tf.reduce_max(p, -1, keepdims=True)
+    said = largest > 0.0
+    p = tf.where(said, p / largest, tf.ones_like(p))
+    if top_s is None or top_s >= components:
+        return _drawn(p, u, power)
     if top_s == 1:
-        return tf.argmax(p, -1, output_type=tf.int32)
-    kept = None
-    if top_s is not None and top_s < p.shape[-1]:
+        drawn = tf.argmax(p, -1, output_type=tf.int32)
+    else:
         p, kept = tf.math.top_k(p, top_s)
-    cumulative = tf.cumsum(p, -1)
-    drawn = tf.reduce_sum(tf.cast(cumulative <= u[..., None] * cumulative[..., -1:], tf.int32), -1)
-    return drawn if kept is None else tf.gather(kept, drawn, batch_dims=3)
+        drawn = tf.gather(kept, _drawn(p, u, power), batch_dims=3)
+    any_component = tf.minimum(tf.cast(u * components, tf.int32), components - 1)
+    return tf.where(said[..., 0], drawn, any_component)
+
+
+def _drawn(p: tf.Tensor, u: tf.Tensor, power: tf.Tensor | float | None) -> tf.Tensor:
+    """(N, h, w) int32, with probabilities proportional to p (N, h, w, S), not negative, to a power."""
+    cumulative = tf.cumsum(p if power is None else tf.pow(p, power), -1)
+    return tf.reduce_sum(tf.cast(cumulative <= u[..., None] * cumulative[..., -1:], tf.int32), -1)
 
 
 def draw_patches(
@@ -178,14 +277,20 @@ def draw_patches(
 
 
 def start_components(
-    stage: Stage, parameters: cgmm.Parameters, option: str | int, images: tf.Tensor, u: tf.Tensor, use_weights: bool
+    stage: Stage,
+    parameters: cgmm.Parameters,
+    option: str,
+    component: tf.Tensor,
+    images: tf.Tensor,
+    u: tf.Tensor,
+    use_weights: bool,
 ) -> tf.Tensor:
-    """Components (N, h, w) of the layer where sampling starts without a control signal."""
+    """Components (N, h, w) of the layer where sampling starts without a control signal; `option`: see `Shape`."""
     shape = tf.shape(u)
     if option == "cycle":
         return tf.broadcast_to((images % stage.components)[:, None, None], shape)
-    if option != "draw":
-        return tf.fill(shape, int(option))
+    if option == "fixed":
+        return tf.fill(shape, component)
     h, w = stage.patches.grid
     weights = tf.nn.softmax(parameters.w) if use_weights else tf.ones_like(parameters.w)
     per_position = weights if weights.shape[0] > 1 else tf.repeat(weights, h * w, 0)
@@ -212,13 +317,19 @@ def _folding(stage: Stage) -> PlacedLayer | None:
     )
 
 
+def _below(stage: Stage) -> list[PlacedLayer]:
+    """The layers between a stage's cGMM layer and the one below it, bottom first."""
+    folding = _folding(stage)
+    return [*stage.transforms, *([folding] if folding else [])]
+
+
 @dataclass(frozen=True)
 class Backwards:
     """What is compiled: the way from a cGMM layer down to the images, with the options that shape the graph."""
 
     chain: tuple[Stage, ...]
     start: int
-    options: tuple[LayerOptions, ...]
+    shapes: tuple[Shape, ...]  # of the layers up to the start
     use_weights: bool
 
     def __call__(
@@ -233,38 +344,44 @@ class Backwards:
             keys: (2L, 2) uint32.
 
         Returns:
-            (N, H, W, C), and the sharpening traces (I + 1, N) by index of the folding layer.
+            (N, H, W, C), and the sharpening traces (places, N) by index of the folding layer, of which the first I + 1
+            rows are in use.
         """
         traces: dict[int, tf.Tensor] = {}
         for index in range(self.start, -1, -1):
-            stage, own = self.chain[index], self.options[index]
+            stage, own = self.chain[index], self.shapes[index]
             h, w = stage.patches.grid
             u = randomness.uniform(keys[STREAMS_PER_LAYER * index], images, (h, w))
             if control is None:
-                component = start_components(stage, parameters[index], own.component, images, u, self.use_weights)
+                number = numbers.component[index]
+                component = start_components(
+                    stage, parameters[index], own.component, number, images, u, self.use_weights
+                )
             else:
-                component = choose_components(control, u, own.top_s, own.power)
+                power = numbers.power[index] if own.powered else None
+                component = choose_components(control, u, own.top_s, power)
             noise = randomness.normal(keys[STREAMS_PER_LAYER * index + 1], images, (h, w, stage.patches.dimension))
             signal = draw_patches(parameters[index], component, noise, numbers.divisor[index])
-            control = self._down(index, signal, parameters, numbers.step[index], traces)
+            control = self._down(index, signal, parameters, numbers, traces)
         return control, traces
 
     def _down(
-        self, index: int, signal: tf.Tensor, parameters: Any, step: tf.Tensor, traces: dict[int, tf.Tensor]
+        self, index: int, signal: tf.Tensor, parameters: Any, numbers: Numbers, traces: dict[int, tf.Tensor]
     ) -> tf.Tensor:
         """From a cGMM layer's patches to the control signal of the next lower one, sharpened at each folding."""
-        stage, own = self.chain[index], self.options[index]
-        folding = _folding(stage)
-        layers = [*stage.transforms, *([folding] if folding else [])]
+        stage, own = self.chain[index], self.shapes[index]
+        layers = _below(stage)
         for skipped in range(len(layers) - 1, -1, -1):
             placed = layers[skipped]
             signal = _undo(placed, signal)
-            if own.sharpen and own.sharpen_iterations and isinstance(placed.spec, Folding):
-                target = index if own.sharpen_target is None else own.sharpen_target
+            if own.trace and isinstance(placed.spec, Folding):
+                target = index if own.target is None else own.target
                 loss = functools.partial(
                     _loss_of, self.chain[index:], parameters[index:], target=target - index, skipped=skipped
                 )
-                signal, traces[placed.index] = sharpen(loss, signal, own.sharpen_iterations, step)
+                signal, traces[placed.index] = sharpen(
+                    loss, signal, numbers.iterations[index], numbers.step[index], own.trace
+                )
         return signal
 
 
@@ -308,20 +425,24 @@ def draw(
 
     Returns:
         (n, H, W, C) float32, not clipped; and the sharpening traces (I + 1, n) by index of the folding layer.
+
+    Raises:
+        dcgmm.sharpening.SharpeningDiverged: a loss of the sharpening, or a sharpened image, is not a finite number.
     """
     keys = tf.constant(randomness.stream_keys(seed, STREAMS_PER_LAYER * len(chain)))
-    numbers = Numbers(
-        tf.constant([own.divisor for own in options], tf.float32),
-        tf.constant([own.sharpen_step for own in options], tf.float32),
-    )
-    static = tuple(replace(own, divisor=1.0, sharpen_step=1.0) for own in options)
-    size = next((b for b in MINI_BATCHES if n <= b), MINI_BATCHES[-1])
-    way_down = _compiled(Backwards(chain, start, static, use_weights and control is None), size, control is not None)
+    dynamic = numbers_of(options)
+    shapes = tuple(map(shape_of, options[: start + 1]))
+    # Without a control signal, only "draw" looks at the weights.
+    use_weights = use_weights and control is None and shapes[start].component == "draw"
+    size = mini_batch_size(n)
+    way_down = _compiled(Backwards(chain, start, shapes, use_weights), size, control is not None)
+    layer_of = {placed.index: at for at in range(start + 1) for placed in _below(chain[at])}
 
     def mini_batch(first: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         given = () if control is None else (tf.constant(padded(control[first : first + size], size)),)
-        result, trace = way_down(tuple(parameters), *given, tf.range(first, first + size), keys, numbers)
-        return result.numpy(), {index: losses.numpy() for index, losses in trace.items()}
+        result, trace = way_down(tuple(parameters), *given, tf.range(first, first + size), keys, dynamic)
+        rows = {index: options[layer_of[index]].sharpen_iterations + 1 for index in trace}
+        return result.numpy(), {index: losses.numpy()[: rows[index]] for index, losses in trace.items()}
 
     starts = range(0, max(n, 1), size)
     done = [mini_batch(starts[0])]  # which compiles
@@ -329,7 +450,19 @@ def draw(
         with ThreadPoolExecutor(_cores()) as pool:  # a mini-batch keeps one core busy
             done += pool.map(mini_batch, starts[1:])
     joined = {index: np.concatenate([trace[index] for _, trace in done], 1)[:, :n] for index in done[0][1]}
-    return np.concatenate([images for images, _ in done])[:n], joined
+    drawn = np.concatenate([images for images, _ in done])[:n]
+    for index, losses in joined.items():
+        if not (np.isfinite(losses[-1]).all() and np.isfinite(drawn).all()):
+            step = options[layer_of[index]].sharpen_step
+            raise SharpeningDiverged(
+                f"sharpening diverged at layer {index} of the configuration: lower sharpen_step={step!r}"
+            )
+    return drawn, joined
+
+
+def mini_batch_size(n: int) -> int:
+    """How many of n images are processed at a time."""
+    return next((size for size in MINI_BATCHES if n <= size), MINI_BATCHES[-1])
 
 
 def _cores() -> int:

@@ -21,6 +21,10 @@ from dcgmm.network import Stage
 BATCH_OF_THE_PAPER = 100
 
 
+class SharpeningDiverged(ArithmeticError):
+    """A signal or its loss is not a finite number any more: the step was too large."""
+
+
 def target_loss(
     chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], control: tf.Tensor, target: int, skipped: int = 0
 ) -> tf.Tensor:
@@ -80,7 +84,11 @@ def log_likelihood(x: tf.Tensor, parameters: cgmm.Parameters, patches: cgmm.Patc
 
 
 def sharpen(
-    loss: Callable[[tf.Tensor], tf.Tensor], control: tf.Tensor, iterations: int, step: tf.Tensor | float
+    loss: Callable[[tf.Tensor], tf.Tensor],
+    control: tf.Tensor,
+    iterations: tf.Tensor | int,
+    step: tf.Tensor | float,
+    places: int | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradient ascent of each image's own loss, all images at once, as one loop of the graph.
 
@@ -90,14 +98,16 @@ def sharpen(
     Args:
         loss: (N, H', W', C') → (N,), differentiable; image by image.
         control: (N, H', W', C') signal to start from.
-        iterations: I of the paper, static.
+        iterations: I of the paper.
         step: ε_sh of the paper.
+        places: length of the trace where I is not static, at least I + 1.
 
     Returns:
-        The sharpened signal, and the trace (I + 1, N): each image's loss before every iteration and at the end.
+        The sharpened signal, and the trace (I + 1, N): each image's loss before every iteration and at the end; with
+        `places`, zeros behind them.
     """
     rate = tf.cast(step, control.dtype) / BATCH_OF_THE_PAPER
-    trace = tf.TensorArray(control.dtype, iterations + 1, element_shape=control.shape[:1])
+    trace = tf.TensorArray(control.dtype, places or int(iterations) + 1, element_shape=control.shape[:1])
 
     def body(i: Any, signal: Any, trace: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -105,7 +115,5 @@ def sharpen(
             losses = loss(signal)
         return i + 1, signal + rate * tape.gradient(losses, signal), trace.write(i, losses)
 
-    _, control, trace = tf.while_loop(
-        lambda i, *_: i < iterations, body, (0, control, trace), maximum_iterations=iterations, parallel_iterations=1
-    )
+    _, control, trace = tf.while_loop(lambda i, *_: i < iterations, body, (0, control, trace), parallel_iterations=1)
     return control, trace.write(iterations, loss(control)).stack()

@@ -55,6 +55,20 @@ def test_conditional_samples_are_of_the_class(pair):
     np.testing.assert_array_equal(model.sample(3, seed=0, labels=2), model.sample(3, seed=0, labels=[2, 2, 2]))
 
 
+def test_conditional_samples_vary_within_a_class_by_a_power_of_the_control_signal(pair):
+    """A class has several components of the highest layer: they are drawn in proportion, not the best one alone."""
+    _, model = pair
+    labels = np.repeat(np.arange(4), 100)
+    top = len(model.get_parameters()) - 2
+    options = dict(divisor=10.0, top_s=1, layer_options={top: {"top_s": None, "power": 8.0}})
+    x = model.sample(400, seed=0, labels=labels, **options)
+    assert (model.predict(x) == labels).mean() > 0.5  # chance: 0.25
+    winners = model.activities(x).argmax(-1).ravel()
+    assert min(len(set(winners[labels == label])) for label in range(4)) > 1
+    flat = model.sample(400, seed=0, labels=labels, **(options | {"layer_options": {top: {"top_s": None}}}))
+    assert (model.predict(x) == labels).mean() > (model.predict(flat) == labels).mean() + 0.1
+
+
 def test_same_samples_with_and_without_the_classifier(pair):
     plain, model = pair
     np.testing.assert_array_equal(plain.sample(5, seed=1, divisor=10.0), model.sample(5, seed=1, divisor=10.0))

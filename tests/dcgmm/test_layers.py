@@ -225,7 +225,14 @@ def test_classifier_backwards_is_positive_and_asks_for_its_class():
     w = tf.constant(RNG.normal(size=(200, 10)), tf.float32)  # nearly orthogonal columns
     b = tf.constant(RNG.normal(size=10), tf.float32)
     wanted = np.eye(10, dtype=np.float32)
-    features = classifier.invert(tf.constant(wanted), w, b)
+    features = classifier.invert(tf.constant(wanted), w, b, 200)
     assert features.shape == (10, 200) and np.all(features.numpy() > 0)
     centred = features - tf.reduce_mean(features, -1, keepdims=True)
     np.testing.assert_array_equal(tf.argmax(tf.matmul(centred, w), -1), np.arange(10))
+
+
+def test_classifier_backwards_leaves_no_pedestal_at_any_position():
+    w = tf.constant(RNG.normal(size=(3, 4, 5)) + np.array([-9, 0, 9])[:, None, None], tf.float32)
+    features = classifier.invert(tf.eye(5), tf.reshape(w, (12, 5)), tf.zeros(5), 4).numpy().reshape(5, 3, 4)
+    lowest, highest = features.min(-1), features.max(-1)
+    assert (lowest > 0).all() and (lowest < 1e-5 * highest).all()

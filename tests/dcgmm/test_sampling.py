@@ -112,7 +112,46 @@ def test_power_sharpens_the_choice_and_ties_keep_exactly_s():
     np.testing.assert_allclose(np.bincount(squared) / n, np.array([1, 4, 1]) / 6, atol=1e-3)
     tied = sampling.choose_components(tf.ones((n, 1, 1, 4)), u, 2).numpy().ravel()
     assert len(np.unique(tied)) == 2
-    assert set(sampling.choose_components(tf.zeros((n, 1, 1, 3)), u).numpy().ravel()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("top_s", [None, 1, 2, 3])
+def test_a_position_without_positive_entries_is_uniform_whatever_s(top_s):
+    u = tf.constant(((np.arange(3000) + 0.5) / 3000).reshape(-1, 1, 1), tf.float32)
+    control = tf.constant(np.tile(np.array([-1, 0, -2], np.float32), (3000, 1, 1, 1)))
+    drawn = sampling.choose_components(control, u, top_s).numpy().ravel()
+    np.testing.assert_array_equal(np.bincount(drawn, minlength=3), 1000)
+
+
+def compiled():
+    """How many ways down have been compiled."""
+    return sampling._compiled.cache_info().misses
+
+
+def test_numbers_do_not_compile_anew_nor_do_options_of_layers_that_are_not_used():
+    model = random_model()
+    common = dict(seed=0, divisor=5.0, top_s=2)
+    model.sample(4, **common, power=2.0, layer_options={2: {"component": 1}})
+    before = compiled()
+    other = model.sample(9, **common, power=3.0, layer_options={2: {"component": 3}})
+    assert compiled() == before
+    assert not np.array_equal(other, model.sample(9, **common, power=2.0, layer_options={2: {"component": 1}}))
+    model.sample(4, **common, from_layer=0)
+    before = compiled()
+    model.sample(4, **common, from_layer=0, layer_options={1: {"top_s": 1, "sharpen": True}})
+    assert compiled() == before
+
+
+def test_scores_do_not_compile_anew_for_every_number_of_images():
+    from dcgmm import model as module
+
+    model = random_model()
+    x = np.random.default_rng(0).uniform(size=(105, 8, 8, 2)).astype(np.float32)
+    every = model.score_layers(x)
+    model.score_layers(x[:3])
+    before = module._compiled.cache_info().misses
+    for n in (0, 1, 7, 10, 11, 60, 99, 101):
+        np.testing.assert_allclose(model.score_layers(x[:n]), every[:n], rtol=2e-6)
+    assert module._compiled.cache_info().misses == before
 
 
 def test_layer_options_override_the_common_ones():
@@ -152,11 +191,53 @@ def test_random_numbers_are_those_of_threefry_and_well_spread():
         ({"layer_options": {0: {"component": 1}}}, "component=1"),
         ({"layer_options": {2: {"component": 4}}}, "component=4"),
         ({"layer_options": {2: {"sharpen_target": 1}}}, "sharpen_target=1"),
+        ({"layer_options": {2: {}, -1: {}}}, "2 and -1"),
+        ({"divisor": float("inf")}, "divisor=inf"),
+        ({"power": float("nan")}, "power=nan"),
+        ({"sharpen_step": float("nan")}, "sharpen_step=nan"),
+        ({"sharpen_iterations": -1}, "sharpen_iterations=-1"),
     ],
 )
 def test_wrong_options_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         random_model().sample(2, **{"seed": 0, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sharpen": "False"}, "sharpen='False'"),
+        ({"sharpen": 1}, "sharpen=1"),
+        ({"use_weights": "no"}, "use_weights='no'"),
+        ({"top_s": 2.0}, r"top_s=2\.0"),
+        ({"top_s": True}, "top_s=True"),
+        ({"sharpen_iterations": 3.0}, r"sharpen_iterations=3\.0"),
+        ({"sharpen_step": "1"}, "sharpen_step='1'"),
+        ({"divisor": True}, "divisor=True"),
+        ({"power": None}, "power=None"),
+        ({"from_layer": 1.0}, r"from_layer=1\.0"),
+        ({"layer_options": [{}]}, "layer_options="),
+        ({"layer_options": {0: 3}}, r"layer_options\[0\]=3"),
+        ({"layer_options": {"0": {}}}, "'0'"),
+        ({"layer_options": {2: {"component": 1.0}}}, r"component=1\.0"),
+        ({"layer_options": {2: {"sharpen_target": 2.0}}}, r"sharpen_target=2\.0"),
+    ],
+)
+def test_options_of_another_type_are_refused_by_name(options, message):
+    with pytest.raises(TypeError, match=message):
+        random_model().sample(2, **{"seed": 0, **options})
+
+
+def test_numbers_of_numpy_are_numbers():
+    model = random_model()
+    options = dict(divisor=np.float32(5), top_s=np.int64(2), sharpen=np.bool_(True), sharpen_iterations=np.int32(3))
+    plain = dict(divisor=5.0, top_s=2, sharpen=True, sharpen_iterations=3)
+    np.testing.assert_array_equal(model.sample(2, seed=0, **options), model.sample(2, seed=0, **plain))
+
+
+def test_unknown_option_is_refused():
+    with pytest.raises(TypeError, match="divisior"):
+        random_model().sample_traced(2, seed=0, divisior=3.0)
 
 
 def test_unknown_layer_option_is_refused():

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dcgmm import DCGMM
+from dcgmm import DCGMM, sampling
 from dcgmm.layers import cgmm
 from dcgmm.network import stages
-from dcgmm.sharpening import log_likelihood, sharpen, target_loss
+from dcgmm.sharpening import SharpeningDiverged, log_likelihood, sharpen, target_loss
 
 CONFIG = "F(3,1)-G(25)-P(2,2)-F(5,1)-G(16)"
 SHAPE = (12, 12, 1)
@@ -105,6 +105,24 @@ def test_target_may_be_a_higher_layer(trained):
     np.testing.assert_allclose(own[3], higher[3], rtol=1e-4)
     assert abs(own[0][0] - higher[0][0]).min() > 1
     assert (higher[0][-1] > higher[0][0]).all()
+
+
+def test_a_step_that_is_too_large_is_refused_and_not_drawn(trained):
+    options = dict(seed=0, divisor=5.0, sharpen=True, sharpen_iterations=300)
+    with pytest.raises(SharpeningDiverged, match=r"sharpening diverged .* lower sharpen_step=500.0"):
+        trained.sample(3, **options, sharpen_step=500.0)
+
+
+def test_iterations_do_not_compile_anew(trained):
+    options = dict(seed=4, top_s=1, divisor=5.0, sharpen=True, sharpen_step=3.0)
+    _, long = trained.sample_traced(4, **options, sharpen_iterations=20)
+    before = sampling._compiled.cache_info().misses
+    _, short = trained.sample_traced(4, **options, sharpen_iterations=7)
+    assert sampling._compiled.cache_info().misses == before
+    assert short[3].shape == (8, 4)
+    np.testing.assert_array_equal(short[3], long[3][:8])
+    _, more = trained.sample_traced(4, **options, sharpen_iterations=1024)
+    assert more[3].shape == (1025, 4) and (more[3] != 0).all()
 
 
 def test_no_iterations_change_nothing(trained):
