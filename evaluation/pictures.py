@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from evaluation.errors import UserError
 from evaluation.numbers import in_protocol
+from evaluation.runs import write_runs
 
 if TYPE_CHECKING:
-    from evaluation.config import Plan
+    from evaluation.config import Pack, Plan
 
 SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
 IN_THE_ORDER_OF_DATASETS = {"pooled": ("fig_5", "fig_9"), "models": ("fig_12", "fig_13")}
@@ -128,6 +129,19 @@ def picture_options(plan: Plan, figure: str) -> str:
     if figure == "fig_7":
         words += ["--dataset", plan.experiments["svhn"]["datasets"][0]]
     return shlex.join(words)
+
+
+def own_runs(plan: Plan, pack: Pack, *experiments: str) -> str:
+    """The part of a command that names, of a job's trainings, those that these experiments ask for, quoted for the
+    shell: what others have trained in the same job is none of their business."""
+    runs = [
+        (variant, subset, seed)
+        for experiment in experiments
+        if experiment in plan.experiments
+        for dataset, subset, variant, seed in plan.runs(experiment)
+        if (dataset, variant) == (pack.dataset, pack.variant) and subset in pack.subsets and seed in pack.seeds
+    ]
+    return shlex.join(word for run in write_runs(dict.fromkeys(runs)) for word in ("--run", run))
 
 
 def sampling_options(plan: Plan, variant: str, setting: str = "plain") -> str:

@@ -23,6 +23,7 @@ from evaluation.schema import canonical, check
 
 CATALOGUE = Path(__file__).with_name("models.yaml")
 SPEC_FILE = "bench.json"  # beside what a model's own `save` wrote
+MODEL_FILE = "model.json"  # which that `save` may have written: it names the class
 
 
 @cache
@@ -97,12 +98,12 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
 
 
 def load_model(directory: str | Path) -> Any:
-    """The model that `bench train` wrote to `directory`.
+    """The model that `bench train`, or a model's own `save`, wrote to `directory`.
 
     Raises:
         UserError: the directory holds no trained model.
     """
-    return import_factory(read_spec(directory)["factory"]).load(Path(directory))
+    return import_factory(read_record(directory)["factory"]).load(Path(directory))
 
 
 def read_spec(directory: str | Path) -> dict[str, Any]:
@@ -111,6 +112,35 @@ def read_spec(directory: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{directory} holds no trained model (no {SPEC_FILE}); train it with `bench train` first")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_record(directory: str | Path) -> dict[str, Any]:
+    """bench.json of a trained model; of one that only its own `save` has written, what its model.json says.
+
+    Then `dataset` and `subset` are None: nobody has noted what it was trained on.
+
+    Raises:
+        UserError: there is neither file, or model.json does not name the model's class.
+    """
+    directory = Path(directory)
+    path = directory / MODEL_FILE
+    if (directory / SPEC_FILE).is_file() or not path.is_file():
+        return read_spec(directory)
+    described = json.loads(path.read_text(encoding="utf-8"))
+    factory = _factory_of(described.get("class"))
+    if factory is None:
+        raise UserError(f"{path} does not name an import path package.module:Class; train it with `bench train`")
+    name = directory.resolve().name
+    unknown: dict[str, Any] = {"dataset": None, "subset": None, "params": {}, "point": {}, "protocol": "both"}
+    return {"factory": factory, "name": name, "model": name, "seed": int(described.get("seed", 0)), **unknown}
+
+
+def _factory_of(name: Any) -> str | None:
+    """The import path of the class that a model.json names; a class of the catalogue may stand there without module."""
+    if not isinstance(name, str) or ":" in name:
+        return name if isinstance(name, str) else None
+    factories = [family["factory"] for family in families().values() if "factory" in family]
+    return next((factory for factory in factories if factory.partition(":")[2] == name), None)
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:

@@ -28,19 +28,28 @@ class Samples:
     record: Mapping[str, Any]
 
 
-def subset_class(subset: str) -> int | None:
+def subset_class(subset: str | None) -> int | None:
     """The class C of the subset "onlyC", else None."""
-    return int(subset[4:]) if subset.startswith("only") and subset[4:].isdigit() else None
+    return int(subset[4:]) if subset and subset.startswith("only") and subset[4:].isdigit() else None
+
+
+def place(record: Mapping[str, Any]) -> Path:
+    """Where what is made with the model of `record` stands below a folder: dataset/subset/name/seedN, without what is
+    not known."""
+    return Path(*filter(None, (record["dataset"], record["subset"], record["name"])), f"seed{record['seed']}")
 
 
 def write_samples(path: Path, images: np.ndarray, record: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    """Write images drawn by the model of `record` (bench.json), labelled with its class if it was trained on one."""
+    """Write images drawn by the model of `record` (bench.json), labelled with the classes that were asked for (the
+    option `labels`), or with the class that the model was trained on if it was one."""
     import numpy as np
 
     arrays: dict[str, Any] = {"samples": np.asarray(images, np.float32)}
-    label = subset_class(record["subset"])
+    label = options.get("labels")
+    if label is None:
+        label = subset_class(record["subset"])
     if label is not None:
-        arrays["labels"] = np.full(len(images), label, np.int64)
+        arrays["labels"] = np.broadcast_to(np.asarray(label, np.int64), (len(images),))
     note = json.dumps({**record, "sampling": dict(options)})
     with atomic_path(path) as part:
         np.savez_compressed(part, **arrays, record=np.array(note))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.cli import trained
+from evaluation.cli.options import add_arguments as add_options
+from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
 from evaluation.process import prepare
 
 HELP = "complete test images of which a part is erased, and measure how well"
@@ -16,32 +20,41 @@ VARIANTS = ("paper", "conditional")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
     parser.add_argument("--trained", nargs="*", default=[], metavar="FILE", help="stamps of `bench train` jobs")
+    trained.add_run_argument(parser)
+    parser.add_argument("--dataset", help="whose test images are completed (default: what the model was trained on)")
     parser.add_argument("--mask", nargs="+", choices=MASKS, default=list(MASKS), help="what is erased (default: all)")
     parser.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="DCGMM's way (both)")
     parser.add_argument("--images", type=int, default=1000, help="test images, the first ones (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of masks and completions (default: 0)")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the model's inpaint method"
-    )
+    add_options(parser, "inpaint")
     parser.add_argument("--join", nargs="+", metavar="FILE.parquet", help="put metrics of several jobs together")
     parser.add_argument("--stamp", metavar="FILE", help="write the list of the models that completed")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
-    parser.add_argument("--completions", metavar="DIR", help="keep the first 100 completions of each as .npz below DIR")
-    parser.add_argument("--grid", metavar="FILE.png", help="originals, erased images and completions side by side")
+    parser.add_argument(
+        "--completions",
+        metavar="DIR",
+        help="keep the first 100 completions in DIR/dataset/subset/name/seedN/MASK_VARIANT.npz",
+    )
+    parser.add_argument(
+        "--grid",
+        metavar="FILE.png",
+        help="originals, erased images and completions of the first ten test images, below each other: a picture for "
+        "each model, mask and variant, in FILE_dataset_subset_name_seedN_MASK_VARIANT.png",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
 
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
-    from evaluation.errors import UserError
-    from evaluation.stamps import read_stamp, write_stamp
+    from evaluation.stamps import write_stamp
 
     if args.join:
         return _join([Path(name) for name in args.join], args.out)
-    models = [Path(m) for m in args.models] + [m for stamp in args.trained for m in read_stamp(Path(stamp))]
-    if not models:
-        raise UserError("nothing to complete images with; give directories of trained models, or --trained FILE")
-    rows = [row for directory in models for row in _of_model(directory, args)]
+    check_count("--images", args.images)
+    check_picture(args.grid)
+    options = read_options(args.option)
+    models = trained.models(args, "complete images with")
+    rows = [row for directory in models for row in _of_model(directory, args, options)]
     if args.out:
         from evaluation.atomic import atomic_path
         from evaluation.metrics import tidy_frame
@@ -67,54 +80,61 @@ def _join(parts: list[Path], out: str | None) -> int:
     return 0
 
 
-def _of_model(directory: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+def _of_model(directory: Path, args: argparse.Namespace, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     import inspect
 
-    from evaluation.cli.sample import _option
     from evaluation.datasets import load_dataset
+    from evaluation.errors import UserError
     from evaluation.inpainting import completion_measures, known_pixels
     from evaluation.metrics import tidy_row
-    from evaluation.registry import load_model, read_spec
+    from evaluation.registry import load_model, read_record
     from evaluation.training import forget_frameworks
 
-    record = read_spec(directory)
+    record = read_record(directory)
+    record = {**record, "dataset": args.dataset or record["dataset"]}
+    if record["dataset"] is None:
+        raise UserError(f"{directory} does not say which data set its model is of; name one with --dataset")
     model = load_model(directory)
+    check_options(model.inpaint, options, ("seed", "variant"))
     x = load_dataset(record["dataset"]).split("test")[0][: args.images]
-    options = dict(map(_option, args.option))
     variants = args.variant if "variant" in inspect.signature(model.inpaint).parameters else [None]
     identity = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
+    # A model of some classes is another result than the one of all classes.
+    subset = {} if record["subset"] in (None, "all") else {"subset": record["subset"]}
     rows = []
     for mask in args.mask:
         known = known_pixels(mask, len(x), x.shape[1], x.shape[2], args.seed)
         for variant in variants:
             chosen = options if variant is None else {**options, "variant": variant}
-            completed = model.inpaint(x, known, seed=args.seed, **chosen)
-            params = {**record["point"], "mask": mask, **({} if variant is None else {"variant": variant})}
+            with refusals():
+                completed = model.inpaint(x, known, seed=args.seed, **chosen)
+            params = {**record["point"], "mask": mask, **subset, **({} if variant is None else {"variant": variant})}
             for metric, value in completion_measures(x, completed, known).items():
                 rows.append(tidy_row(experiment="inpainting", metric=metric, value=value, params=params, **identity))
-            _keep(args, record, (mask, variant or "own"), x, known, completed)
+            _keep(args, record, f"{mask}_{variant or 'own'}", x, known, completed)
     forget_frameworks()
     return rows
 
 
-def _keep(args: argparse.Namespace, record: Any, what: tuple[str, str], x: Any, known: Any, completed: Any) -> None:
+def _keep(args: argparse.Namespace, record: Mapping[str, Any], what: str, x: Any, known: Any, completed: Any) -> None:
     """The first completions, as arrays and as a picture, where asked for."""
     import numpy as np
 
     from evaluation.atomic import atomic_path
+    from evaluation.sampling import place
 
     first = 100
     if args.completions:
-        place = Path(args.completions, record["dataset"], record["subset"], record["name"], f"seed{record['seed']}")
-        with atomic_path(place / f"{what[0]}_{what[1]}.npz") as part:
+        with atomic_path(Path(args.completions, place(record), f"{what}.npz")) as part:
             np.savez_compressed(part, x=x[:first], known=known[:first], completed=completed[:first])
     if args.grid:
         from evaluation.figures.grid import write_grid
 
         rows = np.stack([x[:10], np.where(known[:10, ..., None], x[:10], 0.5), completed[:10]])
         path = Path(args.grid)
-        name = path.with_stem(f"{path.stem}_{record['name']}_{what[0]}_{what[1]}")
-        write_grid(name, rows.reshape(-1, *x.shape[1:]))
+        path = path.with_name("_".join([path.stem, *place(record).parts, what]) + path.suffix)
+        write_grid(path, rows.reshape(-1, *x.shape[1:]), columns=rows.shape[1])
+        print(f"{path}: {rows.shape[1]} completions", flush=True)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
@@ -126,14 +146,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(title="completions: error of the unknown pixels, similarity of the images")
-    for head in ("model", "seed", "mask", "variant"):
+    for head in ("model", "data set", "classes", "seed", "mask", "variant"):
         table.add_column(head)
     for head in ("MSE", "SSIM"):
         table.add_column(head, justify="right")
     cells: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         params = json.loads(row["params"])
-        key = (row["model"], str(row["seed"]), params["mask"], params.get("variant", ""))
+        trained_on = (row["model"], row["dataset"], params.get("subset", "all"), str(row["seed"]))
+        key = (*trained_on, params["mask"], params.get("variant", ""))
         cells.setdefault(key, []).append(f"{row['value']:.4f}")
     for names, values in cells.items():
         table.add_row(*names, *values)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from evaluation.cli import trained
+from evaluation.cli.options import add_arguments as add_options
+from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
 from evaluation.process import prepare
 
 HELP = "draw images from trained models"
@@ -17,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trained.add_arguments(parser, "sample from")
     parser.add_argument("--n", type=int, default=1000, help="images per model (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the model's sample method"
-    )
+    add_options(parser, "sample")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="samples go to DIR/dataset/subset/name/seedN.npz; or FILE.npz"
     )
@@ -30,39 +29,38 @@ def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
     from evaluation.errors import UserError
 
+    check_count("--n", args.n)
+    check_picture(args.grid)
+    options = read_options(args.option)
     models = trained.models(args, "sample from")
     if len(models) > 1 and (args.out.endswith(".npz") or args.grid):
         raise UserError(f"--out FILE.npz and --grid are for one model, but {len(models)} are given; use --out DIR")
-    options = dict(_option(text) for text in args.option)
+    paths: dict[Path, Path] = {}
+    for model in models:
+        other = paths.setdefault(_path(model, args), model)
+        if other != model:
+            raise UserError(f"the samples of {other} and {model} would be one file; sample from one at a time")
     return trained.make_all(args, models, lambda model: _sample(model, args, options))
 
 
-def _option(text: str) -> tuple[str, Any]:
-    from evaluation.errors import UserError
+def _path(directory: Path, args: argparse.Namespace) -> Path:
+    from evaluation.registry import read_record
+    from evaluation.sampling import place
 
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--option {text!r} is not KEY=VALUE")
-    try:
-        content = json.loads(value)
-    except json.JSONDecodeError:
-        return key, value  # a word needs no quotes
-    if isinstance(content, dict):  # keys of a JSON object are words, numbers of layers are not
-        content = {int(k) if k.lstrip("-").isdigit() else k: v for k, v in content.items()}
-    return key, content
+    return Path(args.out) if args.out.endswith(".npz") else Path(args.out) / f"{place(read_record(directory))}.npz"
 
 
 def _sample(directory: Path, args: argparse.Namespace, options: dict[str, Any]) -> Path:
-    from evaluation.registry import load_model, read_spec
+    from evaluation.registry import load_model, read_record
     from evaluation.sampling import write_samples
     from evaluation.training import forget_frameworks
 
-    record = read_spec(directory)
-    path = Path(args.out)
-    if path.suffix != ".npz":
-        path = path / record["dataset"] / record["subset"] / record["name"] / f"seed{record['seed']}.npz"
-    images = load_model(directory).sample(args.n, seed=args.seed, **options)
-    write_samples(path, images, record, {"seed": args.seed, **options})
+    path = _path(directory, args)
+    model = load_model(directory)
+    check_options(model.sample, options, ("n", "seed"))
+    with refusals():
+        images = model.sample(args.n, seed=args.seed, **options)
+    write_samples(path, images, read_record(directory), {"seed": args.seed, **options})
     if args.grid:
         from evaluation.figures.grid import write_grid
 

@@ -1,9 +1,9 @@
-"""What `bench score` and `bench sample` share: they make one file from each of several trained models."""
+"""What the subcommands share that make something with trained models: which models, and one file from each."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 
@@ -11,8 +11,20 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     """The models (as directories, or as the stamp of their job), the stamp of what is made, and the cores to use."""
     parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
     parser.add_argument("--trained", metavar="FILE", help=f"stamp of a `bench train` job: {verb} what it trained")
+    add_run_argument(parser)
     parser.add_argument("--stamp", metavar="FILE", help="write the list of the files made")
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+
+
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run",
+        dest="runs",
+        action="append",
+        default=[],
+        metavar="VARIANT:SUBSETS:SEEDS",
+        help="of the models, only these trainings, for example dcgmm-a:all:0 (may be repeated; default: all)",
+    )
 
 
 def models(args: argparse.Namespace, verb: str) -> list[Path]:
@@ -24,10 +36,32 @@ def models(args: argparse.Namespace, verb: str) -> list[Path]:
     from evaluation.errors import UserError
     from evaluation.stamps import read_stamp
 
-    found = [Path(model) for model in args.models] + (read_stamp(Path(args.trained)) if args.trained else [])
+    stamps = [args.trained] if isinstance(args.trained, str) else args.trained or []
+    found = [Path(model) for model in args.models] + [m for stamp in stamps for m in read_stamp(Path(stamp))]
     if not found:
         raise UserError(f"nothing to {verb}; give directories of trained models, or --trained FILE")
-    return found
+    return only(found, args.runs)
+
+
+def only(directories: Sequence[Path], runs: Iterable[str]) -> list[Path]:
+    """Of trained models those of some runs (`--run`); all without any.
+
+    Raises:
+        UserError: a run that none of the models is from.
+    """
+    from evaluation.errors import UserError
+    from evaluation.registry import read_spec
+    from evaluation.runs import read_runs
+
+    wanted = list(dict.fromkeys(read_runs(runs)))
+    if not wanted:
+        return list(directories)
+    records = {directory: read_spec(directory) for directory in directories}
+    run_of = {directory: (r["name"], r["subset"], r["seed"]) for directory, r in records.items()}
+    for run in wanted:
+        if run not in run_of.values():
+            raise UserError(f"--run {':'.join(map(str, run))}: none of the {len(directories)} given models is of it")
+    return [directory for directory in directories if run_of[directory] in wanted]
 
 
 def make_all(args: argparse.Namespace, directories: list[Path], make: Callable[[Path], Path]) -> int:

@@ -7,7 +7,7 @@ from evaluation.config import Plan
 from evaluation.errors import UserError
 from evaluation.inpainting import MASKS, completion_measures, known_pixels
 from evaluation.metrics import tidy_frame, tidy_row
-from evaluation.pictures import picture_inputs, picture_options, pictures, sampling_options
+from evaluation.pictures import own_runs, picture_inputs, picture_options, pictures, sampling_options
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -87,6 +87,17 @@ def test_figures_6_and_11_show_what_the_judge_sees():
     assert found["fig_6"][2].files == tuple(f"samples/mnist/only{c}/rat-spn@clean/seed0.npz" for c in range(10))
     with pytest.raises(UserError, match="vae is not judged"):
         pictures(plan(judge={**judge, "shown": ["vae"]}))
+
+
+def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only():
+    models = {"models": ["dcgmm-a"], "datasets": ["mnist"]}
+    experiments = {"judge": models, "dynamics": {**models, "seeds": 2}, "inpainting": {**models, "seeds": 1}}
+    config = {"profile": "p", "seeds": 2, "packing": {"subsets_per_job": 11, "seeds_per_job": 5}}
+    both = Plan({**config, "experiments": {**experiments, "sampling": {**models, "seeds": [1]}}})
+    (pack,) = both.packs("inpainting")
+    assert len(pack.subsets) == 11 and pack.seeds == (0, 1)
+    assert own_runs(both, pack, "inpainting") == "--run dcgmm-a:all:0"
+    assert own_runs(both, pack, "sampling", "svhn") == "--run dcgmm-a:all:1"
 
 
 def test_sampling_options_come_from_the_catalogue():

@@ -24,12 +24,13 @@ rule inpaint:
         mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
         runtime=lambda wildcards, attempt: minutes("inpaint", wildcards, attempt),
     params:
+        runs=lambda wildcards: own_runs(PLAN, pack_of(wildcards), "inpainting"),
         options=lambda wildcards: sampling_options(PLAN, wildcards.variant),
         images=PLAN.experiments.get("inpainting", {}).get("images", 1000),
         completions=lambda wildcards, output: Path(output.metrics).parents[3],
     shell:
-        "bench inpaint --trained {input} --images {params.images} {params.options} --completions {params.completions}"
-        " --out {output.metrics} --stamp {output.stamp} --threads {threads} > {log} 2>&1"
+        "bench inpaint --trained {input} {params.runs} --images {params.images} {params.options}"
+        " --completions {params.completions} --out {output.metrics} --stamp {output.stamp} --threads {threads} > {log} 2>&1"
 
 
 rule inpainting:

@@ -1,5 +1,6 @@
 # Figs. 5, 6, 9, 11, 12, 13: samples, of DCGMMs without and with sharpening, and of all models; Fig. 14: the visual alphabet.
 from evaluation.pictures import (
+    own_runs,
     picture_inputs,
     picture_options,
     pictures,
@@ -31,14 +32,15 @@ rule sample_grid:
             f"grid_{wildcards.setting}", wildcards, attempt
         ),
     params:
+        runs=lambda wildcards: own_runs(PLAN, pack_of(wildcards), "sampling", "svhn"),
         options=lambda wildcards: sampling_options(
             PLAN, wildcards.variant, wildcards.setting
         ),
         n=PLAN.experiments.get("sampling", {}).get("images", 100),
         samples=lambda wildcards: f"{ROOT}/grids/{wildcards.setting}",
     shell:
-        "bench sample --trained {input} --n {params.n} {params.options} --out {params.samples} --stamp {output}"
-        " --threads {threads} > {log} 2>&1"
+        "bench sample --trained {input} {params.runs} --n {params.n} {params.options} --out {params.samples}"
+        " --stamp {output} --threads {threads} > {log} 2>&1"
 
 
 rule picture:
