@@ -28,6 +28,7 @@ STEP = 0.1
 CONFIGURATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "RAT K 10": (RatSpn, {"sums": 10, "depth": 4, "repetitions": 10}),
     "RAT K 20": (RatSpn, {"sums": 20, "depth": 4, "repetitions": 10}),
+    "RAT K 40": (RatSpn, {"sums": 40, "depth": 4, "repetitions": 10}),
     "PD K 10": (PdSpn, {"sums": 10, "delta": 7}),
     "PD K 40": (PdSpn, {"sums": 40, "delta": 7}),
 }

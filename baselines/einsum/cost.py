@@ -14,7 +14,7 @@ from typing import Any
 from baselines.einsum.region_graph import RegionGraph, poon_domingos, random_binary_trees
 
 FLOAT_BYTES = 4
-BLOCK_BYTES = 2 * 4 * 2**20  # two blocks of products, layers.BLOCK_ELEMENTS floats each
+BLOCK_BYTES = 2 * 4 * 2**18  # two blocks of products, layers.BLOCK_ELEMENTS floats each
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,15 @@ def graph_cost(
 
     touched = 1 if leaf == "categorical" else statistics  # a table look-up touches one entry per variable
     leaf_flops = 2 * leaf_variables * sums * touched
-    products = len(graph.partitions) * sums * sums
+    few = {outputs: outputs < sums for outputs in per_partition}  # layers.FewLogEinsumExp: no K² products
+    products = sum(count * sums * (outputs if few[outputs] else sums) for outputs, count in per_partition.items())
     forward = leaf_flops + 2 * sum_weights + products
     step = 2 * leaf_flops + 6 * sum_weights + 5 * products
 
     regions = len(graph.regions)
     units = regions * sums + sum(count * outputs for outputs, count in per_partition.items())
-    image_bytes = FLOAT_BYTES * (4 * units + leaf_variables * touched + 3 * graph.num_variables)
+    kept = 3 * sum(count * outputs * sums for outputs, count in per_partition.items() if few[outputs])
+    image_bytes = FLOAT_BYTES * (4 * units + kept + leaf_variables * touched + 3 * graph.num_variables)
     parameters = leaf_parameters + sum_weights + mixing
     parameter_bytes = FLOAT_BYTES * 3 * parameters
     block = max(BLOCK_BYTES, 2 * FLOAT_BYTES * sums * sums * batch_size)

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Index = slice | Tensor
 
-# Products of one block of partitions: 4 MB. Larger blocks fall out of the cache, smaller ones cost launches; the best
+# Products of one block of partitions: 1 MB. Larger blocks fall out of the cache, and the C library returns their memory
+# to the system after every step (some thousand page faults, a tenth of the time); smaller ones cost launches. The best
 # of 2^16 to 2^22 for PD and RAT with K of 10, 20 and 40 on a 2-core EPYC.
-BLOCK_ELEMENTS = 2**20
+BLOCK_ELEMENTS = 2**18
 
 
 def take(values: Tensor, index: Index) -> Tensor:
@@ -87,6 +89,7 @@ class LogEinsumExp(torch.autograd.Function):
         return total.log().add_(scales[:partitions]).add_(scales[partitions:])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         e, weight, total = ctx.saved_tensors
         partitions, _, square = weight.shape
@@ -108,11 +111,52 @@ class LogEinsumExp(torch.autograd.Function):
         return take_backward(grad_pairs, ctx.children, e), grad_weight, None, None
 
 
+class FewLogEinsumExp(torch.autograd.Function):
+    """The same function for fewer outputs than units (the root): sum_i exp(l_i) (sum_j W[p, o, i, j] exp(r_j)).
+
+    The inner sums, O·K numbers for each partition and image in place of K², are kept for the backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, children: Index) -> Tensor:
+        e, m = scaled_exp(x)
+        (left, right), scales = take(e, children).chunk(2), take(m, children)
+        partitions, outputs, _ = weight.shape
+        units, batch = x.shape[1:]
+        inner = torch.bmm(weight.view(partitions, outputs * units, units), right)
+        inner = inner.view(partitions, outputs, units, batch)
+        total = (inner * left.unsqueeze(1)).sum(2)
+        total.clamp_min_(torch.finfo(x.dtype).tiny)
+        ctx.save_for_backward(e, weight, total, inner)
+        ctx.children = children
+        return total.log().add_(scales[:partitions]).add_(scales[partitions:])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        e, weight, total, inner = ctx.saved_tensors
+        partitions, outputs, _ = weight.shape
+        units, batch = e.shape[1:]
+        pairs = take(e, ctx.children)
+        left, right = pairs.chunk(2)
+        grad_inner = (grad_outputs[0] / total).unsqueeze(2) * left.unsqueeze(1)
+        flat = grad_inner.view(partitions, outputs * units, batch)
+        grad_weight = torch.bmm(flat, right.mT).view_as(weight)
+        grad_pairs = torch.empty_like(pairs)
+        grad_left, grad_right = grad_pairs.chunk(2)
+        torch.bmm(weight.view(partitions, outputs * units, units).mT, flat, out=grad_right)
+        grad_right.mul_(right)
+        torch.sum(grad_inner.mul_(inner), 1, out=grad_left)  # the factor exp(l_i) is in it already
+        return take_backward(grad_pairs, ctx.children, e), grad_weight, None
+
+
 def log_einsum_exp(x: Tensor, weight: Tensor, children: Index, block_elements: int = BLOCK_ELEMENTS) -> Tensor:
     """The einsum layer: x (R, K, B), weight (P, O, K²) with rows summing to 1 -> (P, O, B).
 
     children: rows of x, first the P left ones, then the P right ones, as a slice (no copy) or a tensor.
     """
+    if weight.shape[1] < x.shape[1]:
+        return FewLogEinsumExp.apply(x, weight, children)
     return LogEinsumExp.apply(x, weight, children, block_elements)
 
 

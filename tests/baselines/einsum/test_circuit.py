@@ -12,7 +12,7 @@ from baselines.einsum import (
     poon_domingos,
     random_binary_trees,
 )
-from baselines.einsum.layers import log_einsum_exp, log_mix
+from baselines.einsum.layers import FewLogEinsumExp, LogEinsumExp, log_einsum_exp, log_mix
 from tests.baselines.einsum import oracle
 
 
@@ -90,15 +90,32 @@ def test_extreme_images_have_finite_scores():
 def test_gradients_of_the_layers_are_right():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    w = torch.rand(4, 2, 9, generator=generator, dtype=torch.float64, requires_grad=True)
+    w = torch.rand(4, 3, 9, generator=generator, dtype=torch.float64, requires_grad=True)
     for children in (torch.tensor([0, 1, 1, 5, 2, 3, 4, 5]), torch.tensor([3, 0, 0, 1, 1, 2, 3, 4])):
-        for block in (20, 10**6):
-            assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children, block), (x, w))  # noqa: B023
+        for block, outputs in ((20, 2), (20, 3), (10**6, 3), (10**6, 1)):
+            chosen = w[:, :outputs].detach().requires_grad_()
+            assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children, block), (x, chosen))  # noqa: B023
     for children, rows in ((slice(0, 6), 3), (slice(1, 5), 2)):
-        assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children), (x, w[:rows]))  # noqa: B023
+        for outputs in (w[:rows, :2], w[:rows].repeat(1, 2, 1)):  # fewer than units, and more
+            assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children), (x, outputs))  # noqa: B023
     mixing = torch.tensor([[[0.2], [0.8], [0.0]], [[0.5], [0.2], [0.3]]], dtype=torch.float64).expand(2, 3, 3)
     children, present = torch.tensor([[0, 1, 0], [3, 4, 5]]), torch.tensor([[True, True, False], [True] * 3])
     assert torch.autograd.gradcheck(lambda x: log_mix(x, mixing, children, present), (x,))
+
+
+def test_the_root_equals_the_layer_of_many_outputs():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 5, 4, generator=generator) * 30 - 200
+    w = torch.rand(3, 2, 25, generator=generator)
+    few = (x.clone().requires_grad_(), w.clone().requires_grad_())
+    many = (x.clone().requires_grad_(), w.clone().requires_grad_())
+    a = FewLogEinsumExp.apply(*few, slice(0, 6))
+    b = LogEinsumExp.apply(*many, slice(0, 6), 100)
+    assert torch.allclose(a, b, atol=1e-4)
+    a.sum().backward()
+    b.sum().backward()
+    for ours, theirs in zip(few, many, strict=True):
+        assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_blocks_do_not_change_the_result():
