@@ -6,27 +6,32 @@ A panel is a label and the results it is drawn from. Each figure shows the first
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.errors import UserError
 from evaluation.numbers import in_protocol
 from evaluation.runs import write_runs
+from evaluation.sampling import subset_class
+from evaluation.tables import DATASET_LABELS
 
 if TYPE_CHECKING:
     from evaluation.config import Pack, Plan
 
 SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
-IN_THE_ORDER_OF_DATASETS = {"pooled": ("fig_5", "fig_9"), "models": ("fig_12", "fig_13")}
+PAPERS_DATASETS = ("mnist", "fashion_mnist")
+FIGURES = {"pooled": ("fig_5", "fig_9"), "models": ("fig_12", "fig_13"), "compared": ("fig_6", "fig_11")}
 FIG_8_MASK, FIG_8_VARIANT = "right", "paper"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """label; files below the results' folder, several for a model of each class; stamps of the jobs that make them."""
+    """label; dataset; files below the results' folder, several for a model of each class; stamps of the jobs that make
+    them."""
 
     label: str
+    dataset: str
     files: tuple[str, ...]
     stamps: tuple[str, ...]
 
@@ -43,45 +48,61 @@ def _panel(
     runs = _runs(plan, experiment, dataset, name)
     files = tuple(f"{folder}/{d}/{subset}/{variant}/seed{seed}{end}" for d, subset, variant, seed in runs)
     stamps = tuple(plan.stamps(stage, experiment, dataset=dataset, model=name, seed=runs[0][3]))
-    return Panel(label, files, stamps)
+    return Panel(label, dataset, files, stamps)
 
 
 def _sampled(plan: Plan, experiment: str, dataset: str, name: str, setting: str, label: str) -> Panel:
     return _panel(plan, experiment, dataset, name, label, f"grids/{setting}", f"grid_{setting}", ".npz")
 
 
+def numbered(datasets: Sequence[str], figures: Sequence[str]) -> dict[str, str]:
+    """Which of the figures shows which data set: those of the paper their own, any other one the first that is free.
+
+    Args:
+        datasets: of an experiment, in the order of the config.
+        figures: the paper's, of MNIST and of Fashion-MNIST.
+
+    Returns:
+        Figure → data set, in the paper's order; data sets for which no figure is left are not shown.
+    """
+    found = {figure: dataset for figure, dataset in zip(figures, PAPERS_DATASETS, strict=True) if dataset in datasets}
+    free = [figure for figure in figures if figure not in found]
+    found |= zip(free, (dataset for dataset in datasets if dataset not in PAPERS_DATASETS), strict=False)
+    return {figure: found[figure] for figure in figures if figure in found}
+
+
 def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
     settings = plan.experiments.get("sampling", {})
     label = {name: plan.catalogue.model(name).label for key in ("models", "pooled") for name in settings.get(key, [])}
-    for position, dataset in enumerate(settings.get("datasets", [])[:2]):
-        pooled, models = (figures[position] for figures in IN_THE_ORDER_OF_DATASETS.values())
+    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["pooled"]).items():
         yield (
-            pooled,
+            figure,
             [
                 _sampled(plan, "sampling", dataset, name, setting, f"{label[name]} ({words})")
                 for name in settings.get("pooled", [])
                 for setting, words in SETTINGS.items()
             ],
         )
-        yield models, [_sampled(plan, "sampling", dataset, n, "plain", label[n]) for n in settings.get("models", [])]
+    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["models"]).items():
+        yield figure, [_sampled(plan, "sampling", dataset, n, "plain", label[n]) for n in settings.get("models", [])]
     if "alphabet" in settings:
         yield (
             "fig_14",
             [
-                _panel(plan, "sampling", d, settings["alphabet"], DATASET_WORDS.get(d, d), "models", "train", "")
+                _panel(plan, "sampling", d, settings["alphabet"], DATASET_LABELS.get(d, d), "models", "train", "")
                 for d in settings["datasets"]
             ],
         )
 
 
 def _compared(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
-    """Figs. 6 and 11: what the judge sees of each class, by a DCGMM and its rivals; on the second data set rivals only.
+    """Figs. 6 and 11: what the judge sees of each class, by a DCGMM and its rivals; in Fig. 11 rivals only.
 
     A model that is trained in two protocols has a panel for each.
     """
     settings = plan.experiments.get("judge", {})
     shown = [plan.catalogue.model(name) for name in settings.get("shown", [])]
-    for figure, dataset in zip(("fig_6", "fig_11"), settings.get("datasets", []), strict=False):
+    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["compared"]).items():
         models = [model for model in shown if figure == "fig_6" or model.family != "dcgmm"]
         panels = []
         for model in models:
@@ -92,11 +113,8 @@ def _compared(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
                 label = in_protocol(model.label, variant.protocol)
                 files = tuple(f"samples/{d}/{subset}/{name}/seed{seed}.npz" for d, subset, name, seed in runs)
                 stamps = plan.stamps("sample", "judge", dataset=dataset, model=model.name, seed=runs[0][3])
-                panels.append(Panel(label, files, tuple(stamps)))
+                panels.append(Panel(label, dataset, files, tuple(stamps)))
         yield figure, panels
-
-
-DATASET_WORDS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "Digits", "photos": "Photos"}
 
 
 def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
@@ -107,13 +125,27 @@ def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
         found["fig_7"] = [_sampled(plan, "svhn", dataset, model.name, "plain", model.label) for model in models]
     found |= dict(_compared(plan))
     inpainting = plan.experiments.get("inpainting", {})
-    for dataset in inpainting.get("datasets", [])[:1]:
+    # The paper's figure is of MNIST.
+    for dataset in sorted(inpainting.get("datasets", []), key=lambda name: name != PAPERS_DATASETS[0])[:1]:
         end = f"/{FIG_8_MASK}_{FIG_8_VARIANT}.npz"
         found["fig_8"] = [
             _panel(plan, "inpainting", dataset, name, plan.catalogue.model(name).label, "completions", "inpaint", end)
             for name in inpainting.get("shown", inpainting["models"])
         ]
     return {figure: panels for figure, panels in found.items() if panels}
+
+
+def shown_dataset(plan: Plan, figure: str) -> str:
+    """The data set that a figure shows, as it is printed; several are joined by commas."""
+    found = dict.fromkeys(panel.dataset for panel in pictures(plan)[figure])
+    return ", ".join(DATASET_LABELS.get(dataset, dataset) for dataset in found)
+
+
+def _classes(plan: Plan) -> list[int]:
+    """The classes of the real images of Fig. 7: those that its models were trained on, none for all of them."""
+    subsets = {subset for _, subset, _, _ in plan.runs("svhn")}
+    classes = {label for label in map(subset_class, subsets) if label is not None}
+    return [] if "all" in subsets else sorted(classes)
 
 
 def picture_inputs(plan: Plan, figure: str) -> list[str]:
@@ -126,8 +158,10 @@ def picture_options(plan: Plan, figure: str) -> str:
     words = []
     for panel in pictures(plan)[figure]:
         words += ["--panel", f"{panel.label}={','.join(f'{plan.root}/{file}' for file in panel.files)}"]
-    if figure == "fig_7":
-        words += ["--dataset", plan.experiments["svhn"]["datasets"][0]]
+    if figure != "fig_14":  # whose panels are data sets
+        words += ["--dataset", pictures(plan)[figure][0].dataset]
+    if figure == "fig_7" and (classes := _classes(plan)):
+        words += ["--classes", *map(str, classes)]
     return shlex.join(words)
 
 

@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=PATH[,PATH…]",
         help="a panel; fig_10: scores below DIR; heat_map: a model; fig_14: a trained one; else: samples, completions",
     )
-    parser.add_argument("--dataset", help="data set of the real images; fig_7")
+    parser.add_argument("--dataset", help="data set named above the panels; fig_7: whose real images are shown")
+    parser.add_argument("--classes", nargs="*", type=int, metavar="C", help="of the real images (default: all); fig_7")
     parser.add_argument("--title", default="", help="what marks the figure, for example the profile")
     parser.add_argument("--out", required=True, metavar="FILE.png", help="written with .pdf beside it")
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         from evaluation.figures.samples import draw_picture
 
         panels = [(label, paths.split(",")) for label, _, paths in (w.rpartition("=") for w in args.panel)]
-        draw_picture(args.figure, panels, Path(args.out), args.title, dataset=args.dataset)
+        draw_picture(args.figure, panels, Path(args.out), args.title, dataset=args.dataset, classes=args.classes)
         return 0
     if not (args.scores and args.panel):
         raise UserError("fig_10 is drawn from scores; give --scores DIR and --panel LABEL=PATH …")

@@ -192,5 +192,7 @@ def _nothing_works(spec: DatasetSpec, directory: Path, missing: dict[DataFile, s
     lines += ["tried:", *(f"  {failure}" for failure in failures)]
     lines += [f"Put these files into {directory} (any gzip of the same content will do), or set BENCH_DATA:"]
     lines += [f"  {file.name}  (SHA-256 of the content {file.sha256})" for file in missing]
+    if spec.name == "svhn":
+        lines += ["Or let embedded photographs stand in for it: `experiments.svhn.datasets: [photos]` in the profile."]
     lines += ["Without any data, `make quick PROFILE=smoke` runs everything on embedded images."]
     return "\n".join(lines)

@@ -7,7 +7,15 @@ from evaluation.config import Plan
 from evaluation.errors import UserError
 from evaluation.inpainting import MASKS, completion_measures, known_pixels
 from evaluation.metrics import tidy_frame, tidy_row
-from evaluation.pictures import own_runs, picture_inputs, picture_options, pictures, sampling_options
+from evaluation.pictures import (
+    numbered,
+    own_runs,
+    picture_inputs,
+    picture_options,
+    pictures,
+    sampling_options,
+    shown_dataset,
+)
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -49,7 +57,7 @@ def plan(**experiments):
     return Plan({"profile": "p", "results": "r", "seeds": 2, "experiments": experiments})
 
 
-def test_figures_of_samples_follow_the_order_of_the_data_sets():
+def test_figures_of_samples_have_the_papers_numbers():
     sampling = {
         "datasets": ["mnist", "fashion_mnist"],
         "models": ["dcgmm-a", "dcgmm-f"],
@@ -64,6 +72,12 @@ def test_figures_of_samples_follow_the_order_of_the_data_sets():
     assert [p.label for p in found["fig_14"]] == ["MNIST", "Fashion-MNIST"]
     of_mnist = plan(sampling={**sampling, "datasets": ["mnist"]})
     assert set(pictures(of_mnist)) == {"fig_5", "fig_12", "fig_14"}
+    of_fashion = plan(sampling={**sampling, "datasets": ["fashion_mnist"]})
+    assert set(pictures(of_fashion)) == {"fig_9", "fig_13", "fig_14"}
+    assert shown_dataset(of_fashion, "fig_9") == "Fashion-MNIST"
+    turned = plan(sampling={**sampling, "datasets": ["fashion_mnist", "mnist"]})
+    assert [shown_dataset(turned, f"fig_{n}") for n in (5, 9, 12, 13)] == ["MNIST", "Fashion-MNIST"] * 2
+    assert shown_dataset(turned, "fig_14") == "Fashion-MNIST, MNIST"
     assert picture_inputs(of_mnist, "fig_12") == [
         "r/stamps/grid_plain/mnist/dcgmm-a/all/0.json",
         "r/stamps/grid_plain/mnist/dcgmm-f/all/0.json",
@@ -75,7 +89,32 @@ def test_figure_7_mixes_a_model_of_each_class_and_names_the_data_set():
     first, second = pictures(svhn)["fig_7"]
     assert [f.split("/")[3] for f in first.files] == ["only0", "only1"] and len(second.files) == 1
     assert "all" in second.files[0]
-    assert picture_options(svhn, "fig_7").endswith("--dataset photos")
+    assert picture_options(svhn, "fig_7").endswith("--dataset photos")  # the VAE has learnt all classes
+    of_classes = plan(svhn={"datasets": ["photos"], "models": ["dcgmm-a-svhn"], "classes": [1, 0], "seeds": 1})
+    assert picture_options(of_classes, "fig_7").endswith("--dataset photos --classes 0 1")
+
+
+@pytest.mark.parametrize(
+    ("datasets", "shown"),
+    [
+        (["mnist", "fashion_mnist"], {"fig_6": "mnist", "fig_11": "fashion_mnist"}),
+        (["fashion_mnist"], {"fig_11": "fashion_mnist"}),
+        (["digits"], {"fig_6": "digits"}),
+        (["digits", "mnist"], {"fig_6": "mnist", "fig_11": "digits"}),
+        (["digits", "photos", "svhn"], {"fig_6": "digits", "fig_11": "photos"}),
+        (["photos", "mnist", "fashion_mnist"], {"fig_6": "mnist", "fig_11": "fashion_mnist"}),
+        ([], {}),
+    ],
+)
+def test_a_data_set_has_the_papers_figure_or_the_first_free_one(datasets, shown):
+    assert numbered(datasets, ("fig_6", "fig_11")) == shown
+
+
+def test_figure_8_shows_mnist_where_there_is_mnist():
+    inpainting = {"datasets": ["fashion_mnist", "mnist"], "models": ["dcgmm-a"]}
+    assert shown_dataset(plan(inpainting=inpainting), "fig_8") == "MNIST"
+    assert shown_dataset(plan(inpainting={**inpainting, "datasets": ["digits"]}), "fig_8") == "Digits"
+    assert "--dataset digits" in picture_options(plan(inpainting={**inpainting, "datasets": ["digits"]}), "fig_8")
 
 
 def test_figures_6_and_11_show_what_the_judge_sees():

@@ -308,3 +308,13 @@ def test_part_of_another_user_is_replaced(mirror, toy, toy_files, tmp_path, monk
     monkeypatch.setattr(sources.os, "access", lambda path, mode: False)
     ensure("mnist", tmp_path, mirrors=[mirror.address])
     assert mirror.requests[0] == (IMAGES, 0) and names(tmp_path / "mnist") == set(toy_files)
+
+
+def test_photographs_may_stand_in_for_svhn():
+    from pathlib import Path
+
+    from evaluation.datasets.catalogue import FASHION_MNIST, SVHN
+    from evaluation.datasets.sources import _nothing_works
+
+    assert "experiments.svhn.datasets: [photos]" in _nothing_works(SVHN, Path("svhn"), {}, [])
+    assert "photos" not in _nothing_works(FASHION_MNIST, Path("fashion"), {}, [])

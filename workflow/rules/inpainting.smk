@@ -82,6 +82,7 @@ rule fig_8:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         panels=lambda wildcards: picture_options(PLAN, "fig_8"),
+        dataset=lambda wildcards: shown_dataset(PLAN, "fig_8"),
         title=PLAN.title,
         figure="fig_8",
     shell:

@@ -5,6 +5,7 @@ from evaluation.pictures import (
     picture_options,
     pictures,
     sampling_options,
+    shown_dataset,
 )
 
 PICTURES = {FILES[figure]: figure for figure in pictures(PLAN)}
@@ -67,6 +68,7 @@ rule picture:
     params:
         figure=lambda wildcards: PICTURES[wildcards.name],
         panels=lambda wildcards: picture_options(PLAN, PICTURES[wildcards.name]),
+        dataset=lambda wildcards: shown_dataset(PLAN, PICTURES[wildcards.name]),
         title=PLAN.title,
     shell:
         "bench figure {params.figure} {params.panels} --title {params.title:q} --out {output.png} > {log} 2>&1"

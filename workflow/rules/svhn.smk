@@ -25,6 +25,7 @@ rule fig_7:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         panels=lambda wildcards: picture_options(PLAN, "fig_7"),
+        dataset=lambda wildcards: shown_dataset(PLAN, "fig_7"),
         title=PLAN.title,
         figure="fig_7",
     shell:
