@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.compare import changes
 from evaluation.contents import DCGMM
+from evaluation.judge_table import judged_results
 from evaluation.metrics import paired_comparison
 from evaluation.numbers import Source, in_protocol
 from evaluation.selection import PROTOCOLS, reported_values
-from evaluation.tables import DATASET_LABELS
+from evaluation.tables import DATASET_LABELS, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,15 +186,12 @@ def layers_converge_in_order(metrics: pd.DataFrame, plan: Plan) -> Iterator[Find
 
 def _judged(metrics: pd.DataFrame, plan: Plan, dataset: str) -> dict[tuple[str, str], tuple[str, float]]:
     """(model, protocol) → label and mean accuracy that judges give its samples."""
-    rows = metrics[(metrics["experiment"] == "judge") & (metrics["metric"] == "judge_accuracy")]
-    rows = rows[(rows["dataset"] == dataset) & rows["params"].str.contains('"judge"')]
     models = {model.name: model for model in plan.rows("judge") if model.family in (DCGMM, *SPNS)}
-    found = {}
-    for (name, protocol), values in rows.groupby(["model", "protocol"], sort=False)["value"]:
-        if name in models:
-            label = in_protocol(models[name].label, str(protocol))
-            found[str(name), str(protocol)] = (label, float(values.mean()))
-    return found
+    return {
+        (row["model"], row["protocol"]): (in_protocol(models[row["model"]].label, row["protocol"]), row["mean"])
+        for row in records(judged_results(metrics))
+        if row["metric"] == "judge_accuracy" and row["dataset"] == dataset and row["model"] in models
+    }
 
 
 def samples_are_similar(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.config import Catalogue, Plan
 from evaluation.contents import experiment_of
-from evaluation.metrics import over_seeds
+from evaluation.judge import settings
+from evaluation.judge_table import judged_results
+from evaluation.judge_table import source as judged_source
+from evaluation.metrics import coverage_words, over_seeds
 from evaluation.numbers import NOTHING, Number, Source, as_printed, with_interval
 from evaluation.published import ANY_DATASET, published
+from evaluation.registry import families
 from evaluation.selection import PROTOCOLS, reported_values
 from evaluation.tables import DATASET_LABELS, markdown, records
 
@@ -25,8 +29,15 @@ REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN = "reproduced", "close", "not reprodu
 VERDICTS = (REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN)
 RULE = (
     "reproduced: within two combined standard deviations or 1 point (counts: equal); close: within 3 points; "
-    "not reproduced: further away."
+    "not reproduced: further away. What lies above a printed lower bound is reproduced."
 )
+FAR = 3.0  # points: a difference above is reproduced only because results spread widely, and says little
+# Parameters on which the number of a model's parameters depends.
+SIZES = frozenset(
+    ("config", "components", "sums", "depth", "repetitions", "leaf", "delta", "axes", "products", "leaves", "latent")
+) | {"width"}
+JUDGE = "CNN"  # the judge itself, as the paper and our metrics call it
+KINDS = {"measured values": "percent", "parameter counts": "count"}  # name in the totals → unit
 
 
 @dataclass(frozen=True)
@@ -40,29 +51,35 @@ class Cell:
     n: int = 0
     reason: str = ""  # why there is none
     changes: str = ""  # what the profile changes in the model
+    judge: str = ""  # that the judge is a weak one
     source: Source | None = None
 
 
-def verdict(printed: float, printed_std: float, ours: float, ours_std: float, unit: str = "percent") -> str:
-    """The verdict by `RULE`; a missing standard deviation counts as 0."""
+def verdict(
+    printed: float, printed_std: float, ours: float, ours_std: float, unit: str = "percent", *, at_least: bool = False
+) -> str:
+    """The verdict by `RULE`; a missing standard deviation counts as 0. at_least: `printed` is a lower bound."""
     if math.isnan(ours):
         return NOT_RUN
     difference = abs(ours - printed)
     if unit == "count":
         return REPRODUCED if difference == 0 else NOT_REPRODUCED
+    if at_least and ours >= printed:
+        return REPRODUCED
     spread = math.hypot(*(0.0 if math.isnan(std) else std for std in (printed_std, ours_std)))
     # Printed values have one decimal: a difference of exactly 1.0 or 3.0 must not fail by a rounding error.
     if difference <= max(1.0, 2 * spread) + 1e-9:
         return REPRODUCED
-    return CLOSE if difference <= 3.0 + 1e-9 else NOT_REPRODUCED
+    return CLOSE if difference <= FAR + 1e-9 else NOT_REPRODUCED
 
 
 def compare(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """One row per printed number and protocol.
 
     Columns: table, metric, unit, dataset, model, protocol, published, published_std, ours, ours_std, ours_low and
-    ours_high (95 % bootstrap interval), n, difference, verdict, remark (why it was not run, what is known about the
-    difference, or the note of published.yaml), source (of ours, a `Source` or None).
+    ours_high (95 % bootstrap interval), n, difference, verdict, remark (why it was not run, the note of published.yaml,
+    what the profile changes, what is to be known about the verdict and the difference), source (of ours, a `Source` or
+    None).
     """
     import pandas as pd
 
@@ -76,8 +93,19 @@ def compare(metrics: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def _row(printed: Mapping[str, Any], protocol: str, cell: Cell) -> dict[str, Any]:
-    judged = verdict(printed["mean"], printed["std"], cell.mean, cell.std, printed["unit"])
-    explained = [cell.changes, printed["explanation"]] if judged in (CLOSE, NOT_REPRODUCED) else []
+    difference = cell.mean - printed["mean"]
+    judged = verdict(
+        printed["mean"], printed["std"], cell.mean, cell.std, printed["unit"], at_least=printed["at_least"]
+    )
+    by_spread = judged == REPRODUCED and abs(difference) > FAR + 1e-9 and not printed["at_least"]
+    remark = [
+        cell.reason,
+        printed["note"],
+        "by its spread only" if by_spread else "",
+        cell.changes,
+        cell.judge,
+        printed["explanation"] if judged in (CLOSE, NOT_REPRODUCED) else "",
+    ]
     return {
         **{key: printed[key] for key in ("table", "metric", "unit", "dataset", "model")},
         "protocol": protocol,
@@ -88,9 +116,9 @@ def _row(printed: Mapping[str, Any], protocol: str, cell: Cell) -> dict[str, Any
         "ours_low": cell.low,
         "ours_high": cell.high,
         "n": cell.n,
-        "difference": cell.mean - printed["mean"],
+        "difference": difference,
         "verdict": judged,
-        "remark": "; ".join(filter(None, [cell.reason, printed["note"], *explained])),
+        "remark": "; ".join(filter(None, remark)),
         "source": cell.source,
     }
 
@@ -101,7 +129,11 @@ class _Results:
     def __init__(self, metrics: pd.DataFrame, plan: Plan, protocol: str) -> None:
         self.plan = plan
         self.outliers = reported_values(metrics, protocol) if (metrics["experiment"] == "outliers").any() else {}
-        self.others = over_seeds(metrics[metrics["protocol"].isin([protocol, "both"])])
+        here = metrics[metrics["protocol"].isin([protocol, "both"])]
+        self.others = over_seeds(here)
+        self.judged = {(row["dataset"], row["model"], row["metric"]): row for row in records(judged_results(here))}
+        own = metrics[metrics["metric"] == "cnn_test_accuracy"]
+        self.judges = {str(dataset): values.to_list() for dataset, values in own.groupby("dataset")["value"]}
 
     def cell(self, printed: Mapping[str, Any]) -> Cell:
         if printed["source"] == "literature":
@@ -115,12 +147,25 @@ class _Results:
         found = self._found(experiment, printed["dataset"], model, printed["metric"])
         if found is None:
             return Cell(reason="no result: the job has not finished, or it failed (see the logs)")
-        return self.of(found, model)
+        return self.of(
+            found, model, judge="" if model == JUDGE or experiment != "judge" else self._weak(printed["dataset"])
+        )
 
-    def of(self, found: Any, model: str) -> Cell:
-        """The cell of a row of statistics."""
+    def of(self, found: Any, model: str, *, sizes: bool = False, judge: str = "") -> Cell:
+        """The cell of a row of statistics. sizes: the number is a model's size, most changes do not matter."""
         mean, std, low, high = (float(found[key]) for key in ("mean", "std", "low", "high"))
-        return Cell(mean, std, low, high, int(found["n"]), changes=changes(self.plan, model), source=Source.of(found))
+        origin = judged_source(found) if "sources" in found else Source.of(found)
+        changed = changes(self.plan, model, sizes=sizes)
+        return Cell(mean, std, low, high, int(found["n"]), changes=changed, judge=judge, source=origin)
+
+    def _weak(self, dataset: str) -> str:
+        """That a judge of this data set is far below the paper's, or nothing."""
+        papers = published().query("metric == 'cnn_test_accuracy' and dataset == @dataset")["mean"]
+        own = self.judges.get(dataset, [])
+        if papers.empty or not own or min(own) >= papers.iloc[0] - FAR:
+            return ""
+        which = "the judge" if len(own) == 1 else f"the weakest of {len(own)} judges"
+        return f"{which} has a test accuracy of {min(own):.1f} % only, the paper's {papers.iloc[0]:.0f} %"
 
     def _model(self, experiment: str, dataset: str, label: str) -> tuple[str, str]:
         """Catalogue name of the model with this label in an experiment, or the reason why there is none."""
@@ -131,15 +176,18 @@ class _Results:
         for model in self.plan.rows(experiment):
             if model.label == label:
                 return model.name, ""
-        if label == "CNN":  # the judge itself is not among the judged models
+        if label == JUDGE:  # is not among the judged models
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
 
     def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Any:
         """The row of statistics of a result, None where there is none: in the outlier experiment of the chosen grid
-        point, else of the model as it stands in the catalogue, which is the row with the fewest options."""
+        point, of judges what Table III says, else of the model as it stands in the catalogue, which is the row with the
+        fewest options."""
         if experiment == "outliers":
             return self.outliers.get((dataset, model, metric))
+        if experiment == "judge" and (dataset, model, metric) in self.judged:
+            return self.judged[dataset, model, metric]
         wanted = {"experiment": experiment, "dataset": dataset, "model": model, "metric": metric}
         rows = self.others
         for key, value in wanted.items():
@@ -160,23 +208,42 @@ class _Results:
                 for dataset in self.plan.datasets(experiment):
                     found = self._found(experiment, dataset, model.name, "parameters")
                     if found is not None:
-                        return self.of(found, model.name)
+                        return self.of(found, model.name, sizes=True)
         return Cell(reason=f"no trained {label} in this profile")
 
 
-def changes(plan: Plan, model: str) -> str:
-    """What the profile changes in a model of the catalogue (the paper's settings), as in "epochs 3 instead of 25"."""
+def changes(plan: Plan, model: str, *, sizes: bool = False) -> str:
+    """What the profile changes in a model of the catalogue (the paper's settings), as in "epochs 3 instead of 25".
+
+    sizes: only what changes the number of its parameters.
+    """
+    if model == JUDGE:
+        return _changes_of_judges(plan)
     catalogue = Catalogue({}, "catalogue")
     if model not in catalogue.names():
         return ""
     ours, papers = plan.catalogue.model(model), catalogue.model(model)
+    described = families()[papers.family]["parameters"] if papers.family else {}
+    defaults = {key: entry["default"] for key, entry in described.items() if "default" in entry}
+    before = {**defaults, **papers.params}
     words = [
-        f"{key} {value} instead of {papers.params.get(key, 'the default')}"
+        f"{key} {value} instead of {before.get(key, 'none')}"
         for key, value in ours.params.items()
-        if value != papers.params.get(key)
+        if value != before.get(key) and (key in SIZES or not sizes)
     ]
-    if images := ours.train_images or plan.config.get("train_images"):
+    images = ours.train_images or plan.config.get("train_images")
+    if images and not sizes:
         words.append(f"trained on {images:,} images")
+    return ", ".join(words)
+
+
+def _changes_of_judges(plan: Plan) -> str:
+    """The same for the trainings of the judges."""
+    papers = settings({"params": {}, "limit": None})
+    ours = {**papers, **plan.experiments.get("judge", {}).get("judges", {})}
+    keys = [key for key in ("epochs", "learning_rate") if ours[key] != papers[key]]
+    words = [f"{key} {ours[key]} instead of {papers[key]}" for key in keys]
+    words += [f"trained on {ours['train_images']:,} images"] if ours["train_images"] else []
     return ", ".join(words)
 
 
@@ -189,15 +256,26 @@ def totals(rows: pd.DataFrame, protocol: str) -> Counter[str]:
 
 
 def totals_line(rows: pd.DataFrame, protocol: str) -> str:
-    count = totals(rows, protocol)
-    return f"{protocol}: " + ", ".join(f"{count[v]} {v}" for v in VERDICTS) + f", of {sum(count.values())}"
+    return f"{protocol}: {_counted(totals(rows, protocol))}"
+
+
+def totals_lines(rows: pd.DataFrame, protocol: str) -> list[str]:
+    """The totals of a protocol, then indented those of measured values and of parameter counts, which need no run."""
+    parts = [f"  {kind}: {_counted(totals(rows[rows['unit'] == unit], protocol))}" for kind, unit in KINDS.items()]
+    return [totals_line(rows, protocol), *parts]
+
+
+def _counted(count: Counter[str]) -> str:
+    return ", ".join(f"{count[v]} {v}" for v in VERDICTS) + f", of {sum(count.values())}"
 
 
 def page(rows: pd.DataFrame, variants: pd.DataFrame, said: Sequence[Claim], title: str) -> str:
     """compare.md: totals, what the paper says in words, every cell with both protocols, variants of the models."""
     parts = [f"# The paper's numbers and ours: {title}", ""]
-    parts += [f"- {totals_line(rows, protocol)}" for protocol in PROTOCOLS]
-    parts += ["", f"{RULE} Models that are the same in both protocols count in both."]
+    for protocol in PROTOCOLS:
+        total, *kinds = totals_lines(rows, protocol)
+        parts += [f"- {total}", *(f"  - {kind.strip()}" for kind in kinds)]
+    parts += ["", f"{RULE} Models that are the same in both protocols count in both. {interval_words(rows)}".strip()]
     parts += ["", _totals_by_table(rows), "", "## What the paper says in words", ""]
     spoken = [[claim.section, claim.words, claim.verdict, claim.evidence] for claim in said]
     parts += [markdown(["section", "claim", "verdict", "cases that speak for it"], spoken, numbers=False)]
@@ -206,6 +284,12 @@ def page(rows: pd.DataFrame, variants: pd.DataFrame, said: Sequence[Claim], titl
     if len(variants):
         parts += ["", "## Variants of the models beside the same published values", "", _variants(variants)]
     return "\n".join(parts) + "\n"
+
+
+def interval_words(rows: pd.DataFrame) -> str:
+    """What the brackets are, and how far they can be trusted."""
+    counts = rows["n"][rows["ours_low"].notna()]
+    return f"In brackets: 95 % bootstrap intervals of the mean over seeds. {coverage_words(counts)}".strip()
 
 
 def _totals_by_table(rows: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from evaluation.compare import (
     VERDICTS,
     compare,
     difference_words,
+    interval_words,
     our_words,
     published_words,
     remarks,
@@ -63,7 +64,7 @@ def page(
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     context = {
         "title": plan.title,
-        "rule": RULE,
+        "rule": f"{RULE} {interval_words(compared)}",
         "totals": {p: {v: totals(compared, p)[v] for v in VERDICTS} for p in PROTOCOLS},
         "compared": _groups(compared),
         "claims": claims(metrics, plan),

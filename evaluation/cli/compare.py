@@ -24,11 +24,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.atomic import atomic_path, write_text
     from evaluation.claims import claims
-    from evaluation.compare import PROTOCOLS, compare, compare_variants, page, totals_line
+    from evaluation.compare import PROTOCOLS, compare, compare_variants, page, totals_lines
     from evaluation.config import load_plan
     from evaluation.tables import read_metrics
 
-    metrics_files, configfile, _ = inputs(args)
+    metrics_files, configfile, folder = inputs(args)
+    if args.metrics is None or not args.configfile:
+        print(f"results in {folder}:")
     plan = load_plan(configfile)
     metrics = read_metrics(metrics_files)
     rows = compare(metrics, plan)
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             rows.drop(columns="source").to_csv(part, index=False)
         write_text(out, page(rows, compare_variants(metrics, plan), claims(metrics, plan), plan.title))
     for protocol in PROTOCOLS:
-        print(totals_line(rows, protocol))
+        print("\n".join(totals_lines(rows, protocol)))
     return 0
 
 

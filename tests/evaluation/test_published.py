@@ -40,6 +40,12 @@ def test_literature_values_are_marked():
     assert quoted["std"].isna().all()
 
 
+def test_what_is_printed_as_a_lower_bound_is_marked():
+    frame = published()
+    bounds = frame[frame["at_least"]]
+    assert list(zip(bounds["metric"], bounds["dataset"], strict=True)) == [("cnn_test_accuracy", "mnist")]
+
+
 def test_percentages_are_percentages():
     frame = published()
     percent = frame[frame["unit"] == "percent"]

@@ -10,7 +10,17 @@ import pytest
 
 from evaluation.claims import claims
 from evaluation.cli import main
-from evaluation.compare import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, compare, compare_variants, page, verdict
+from evaluation.compare import (
+    CLOSE,
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    changes,
+    compare,
+    compare_variants,
+    page,
+    verdict,
+)
 from evaluation.config import Plan
 from evaluation.errors import UserError
 from evaluation.grid_cost import LeftOut
@@ -402,6 +412,11 @@ def test_the_page_starts_with_the_totals():
     counted = frame[frame["protocol"] == "paper"]["verdict"].value_counts()
     total = f"- paper: {counted[REPRODUCED]} reproduced"
     assert text.splitlines()[2].startswith(total)
+    counts, measured = frame[frame["unit"] == "count"], frame[frame["unit"] != "count"]
+    for line, kind, part in ((3, "measured values", measured), (4, "parameter counts", counts)):
+        found = (part[part["protocol"] == "paper"]["verdict"] == REPRODUCED).sum()
+        assert text.splitlines()[line].startswith(f"  - {kind}: {found} reproduced, ")
+        assert text.splitlines()[line].endswith(f", of {len(part) // 2}")
     assert "| DCGMM-A | MNIST | 95.4 ± 0.2 | 95.5 ± 0.7 [95.0, 96.0] | +0.1 | reproduced |" in text
     assert "| V-B | for MNIST, the flat DCGMM-A performs best | not run |" in text
 
@@ -433,13 +448,46 @@ def test_parameters_are_those_of_the_model_that_the_table_reports():
     assert cell(compare(tidy_frame(found), judged), "table_3", "RAT-SPN", "any")["ours"] == 11
 
 
-def test_what_the_profile_changed_is_said_where_the_number_is_not_reproduced():
-    config = {"profile": "p", "seeds": 2, "models": {"dcgmm-a": {"params": {"epochs": 2}, "train_images": 1000}}}
+def changed_plan():
+    config = {"profile": "p", "seeds": 2}
+    models = {"dcgmm-a": {"params": {"epochs": 2, "window": 8, "rate_w": 0.0}, "train_images": 1000}}
     settings = {"outliers": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
-    changed = Plan({**config, "experiments": settings})
-    for values, said in (([95.4, 95.4], ""), ([80.0, 80.0], "epochs 2 instead of 80, trained on 1,000 images")):
-        found = tidy_frame(rows("dcgmm-a", values) + rows("dcgmm-a", [1, 1], metric="auroc_validation"))
-        assert cell(compare(found, changed), "table_1", "DCGMM-A")["remark"] == said
+    return Plan({**config, "models": models, "experiments": settings})
+
+
+@pytest.mark.parametrize(
+    ("values", "judged", "said"),
+    [
+        ([95.4, 95.4], REPRODUCED, ""),
+        ([80.0, 80.0], NOT_REPRODUCED, ""),
+        ([85.0, 99.0], REPRODUCED, "by its spread only; "),  # 3.4 points away
+        ([90.0, 95.0], REPRODUCED, ""),
+    ],
+)
+def test_what_the_profile_changed_is_always_said(values, judged, said):
+    found = tidy_frame(rows("dcgmm-a", values) + rows("dcgmm-a", [1, 1], metric="auroc_validation"))
+    row = cell(compare(found, changed_plan()), "table_1", "DCGMM-A")
+    assert row["verdict"] == judged
+    assert row["remark"] == f"{said}epochs 2 instead of 80, window 8 instead of 100, trained on 1,000 images"
+
+
+def test_beside_counts_only_changes_of_the_size_are_said():
+    params = {"epochs": 2, "products": 6}
+    settings = {"outliers": {"datasets": ["mnist"], "models": ["dgc-spn"]}}
+    changed = {"dgc-spn": {"params": params, "train_images": 400}}
+    plan = Plan({"profile": "p", "seeds": 1, "models": changed, "experiments": settings})
+    assert changes(plan, "dgc-spn") == "products 6 instead of 7, epochs 2 instead of 15, trained on 400 images"
+    found = [*rows("dgc-spn", [90]), *rows("dgc-spn", [90], metric="auroc_validation"), parameters("dgc-spn", 6)]
+    assert cell(compare(tidy_frame(found), plan), "table_3", "DGC-SPN", "any")["remark"] == "products 6 instead of 7"
+
+
+def test_what_is_above_a_lower_bound_is_reproduced():
+    nothing = float("nan")
+    assert verdict(99.0, nothing, 99.9, nothing, at_least=True) == REPRODUCED
+    assert verdict(90.0, nothing, 99.2, nothing, at_least=True) == REPRODUCED
+    assert verdict(90.0, nothing, 99.2, nothing) == NOT_REPRODUCED
+    below = [verdict(99.0, nothing, ours, nothing, at_least=True) for ours in (98.0, 96.5, 90.0, nothing)]
+    assert below == [REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN]
 
 
 def test_what_is_known_about_a_difference_is_said():
@@ -459,7 +507,8 @@ def test_compare_finds_a_run_by_its_profile(tmp_path, monkeypatch, capsys):
     two_models().to_parquet("results/mine/metrics/outliers_mnist.parquet")
     Path("results/mine/profile.json").write_text(plan().as_json())
     assert main(["compare", "--profile", "mine", "--out", "c.md"]) == 0
-    assert "paper: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("results in results/mine:\npaper: ")
     assert Path("c.md").is_file()
     assert Path("c.csv").is_file()
     assert main(["compare", "--profile", "yours"]) != 0
