@@ -1,24 +1,28 @@
-"""Tables and figures of docs/spn-outliers.md from the runs of `benchmarks.spn_outliers`.
+"""Tables and figures of docs/spn-outliers.md: from a profile's run, and from the courses of `benchmarks.spn_outliers`.
 
 `report` writes DOCS/figures/spn-*.png and fills the tables of DOCS/spn-outliers.md.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from scipy.special import gammaln
 
 from benchmarks.measure import markdown
-from benchmarks.spn_outliers import DATASETS, MODELS, VARIANTS, Run, areas
+from benchmarks.spn_outliers import DATASETS, EARLY, MODELS, PROFILE_NAMES, VARIANTS, Run, areas, read_course, runs
 from evaluation.atomic import atomic_path, write_text
 from evaluation.datasets import load_dataset
+from evaluation.errors import UserError
 from evaluation.published import published
+from evaluation.registry import build, load_model
+from evaluation.scoring import read_scores
+from evaluation.training import HISTORY_FILE
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -33,38 +37,49 @@ LABELS = {
 
 
 class Done(NamedTuple):
-    """A run with what it left behind."""
+    """A training of the profile with what it left behind."""
 
     run: Run
-    epochs: list[dict[str, float]]
-    before: np.ndarray
-    after: np.ndarray
+    model: Path  # its directory
+    record: dict[str, Any]  # bench.json
+    history: pd.DataFrame  # step, layer, split, log_likelihood
+    scores: np.ndarray  # of the test images, nats
     labels: np.ndarray
-    directory: Path
 
 
-def finished(out: Path, seeds: int = 20) -> list[Done]:
-    """All runs with at least one epoch."""
+def finished(results: Path, seeds: list[int]) -> list[Done]:
+    """All trainings that have been scored.
+
+    Raises:
+        UserError: there are none.
+    """
     found = []
-    for dataset in DATASETS:
-        for model in MODELS:
-            for variant in VARIANTS:
-                for seed in range(seeds):
-                    run = Run(dataset, model, variant, seed)
-                    directory = out / run.name
-                    if (directory / "scores.npz").exists():
-                        with np.load(directory / "scores.npz") as z:
-                            log = json.loads((directory / "epochs.json").read_text())
-                            found.append(Done(run, log, z["before"], z["after"], z["labels"], directory))
+    for run in runs(seeds):
+        file = run.place(results / "scores").with_suffix(".parquet")
+        if file.exists():
+            frame, record = read_scores(file)
+            test = frame[frame["split"] == "test"]
+            model = run.place(results / "models")
+            history = pd.read_parquet(model / HISTORY_FILE)
+            found.append(Done(run, model, record, history, test["score"].to_numpy(), test["label"].to_numpy()))
+    if not found:
+        names = ", ".join(pattern.format(model) for model in MODELS for pattern in PROFILE_NAMES.values())
+        raise UserError(f"{results} has no scores of {names}: run the outlier experiment of a profile first")
     return found
 
 
 def cells(done: list[Done]) -> Iterator[tuple[str, str, str, list[Done]]]:
-    """(dataset, model, variant, its runs), in the order of the tables."""
+    """(dataset, model, variant, its trainings), in the order of the tables.
+
+    Raises:
+        UserError: trainings of one cell differ in more than their seed.
+    """
     for dataset in DATASETS:
         for model in MODELS:
             for variant in VARIANTS:
                 own = [d for d in done if d.run[:3] == (dataset, model, variant)]
+                if len({str(sorted(d.record["params"].items())) for d in own}) > 1:
+                    raise UserError(f"the seeds of {own[0].model.parent} were trained with different parameters")
                 if own:
                     yield dataset, model, variant, own
 
@@ -84,25 +99,25 @@ def paper(dataset: str, model: str) -> tuple[float, float]:
     return row.mean, row.std
 
 
-def main_table(done: list[Done], epoch: int) -> list[dict[str, Any]]:
-    """Areas after `epoch` epochs, over all runs that got there."""
+def main_table(done: list[Done]) -> list[dict[str, Any]]:
+    """Areas and log-likelihoods after training, over all seeds."""
     rows = []
     for dataset, model, variant, own in cells(done):
-        logs = [d.epochs[epoch - 1] for d in own if len(d.epochs) >= epoch]
-        if logs:
-            mean, deviation = paper(dataset, model)
-            rows.append(
-                {
-                    "data": dataset,
-                    "model": f"{model.upper()}-SPN",
-                    "leaves": LABELS[variant],
-                    "seeds": len(logs),
-                    "exact area": spread([r["auroc"] for r in logs]),
-                    "script's area": spread([r["auroc_100"] for r in logs]),
-                    "paper": f"{mean} ± {deviation}",
-                    "test log-likelihood, inliers": f"{np.mean([r['test'] for r in logs]):.1f}",
-                }
-            )
+        mean, deviation = paper(dataset, model)
+        found = [areas(d.scores, d.labels) for d in own]
+        rows.append(
+            {
+                "data": dataset,
+                "model": f"{model.upper()}-SPN",
+                "leaves": LABELS[variant],
+                "epochs": own[0].record["params"]["epochs"],
+                "seeds": len(own),
+                "exact area": spread([area["auroc"] for area in found]),
+                "script's area": spread([area["auroc_100"] for area in found]),
+                "paper": f"{mean} ± {deviation}",
+                "test log-likelihood, inliers": spread([float(d.scores[d.labels != 0].mean()) for d in own]),
+            }
+        )
     return rows
 
 
@@ -143,46 +158,45 @@ def simple_table() -> list[dict[str, Any]]:
 
 
 def hypothesis_table(done: list[Done]) -> list[dict[str, Any]]:
-    """What each suspect would print, mean over seeds, from the same trained models."""
+    """What each suspect would print, over all seeds, from the same trained models."""
     images = {d: load_dataset(d).split("test")[0] for d in DATASETS}
     flat = {d: x.reshape(len(x), -1).astype(np.float64) for d, x in images.items()}
     rows = []
     for dataset, model, variant, own in cells(done):
         base = {"binomial-unit": flat[dataset], "binomial-counts": np.round(flat[dataset] * TRIALS)}.get(variant)
-        without = [areas(d.after - log_h(base), d.labels)["auroc"] for d in own] if base is not None else []
-        clipped = [np.maximum(d.after, np.quantile(d.after, 0.005)) for d in own]
+        without = [areas(d.scores - log_h(base), d.labels)["auroc"] for d in own] if base is not None else []
+        clipped = [np.maximum(d.scores, np.quantile(d.scores, 0.005)) for d in own]
+        crossed = [area for d in own if (area := cross(d, images[dataset])) is not None]
         rows.append(
             {
                 "data": dataset,
                 "model": f"{model.upper()}-SPN",
                 "leaves": LABELS[variant],
-                "trained": spread([areas(d.after, d.labels)["auroc"] for d in own]),
-                "sign flipped": spread([areas(-d.after, d.labels)["auroc"] for d in own]),
-                "untrained": spread([areas(d.before, d.labels)["auroc"] for d in own]),
+                "trained": spread([areas(d.scores, d.labels)["auroc"] for d in own]),
+                "sign flipped": spread([areas(-d.scores, d.labels)["auroc"] for d in own]),
+                "untrained": spread([untrained(d, images[dataset]) for d in own]),
                 "without log h": spread(without) if without else "–",
-                "script's area": spread([areas(d.after, d.labels)["auroc_100"] for d in own]),
+                "script's area": spread([areas(d.scores, d.labels)["auroc_100"] for d in own]),
                 "script's area, lowest 0.5 % of scores lifted": spread(
                     [areas(c, d.labels)["auroc_100"] for c, d in zip(clipped, own, strict=True)]
                 ),
-                "trained on the other data (seed 0)": cross(own[0], images),
+                "trained on the other data": spread(crossed) if crossed else "–",
             }
         )
     return rows
 
 
-def other_directory(d: Done) -> Path:
-    """The run of the same model on the other data set."""
-    other = DATASETS[1 - DATASETS.index(d.run.dataset)]
-    return d.directory.parent / d.run._replace(dataset=other).name
+def untrained(d: Done, images: np.ndarray) -> float:
+    """Exact area of the same model with its initial parameters."""
+    model = build(d.record["factory"], d.record["params"], images.shape[1:], d.run.seed)
+    return areas(model.score_samples(images), d.labels)["auroc"]
 
 
-def cross(d: Done, images: dict[str, np.ndarray]) -> str:
+def cross(d: Done, images: np.ndarray) -> float | None:
     """Exact area on this data set of the model trained on the other one (a mixed-up model file)."""
-    directory = other_directory(d) / "model"
-    if not (directory / "model.json").exists():
-        return "–"
-    scores = MODELS[d.run.model][0].load(directory).score_samples(images[d.run.dataset])
-    return f"{areas(scores, d.labels)['auroc']:.1f}"
+    other = d.run._replace(dataset=DATASETS[1 - DATASETS.index(d.run.dataset)])
+    directory = other.place(d.model.parents[3])
+    return areas(load_model(directory).score_samples(images), d.labels)["auroc"] if directory.exists() else None
 
 
 def panels(title: str) -> tuple[Any, Any]:
@@ -215,64 +229,74 @@ def save(figure: Any, path: Path) -> None:
     plt.close(figure)
 
 
-def area_figure(done: list[Done], path: Path) -> None:
-    figure, axes = panels("Area under the outlier curve after every epoch: exact (solid), script's (dotted); all seeds")
-    for dataset, model, variant, own in cells(done):
+def area_figure(out: Path, seeds: list[int], path: Path) -> None:
+    figure, axes = panels("Area under the outlier curve while training goes on: exact (solid), script's (dotted)")
+    for dataset, model, variant, logs in courses(out, seeds):
         ax = axes[DATASETS.index(dataset), list(MODELS).index(model)]
-        for number, d in enumerate(own):
-            x = [r["epoch"] for r in d.epochs]
+        for number, log in enumerate(logs):
+            x = [1 + point["update"] for point in log]
             label = LABELS[variant] if number == 0 else None
-            ax.plot(x, [r["auroc"] for r in d.epochs], color=COLOURS[variant], lw=1, label=label)
-            ax.plot(x, [r["auroc_100"] for r in d.epochs], ":", color=COLOURS[variant], lw=1)
+            ax.plot(x, [point["auroc"] for point in log], color=COLOURS[variant], lw=1, label=label)
+            ax.plot(x, [point["auroc_100"] for point in log], ":", color=COLOURS[variant], lw=1)
         ax.axhline(paper(dataset, model)[0], color="black", lw=0.8, ls="--")
-        ax.set_ylim(-3, 100)
-        ax.set_xlabel("epoch", fontsize=8)
+        ax.set(ylim=(-3, 100), xscale="log")
+        ax.set_xlabel("1 + updates", fontsize=8)
     axes[0, 0].legend(fontsize=6)
     save(figure, path)
 
 
 def loss_figure(done: list[Done], path: Path) -> None:
-    figure, axes = four_by_three("Nats per image: inliers of the test set (solid), training (dotted, from epoch 2 on)")
+    figure, axes = four_by_three("Nats per image: validation images (solid), training (dotted, from epoch 2 on)")
     for dataset, model, variant, own in cells(done):
         ax = axes[ROWS.index((model, dataset)), list(VARIANTS).index(variant)]
         for d in own:
-            x = [r["epoch"] for r in d.epochs]
-            ax.plot(x, [r["test"] for r in d.epochs], color=COLOURS[variant], lw=1)
-            ax.plot(x[1:], [r["train"] for r in d.epochs][1:], ":", color=COLOURS[variant], lw=1)
+            for split, style in (("validation", "-"), ("train", ":")):
+                rows = d.history[d.history["split"] == split]
+                epochs = rows["step"] / rows["step"].iloc[0]
+                first = 1 if split == "train" else 0
+                ax.plot(epochs[first:], rows["log_likelihood"][first:], style, color=COLOURS[variant], lw=0.8)
         ax.set_title(f"{model.upper()} {dataset}, {variant}", fontsize=7)
     save(figure, path)
 
 
 def histogram_figure(done: list[Done], path: Path) -> None:
-    figure, axes = four_by_three("Test scores of seed 0, nats: classes 1-9 (filled), class 0 (line); top 99 %")
+    figure, axes = four_by_three("Test scores, nats, a line a seed: classes 1-9 (colour), class 0 (black); top 99 %")
     for dataset, model, variant, own in cells(done):
         ax = axes[ROWS.index((model, dataset)), list(VARIANTS).index(variant)]
-        scores, labels = own[0].after, own[0].labels
-        bins = np.linspace(*np.quantile(scores, [0.01, 1.0]), 60)
-        ax.hist(scores[labels != 0], bins, density=True, color=COLOURS[variant], alpha=0.4)
-        ax.hist(scores[labels == 0], bins, density=True, color="black", histtype="step")
-        area = areas(scores, labels)
-        ax.set_title(
-            f"{model.upper()} {dataset}, {variant}\nexact {area['auroc']:.1f}, script's {area['auroc_100']:.1f}, "
-            f"lowest {scores.min():,.0f}",
-            fontsize=7,
-        )
+        every = np.concatenate([d.scores for d in own])
+        bins = np.linspace(*np.quantile(every, [0.01, 1.0]), 60)
+        for d in own:
+            inside = d.labels != 0
+            ax.hist(d.scores[inside], bins, density=True, color=COLOURS[variant], histtype="step", lw=0.8)
+            ax.hist(d.scores[~inside], bins, density=True, color="black", histtype="step", lw=0.8)
+        area = spread([areas(d.scores, d.labels)["auroc"] for d in own])
+        title = f"{model.upper()} {dataset}, {variant}\nexact {area}, lowest {every.min():,.0f}"
+        ax.set_title(title, fontsize=7)
         ax.set_yticks([])
     save(figure, path)
 
 
-def early_figure(done: list[Done], path: Path) -> None:
+def courses(out: Path, seeds: list[int]) -> Iterator[tuple[str, str, str, list[list[dict[str, float]]]]]:
+    """(dataset, model, variant, course of each seed that was followed)."""
+    for dataset in DATASETS:
+        for model in MODELS:
+            for variant in VARIANTS:
+                logs = [read_course(out, Run(dataset, model, variant, seed)) for seed in seeds]
+                if any(logs):
+                    yield dataset, model, variant, [log for log in logs if log]
+
+
+def early_figure(out: Path, seeds: list[int], path: Path) -> None:
     """Area on MNIST against area on Fashion-MNIST while the first updates are made, one line per model and seed."""
     figure, axes = plt.subplots(1, len(MODELS), figsize=(9, 4.2), squeeze=False)
-    figure.suptitle("Exact areas after 0 to 320 updates of online EM (dots), both data sets", fontsize=10)
+    figure.suptitle(f"Exact areas after 0 to {EARLY[-1]} updates of online EM (dots), both data sets", fontsize=10)
     for model, ax in zip(MODELS, axes[0], strict=True):
         for variant in VARIANTS:
-            for d in done:
-                if d.run[:3] == (DATASETS[0], model, variant):
-                    pair = [p / "early.json" for p in (d.directory, other_directory(d))]
-                    if all(p.exists() for p in pair):
-                        y, x = ([r["auroc"] for r in json.loads(p.read_text())] for p in pair)
-                        ax.plot(x, y, ".-", color=COLOURS[variant], lw=0.8, ms=4, label=LABELS[variant])
+            for seed in seeds:
+                pair = [early(read_course(out, Run(dataset, model, variant, seed))) for dataset in DATASETS]
+                if all(pair):
+                    y, x = ([point["auroc"] for point in log] for log in pair)
+                    ax.plot(x, y, ".-", color=COLOURS[variant], lw=0.8, ms=4, label=LABELS[variant])
         ax.plot(paper(DATASETS[1], model)[0], paper(DATASETS[0], model)[0], "kx", ms=9, label="paper")
         ax.set_title(f"{model.upper()}-SPN", fontsize=9)
         ax.set_xlabel("area on MNIST, %", fontsize=8)
@@ -282,34 +306,33 @@ def early_figure(done: list[Done], path: Path) -> None:
     save(figure, path)
 
 
-def early_table(done: list[Done]) -> list[dict[str, Any]]:
+def early(log: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The points of a course that every seed has."""
+    return [point for point in log if point["update"] in EARLY]
+
+
+def course_table(out: Path, seeds: list[int]) -> list[dict[str, Any]]:
     """Exact areas after some updates, mean ± standard deviation over seeds."""
     rows = []
-    for dataset, model, variant, own in cells(done):
-        logs = [
-            json.loads((d.directory / "early.json").read_text()) for d in own if (d.directory / "early.json").exists()
-        ]
-        if logs:
-            row = {"data": dataset, "model": f"{model.upper()}-SPN", "leaves": LABELS[variant], "seeds": len(logs)}
-            for number, point in enumerate(logs[0]):
-                row[f"{point['update']}"] = spread([log[number]["auroc"] for log in logs])
-            rows.append(row)
+    for dataset, model, variant, logs in courses(out, seeds):
+        row = {"data": dataset, "model": f"{model.upper()}-SPN", "leaves": LABELS[variant], "seeds": len(logs)}
+        for number, point in enumerate(early(logs[0])):
+            row[f"{point['update']}"] = spread([early(log)[number]["auroc"] for log in logs])
+        rows.append(row)
     return rows
 
 
-def report(out: Path, docs: Path) -> None:
+def report(results: Path, out: Path, docs: Path, seeds: list[int]) -> None:
     """Write the figures to DOCS/figures and the tables into DOCS/spn-outliers.md, between their markers."""
-    done = finished(out)
+    done = finished(results, seeds)
     figures = docs / "figures"
-    area_figure(done, figures / "spn-areas.png")
+    area_figure(out, seeds, figures / "spn-areas.png")
     loss_figure(done, figures / "spn-losses.png")
     histogram_figure(done, figures / "spn-scores.png")
-    early_figure(done, figures / "spn-early.png")
-    first = [d for d in done if d.run.seed == 0]
+    early_figure(out, seeds, figures / "spn-early.png")
     tables = {
-        "all seeds": main_table(done, min(len(d.epochs) for d in done)),
-        "seed 0": main_table(first, min(len(d.epochs) for d in first)),
-        "updates": early_table(done),
+        "trained": main_table(done),
+        "updates": course_table(out, seeds),
         "suspects": hypothesis_table(done),
         "simple": simple_table(),
     }

@@ -44,7 +44,7 @@ class TrainingOptions:
         sigma_end: floor of the smoothing width; its start is 0.25·√(2K).
         window: learning iterations per window of the annealing control.
         delay: layer L starts to learn after the fraction delay·L of training.
-        classifier_rate: SGD rate of a classifier layer.
+        classifier_rate: SGD rate of a classifier layer, on the mean log-probability of a batch's labels.
         measurements: how many times the log-likelihoods are recorded after the start of training; 0: never.
         measured_images: how many images of each split a record is computed from (the first ones).
     """
@@ -60,7 +60,7 @@ class TrainingOptions:
     sigma_end: float = 0.01
     window: int = 100
     delay: float = 0.1
-    classifier_rate: float = 0.05
+    classifier_rate: float = 2.0
     measurements: int = 20
     measured_images: int = 1000
 
