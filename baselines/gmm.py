@@ -37,7 +37,7 @@ class GaussianMixture:
 
     def inpaint(self, x, known, *, seed):  # a draw of the unknown pixels from their exact conditional, cut to [0, 1]
         rng, m = np.random.default_rng(seed), self.mixture
-        mask = np.broadcast_to(np.asarray(known)[..., None], x.shape).reshape(len(x), -1)
+        mask = np.broadcast_to(np.asarray(known)[..., None], x.shape).reshape(len(x), self.mixture.means_.shape[1])
         v, mu, seen = m.covariances_, m.means_, np.where(mask, x.reshape(mask.shape), 0.0)
         square = seen**2 @ (1 / v).T - 2 * seen @ (mu / v).T + mask @ (mu**2 / v + np.log(2 * np.pi * v)).T
         k = (np.log(m.weights_) - 0.5 * square + rng.gumbel(size=square.shape)).argmax(1)

@@ -73,6 +73,10 @@ def test_samples(model):
     np.testing.assert_allclose(drawn.reshape(20_000, -1).mean(0), m.weights_ @ m.means_, atol=0.03)
 
 
+def test_no_samples_are_an_empty_array(model):
+    assert model.sample(0, seed=1).shape == (0, 4, 3, 1)
+
+
 def test_save_and_load(model, images, tmp_path):
     model.save(tmp_path / "m")
     again = GaussianMixture.load(tmp_path / "m")

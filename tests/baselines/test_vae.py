@@ -1,5 +1,9 @@
 """The VAE, an eighth as wide: shapes, bounds, resuming, saving, completion."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -73,6 +77,14 @@ def test_one_draw_is_the_elbo_in_the_mean(trained, images):
     assert np.mean(single) == pytest.approx(np.mean(elbo), abs=5 * error)
 
 
+def test_the_bound_is_the_mean_of_the_weights_not_their_sum(trained, images):
+    """Equal draws have equal weights, so that any number of them says the same as one."""
+    once = np.random.default_rng(0).standard_normal((1, len(images), 4)).astype(np.float32)
+    one, eight = (trained._importance_bound(images, np.repeat(once, k, axis=0)).numpy() for k in (1, 8))
+    np.testing.assert_allclose(eight, one, rtol=1e-5)
+    assert np.log(8) > 100 * np.abs(one).max() * 1e-5  # the sum would be seen
+
+
 def test_gaussian_likelihood_is_a_normal_density(images):
     from scipy.stats import norm
 
@@ -103,3 +115,52 @@ def test_saved_and_resumed(trained, images, tmp_path):
     history = second.fit(images, progress=False, checkpoint=tmp_path / "state")
     assert [row.step for row in history] == [3, 6]
     np.testing.assert_allclose(second.reconstruct(images), whole.reconstruct(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("setting", [None, "1"])
+def test_needs_no_legacy_keras_and_sets_none(setting):
+    """Whatever TF_USE_LEGACY_KERAS says, the VAE is one of Keras 3; only a DGC-SPN that is made sets it."""
+    program = """
+import os, sys
+before = os.environ.get("TF_USE_LEGACY_KERAS")
+import baselines.dgcspn, baselines.vae
+vae = baselines.vae.Vae((28, 28, 1), latent=2, width=0.01, epochs=1)
+images = vae.sample(4, seed=0)
+vae.fit(images, progress=False)
+import keras
+assert keras.__version__.startswith("3."), keras.__version__
+assert isinstance(vae._encoder, keras.Model)
+assert "tf_keras" not in sys.modules or before
+assert os.environ.get("TF_USE_LEGACY_KERAS") == before
+if before:
+    baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+else:
+    try:
+        baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+    except RuntimeError as error:
+        assert "already imported with Keras 3" in str(error)
+    else:
+        raise AssertionError("a DGC-SPN beside Keras 3")
+assert os.environ.get("TF_USE_LEGACY_KERAS") == before
+"""
+    run_alone(program, setting)
+
+
+def test_a_dgcspn_sets_legacy_keras_when_it_is_made_not_before():
+    program = """
+import os
+import baselines.dgcspn
+assert "TF_USE_LEGACY_KERAS" not in os.environ
+baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
+"""
+    run_alone(program, None)
+
+
+def run_alone(program, setting):
+    """Run Python in a process of its own, with TF_USE_LEGACY_KERAS set or not."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": setting or ""}
+    if setting is None:
+        del environment["TF_USE_LEGACY_KERAS"]
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
