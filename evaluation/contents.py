@@ -38,6 +38,7 @@ SECTIONS = {
     "table_3": "V-F Sample quality",
     "fig_7": "V-G Colour images",
     "fig_8": "V-H In-painting",
+    "table_inpainting": "V-H In-painting",
     "table_4": "V-I Classification",
     "table_5": "App. A Architectures",
     "table_6": "App. A Architectures",
@@ -52,6 +53,7 @@ FILES = {
     "grid": "table_2_grid",
     "table_3": "table_3_judge",
     "table_4": "table_4_classification",
+    "table_inpainting": "table_inpainting",
     "table_5": "table_5_architectures",
     "table_6": "table_6_layers",
     "table_7": "table_7_cnn",
@@ -89,7 +91,8 @@ class Entry:
 
 def experiment_of(table: str) -> str:
     """The experiment whose metrics a table of results is made from, also one of published.yaml."""
-    return {"table_3": "judge", "appendix": "judge", "table_4": "classification"}.get(table, "outliers")
+    others = {"table_3": "judge", "appendix": "judge", "table_4": "classification", "table_inpainting": "inpainting"}
+    return others.get(table, "outliers")
 
 
 def outlier_tables(plan: Plan) -> list[str]:
@@ -138,6 +141,7 @@ def tables(plan: Plan) -> list[Entry]:
     names = [*outlier_tables(plan)]
     names += ["table_3"] if "judge" in plan.experiments else []
     names += ["table_4"] if "classification" in plan.experiments else []
+    names += ["table_inpainting"] if "inpainting" in plan.experiments else []
     return [entry(plan, name) for name in (*names, *ARCHITECTURES)]
 
 
@@ -157,6 +161,7 @@ def metric_tables() -> Mapping[str, Callable[..., Table]]:
     """Name → function of tidy metrics and rows (and rivals, or what is left out): tables that are made from results."""
     from evaluation import outlier_tables as outliers
     from evaluation.classification_table import classification_table
+    from evaluation.inpainting_table import inpainting_table
     from evaluation.judge_table import judge_table
 
     return {
@@ -167,6 +172,7 @@ def metric_tables() -> Mapping[str, Callable[..., Table]]:
         "grid": outliers.grid_table,
         "table_3": judge_table,
         "table_4": classification_table,
+        "table_inpainting": inpainting_table,
     }
 
 

@@ -1,4 +1,4 @@
-"""In-painting measured: masks, mean squared error and SSIM of the unknown pixels."""
+"""In-painting measured: masks, mean squared error of the unknown pixels, SSIM of whole images."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ NAMES = {
     "paired": "Pairs: every DCGMM against every rival",
     "grid": "All grid points",
     "heat_map": "Grid",
+    "table_inpainting": "Completions in numbers",
     **{f"table_{n}": f"Table {roman}" for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI", "VII", "VIII"), 1)},
     **{f"fig_{n}": f"Fig. {n}" for n in range(4, 15)},
 }

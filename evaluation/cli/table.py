@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 HELP = "make a table from metrics"
-FROM_METRICS = ("table_1", "outlier_classes", "table_2", "paired", "grid", "table_3", "table_4")
+FROM_METRICS = ("table_1", "outlier_classes", "table_2", "paired", "grid", "table_3", "table_4", "table_inpainting")
 GENERATED = ("table_5", "table_6", "table_7", "table_8")
 
 

@@ -146,6 +146,53 @@ def test_sampling_options_come_from_the_catalogue():
     assert "sharpen=true" in sampling_options(sampling, "dcgmm-c", "sharpened")
 
 
+def completion_row(model, seed, metric, value, dataset="mnist", protocol="both", **params):
+    return tidy_row(
+        protocol=protocol, experiment="inpainting", dataset=dataset, model=model, seed=seed, metric=metric, value=value,
+        params=params,
+    )  # fmt: skip
+
+
+def test_table_of_completions_has_a_row_for_each_model_mask_and_variant():
+    from evaluation.inpainting_table import inpainting_table
+
+    rows = [
+        completion_row("dcgmm-a", seed, metric, value + 0.01 * seed, mask=mask, variant=variant)
+        for seed in (0, 1)
+        for mask in ("left", "right")
+        for variant, values in (("paper", (0.071, 0.588)), ("conditional", (0.053, 0.725)))
+        for metric, value in zip(("mse", "ssim"), values, strict=True)
+    ]
+    rows += [
+        completion_row("gmm", 0, "mse", 0.5, mask="right", protocol="clean"),
+        completion_row("dcgmm-a", 0, "mse", 0.2, "digits", mask="right", variant="paper"),
+        completion_row("dcgmm-a", 0, "mse", 9.0, mask="right", variant="paper", subset="only3"),
+        completion_row("vae", 0, "mse", 9.0, mask="right"),
+    ]
+    table = inpainting_table(tidy_frame(rows), {"gmm": "GMM", "dcgmm-a": "DCGMM-A"})
+    assert table.columns == ["model", "erased", "variant", "MNIST MSE", "MNIST SSIM", "Digits MSE", "Digits SSIM"]
+    assert [row[:3] for row in table.rows] == [
+        ["GMM (clean)", "right half", "–"],
+        ["DCGMM-A", "right half", "paper"],
+        ["DCGMM-A", "right half", "conditional"],
+        ["DCGMM-A", "left half", "paper"],
+        ["DCGMM-A", "left half", "conditional"],
+    ]
+    assert table.rows[0][3:] == ["0.500", "–", "–", "–"]
+    assert table.rows[1][3:] == ["0.076 ± 0.007 [0.071, 0.081]", "0.593 ± 0.007 [0.588, 0.598]", "0.200", "–"]
+    assert len(table.data) == 10 and set(table.data["metric"]) == {"mse", "ssim"}
+    assert table.rows[1][3].sources[0].by_seed(tidy_frame(rows)) == pytest.approx({0: 0.071, 1: 0.081})
+
+
+def test_the_table_of_completions_on_the_command_line(tmp_path):
+    from evaluation.cli import main
+
+    tidy_frame([completion_row("gmm", 0, "mse", 0.5, mask="right")]).to_parquet(tmp_path / "m.parquet")
+    words = ["--metrics", str(tmp_path / "m.parquet"), "--row", "gmm=GMM", "--out", str(tmp_path / "t.csv")]
+    assert main(["table", "table_inpainting", *words]) == 0
+    assert "| GMM" in (tmp_path / "t.md").read_text() and (tmp_path / "t.tex").is_file()
+
+
 def test_table_4_marks_the_literature():
     from evaluation.classification_table import classification_table
 

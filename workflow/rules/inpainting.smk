@@ -1,9 +1,13 @@
-# Fig. 8, and the completions measured with four masks and both variants.
+# Fig. 8, and the completions measured with four masks and both variants, as a table.
 INPAINTING_METRICS = [
     path
     for dataset in PLAN.datasets("inpainting")
     for path in add_outputs(METRICS, f"metrics/inpainting_{dataset}", ".parquet")
 ]
+
+
+if INPAINTING_METRICS:
+    add_outputs(TABLES, "tables/table_inpainting", ".csv", ".md", ".tex")
 
 
 rule inpaint:
@@ -57,6 +61,34 @@ rule inpainting:
         runtime=lambda wildcards, attempt: 10 * attempt,
     shell:
         "bench inpaint --join {input} --out {output} > {log} 2>&1"
+
+
+rule table_inpainting:
+    input:
+        INPAINTING_METRICS,
+    output:
+        csv=report(
+            f"{ROOT}/tables/table_inpainting.csv",
+            caption="../report/table_inpainting.rst",
+            category=section("table_inpainting"),
+            labels={"table": "In-painting"},
+        ),
+        others=multiext(f"{ROOT}/tables/table_inpainting", ".md", ".tex"),
+    log:
+        f"{ROOT}/logs/tables/table_inpainting.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables/table_inpainting.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        rows=table_options(PLAN, "table_inpainting"),
+        title=PLAN.title,
+    shell:
+        "bench table table_inpainting --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"
 
 
 rule fig_8:
