@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,8 @@ ROWS_OF_A_PAGE = 48
 def latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """LaTeX tables for booktabs: one column of the paper wide where that is enough, otherwise both.
 
-    What is too wide or too long for a page is split into several tables; each repeats the first column.
+    Columns of a data set ("MNIST published") have its label once, above them. What is too wide or too long for a page
+    is split into several tables; each repeats the first column.
     """
     parts = [
         (columns_of_part, rows[first : first + ROWS_OF_A_PAGE])
@@ -87,32 +89,54 @@ def latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -
     ]
     marks = [f" (part {number} of {len(parts)})" if len(parts) > 1 else "" for number in range(1, len(parts) + 1)]
     floats = [
-        _float([columns[i] for i in chosen], [[row[i] for i in chosen] for row in some], caption + mark)
+        _float(*_chosen(columns, some, chosen), caption + mark)
         for (chosen, some), mark in zip(parts, marks, strict=True)
     ]
     return "\n".join(floats)
 
 
-def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
-    """Estimated width of every column in points."""
-    longest = (max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns)))
-    return [CHARACTER_POINTS * characters + GAP_POINTS for characters in longest]
+def _split(column: str) -> tuple[str, str]:
+    """The data set that a column's name starts with, and the rest; no data set where there is none."""
+    label = next((label for label in DATASET_LABELS.values() if column.startswith(f"{label} ")), "")
+    return label, column.removeprefix(f"{label} ") if label else column
+
+
+def _groups(columns: Sequence[str]) -> list[tuple[str, int]]:
+    """Neighbouring columns of the same data set: its label, and how many there are."""
+    return [(label, len(list(some))) for label, some in groupby(columns, key=lambda column: _split(column)[0])]
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> float:
+    """Estimated width of a table in points; the label of a data set stands once, above its columns."""
+    longest = [max(len(row[i]) for row in ([_split(c)[1] for c in columns], *rows)) for i in range(len(columns))]
+    widths = [CHARACTER_POINTS * characters + GAP_POINTS for characters in longest]
+    total, first = 0.0, 0
+    for label, count in _groups(columns):
+        total += max(sum(widths[first : first + count]), CHARACTER_POINTS * len(label) + GAP_POINTS)
+        first += count
+    return total
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[int]]:
     """Indices of the columns of each table, so that none is wider than a page."""
-    first, *widths = _widths(columns, rows)
-    parts, used = [[0]], first
-    for index, width in enumerate(widths, start=1):
-        if used + width > PAGE_POINTS and len(parts[-1]) > 1:
-            parts, used = [*parts, [0]], first
-        parts[-1].append(index)
-        used += width
+    parts = [[0]]
+    for index in range(1, len(columns)):
+        wider = [*parts[-1], index]
+        if len(wider) > 2 and _width(*_chosen(columns, rows, wider)) > PAGE_POINTS:
+            parts.append([0, index])
+        else:
+            parts[-1] = wider
     return parts
 
 
+def _chosen(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], indices: Sequence[int]
+) -> tuple[list[str], list[list[str]]]:
+    return [columns[i] for i in indices], [[row[i] for i in indices] for row in rows]
+
+
 def _float(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    kind = "table" if sum(_widths(columns, rows)) <= COLUMN_POINTS else "table*"
+    kind = "table" if _width(columns, rows) <= COLUMN_POINTS else "table*"
     line = " & ".join
     return "\n".join(
         [
@@ -123,7 +147,7 @@ def _float(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) 
             rf"\setlength{{\tabcolsep}}{{{GAP_POINTS / 2:g}pt}}",
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
-            line(map(_tex, columns)) + r" \\",
+            *_head(columns),
             r"\midrule",
             *(line(map(_tex, row)) + r" \\" for row in rows),
             r"\bottomrule",
@@ -132,6 +156,21 @@ def _float(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) 
             "",
         ]
     )
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    """The lines of the head: data sets above their columns, if there are some, and the names of the columns."""
+    names = " & ".join(_tex(_split(column)[1]) for column in columns) + r" \\"
+    groups = _groups(columns)
+    if not any(label for label, _ in groups):
+        return [names]
+    cells = [
+        rf"\multicolumn{{{count}}}{{c}}{{{_tex(label)}}}" if label else " & " * (count - 1) for label, count in groups
+    ]
+    ends = list(accumulate(count for _, count in groups))
+    spans = zip(groups, ends, strict=True)
+    rules = [rf"\cmidrule(lr){{{end - count + 1}-{end}}}" for (label, count), end in spans if label]
+    return [" & ".join(cells) + r" \\", " ".join(rules), names]
 
 
 _TEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "×": r"$\times$", "–": "--", "≤": r"$\leq$"}

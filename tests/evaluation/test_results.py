@@ -329,6 +329,17 @@ def test_cells():
     assert r"\textbackslash{}" in latex(["a"], [["\\"]], "c")
 
 
+def test_the_label_of_a_data_set_stands_once_above_its_columns():
+    columns = ["model", "MNIST published", "MNIST AUROC", "Fashion-MNIST published"]
+    tex = latex(columns, [["a", "1", "2", "3"]], "c")
+    head = tex[tex.index(r"\toprule") : tex.index(r"\midrule")].splitlines()[1:]
+    assert head == [
+        r" & \multicolumn{2}{c}{MNIST} & \multicolumn{1}{c}{Fashion-MNIST} \\",
+        r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}",
+        r"model & published & AUROC & published \\",
+    ]
+
+
 def test_what_is_too_wide_or_too_long_for_a_page_is_split():
     wide = latex(["model", *(f"column {i}" for i in range(20))], [["a", *("1" * 15 for _ in range(20))]], "c")
     assert wide.count(r"\toprule") > 1
