@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from evaluation.cli import trained
 from evaluation.process import prepare
 
 HELP = "measure the accuracy of trained classifiers on the test images"
@@ -13,6 +13,7 @@ HELP = "measure the accuracy of trained classifiers on the test images"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
     parser.add_argument("--trained", nargs="*", default=[], metavar="FILE", help="stamps of `bench train` jobs")
+    trained.add_run_argument(parser)
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of printed lines")
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
 
@@ -24,13 +25,9 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.errors import UserError
     from evaluation.metrics import tidy_frame, tidy_row
     from evaluation.registry import load_model, read_spec
-    from evaluation.stamps import read_stamp
 
-    models = [Path(m) for m in args.models] + [m for stamp in args.trained for m in read_stamp(Path(stamp))]
-    if not models:
-        raise UserError("nothing to measure; give directories of trained models, or --trained FILE")
     rows = []
-    for directory in models:
+    for directory in trained.models(args, "measure"):
         record = read_spec(directory)
         model = load_model(directory)
         if not hasattr(model, "predict"):

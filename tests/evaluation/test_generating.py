@@ -87,6 +87,7 @@ def test_options_are_pythons_or_jsons_words(pack, tmp_path):
         (["--option", "layer_options=3"], "layer_options=3"),
         (["--run", "tiny:only4:0"], "tiny:only4:0"),
         (["--grid", "grid.pdf"], "grid.pdf"),
+        (["--option", "sharpen=true", "--option", "sharpen_step=1e9"], "sharpening diverged"),
     ],
 )
 @pytest.mark.parametrize("method", ["sample", "inpaint"])
@@ -171,5 +172,8 @@ def test_accuracies_of_classifiers(pack, tmp_path, capsys):
     metrics = pd.read_parquet(tmp_path / "m.parquet")
     assert metrics["metric"].tolist() == ["accuracy_validation", "accuracy"]
     assert metrics["value"].between(0, 30).all()  # untrained: the first class for every image
+    both = [classifier, read_stamp(pack)[1], "--run", "tiny:all:0", "--out", tmp_path / "one.parquet"]
+    assert bench("classify", *both) == 0
+    assert len(pd.read_parquet(tmp_path / "one.parquet")) == 2
     assert "no classifier layer" in refused(capsys, "classify", read_stamp(pack)[0])
     assert "nothing to measure" in refused(capsys, "classify")

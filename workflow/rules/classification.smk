@@ -26,8 +26,10 @@ rule classification:
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        runs=lambda wildcards: PLAN.run_options("classification", wildcards.dataset),
     shell:
-        "bench classify --trained {input} --out {output} --threads {threads} > {log} 2>&1"
+        "bench classify --trained {input} {params.runs} --out {output} --threads {threads} > {log} 2>&1"
 
 
 rule table_4:
