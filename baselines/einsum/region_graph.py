@@ -11,9 +11,11 @@ UAI 2011, with the step size of Peharz et al., arXiv 2004.06231, Section 4.
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,14 +125,20 @@ class RegionGraph:
     def from_json(cls, text: str) -> RegionGraph:
         """The inverse of `to_json`. Raises ValueError when the text describes no valid graph."""
         data = json.loads(text)
-        missing = {"num_variables", "regions", "partitions"} - set(data)
-        if missing:
-            raise ValueError(f"A region graph needs the keys num_variables, regions, partitions; missing: {missing}.")
-        return cls(
-            int(data["num_variables"]),
-            tuple(tuple(map(int, scope)) for scope in data["regions"]),
-            tuple(Partition(*map(int, partition)) for partition in data["partitions"]),
-        )
+        keys = ("num_variables", "regions", "partitions")
+        if not isinstance(data, dict) or not set(keys) <= set(data):
+            raise ValueError(f"A region graph is a JSON object with the keys {', '.join(keys)}: {text[:60]!r} is not.")
+        try:
+            return cls(
+                operator.index(data["num_variables"]),
+                tuple(tuple(map(operator.index, scope)) for scope in data["regions"]),
+                tuple(Partition(*map(operator.index, partition)) for partition in data["partitions"]),
+            )
+        except TypeError as error:
+            raise ValueError(
+                "A region graph needs whole numbers: regions as lists of variables, partitions as lists of three "
+                f"regions ({error})."
+            ) from error
 
     def draw(self, axes: Any = None) -> Any:
         """Draw the graph with matplotlib (regions as boxes with their scopes, partitions as dots); returns the axes.
@@ -201,25 +209,23 @@ def random_binary_trees(num_variables: int, depth: int, repetitions: int, seed: 
 
 
 def poon_domingos(
-    height: int, width: int, delta: int | Sequence[int], axes: Sequence[str] = ("vertical", "horizontal")
+    height: int, width: int, delta: int | Sequence[int], axes: str | Sequence[str] = ("vertical", "horizontal")
 ) -> RegionGraph:
     """Poon-Domingos: all rectangles reached by cutting an image on a grid, shared wherever they coincide.
 
     Parameters
     ----------
     height, width: pixels; variable number = row · width + column.
-    delta: distance of the cuts in pixels, or several: a rectangle is cut with the first that fits at all, so list
-        them from coarse to fine.
+    delta: distance of the cuts in pixels, or several from coarse to fine: a rectangle is cut with the first that fits
+        at all.
     axes: which way to cut: "horizontal" moves along the columns (strips side by side), "vertical" along the rows.
 
-    Raises ValueError for an unknown axis, a delta below one, or a delta that cuts nothing.
+    Raises ValueError for an unknown axis, a delta below one, deltas that do not descend, or that cut nothing.
     """
-    deltas = (delta,) if isinstance(delta, int) else tuple(delta)
-    if not deltas or any(step < 1 for step in deltas):
-        raise ValueError(f"delta is {delta!r}: expected one or several step sizes of at least 1 pixel.")
+    deltas, axes = step_sizes(delta), (axes,) if isinstance(axes, str) else tuple(axes)
     unknown = set(axes) - set(AXES)
     if unknown or not axes:
-        raise ValueError(f"axes is {tuple(axes)!r}: expected one or both of {AXES}.")
+        raise ValueError(f"axes is {axes!r}: expected one or both of {AXES}.")
     dimensions = [AXES.index(axis) for axis in AXES if axis in axes]
 
     full = (0, 0, height, width)
@@ -234,12 +240,23 @@ def poon_domingos(
             partitions.append(Partition(position, index[left], index[right]))
         position += 1
     if not partitions:
-        raise ValueError(
-            f"delta {delta!r} cuts a {height}×{width} image nowhere along {tuple(axes)}: use a smaller one."
-        )
+        raise ValueError(f"delta {delta!r} cuts a {height}×{width} image nowhere along {axes}: use a smaller one.")
     grid = np.arange(height * width).reshape(height, width)
     regions = tuple(tuple(grid[top:bottom, left:right].ravel().tolist()) for top, left, bottom, right in boxes)
     return RegionGraph(height * width, regions, tuple(partitions))
+
+
+def step_sizes(delta: int | Sequence[int]) -> tuple[int, ...]:
+    """One or several step sizes as a tuple; raises ValueError unless they are whole, positive and descending."""
+    try:
+        deltas = tuple(map(operator.index, delta if isinstance(delta, Sequence | np.ndarray) else (delta,)))
+    except TypeError:
+        deltas = ()
+    if not deltas or min(deltas) < 1:
+        raise ValueError(f"delta is {delta!r}: expected one or several step sizes of at least 1 pixel.")
+    if any(a <= b for a, b in pairwise(deltas)):
+        raise ValueError(f"delta is {delta!r}: several step sizes must descend, from coarse to fine.")
+    return deltas
 
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the latter two exclusive

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -86,11 +87,15 @@ def test_what_is_no_circuit_is_refused(regions, partitions, message):
         lambda: random_binary_trees(4, 0, 1, 0),
         lambda: poon_domingos(4, 4, 8),
         lambda: poon_domingos(4, 4, 0),
+        lambda: poon_domingos(4, 4, 1.5),
+        lambda: poon_domingos(4, 4, ()),
+        lambda: poon_domingos(4, 4, (1, 2)),
+        lambda: poon_domingos(4, 4, (2, 2)),
         lambda: poon_domingos(4, 4, 2, ("diagonal",)),
     ],
 )
 def test_impossible_graphs_say_so(make):
-    with pytest.raises(ValueError, match=r"is|cuts"):
+    with pytest.raises(ValueError, match=r"is|cuts|descend"):
         make()
 
 
@@ -102,3 +107,25 @@ def test_small_graphs_can_be_drawn():
     assert len(axes.texts) == 10
     with pytest.raises(ValueError, match="legible"):
         poon_domingos(8, 8, 1).draw()
+
+
+def test_step_sizes_and_axes_as_they_come():
+    assert poon_domingos(4, 4, np.int64(2), "horizontal") == poon_domingos(4, 4, [2], ["horizontal"])
+    assert poon_domingos(4, 4, np.array([2, 1])) == poon_domingos(4, 4, (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "keys"),
+        ('{"num_variables": 2, "regions": [[0, 1]]}', "keys"),
+        ('{"num_variables": 2, "regions": [[0, 1], [0], [1]], "partitions": [[0, 1]]}', "lists of three"),
+        ('{"num_variables": 2, "regions": [[0, 1], [0], [1]], "partitions": [7]}', "lists of three"),
+        ('{"num_variables": 2, "regions": [1], "partitions": []}', "whole numbers"),
+        ('{"num_variables": 2.9, "regions": [[0, 1.7], [0], [1]], "partitions": [[0, 1, 2]]}', "whole numbers"),
+        ("{", "Expecting"),
+    ],
+)
+def test_malformed_json_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        RegionGraph.from_json(text)
