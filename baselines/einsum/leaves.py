@@ -196,13 +196,13 @@ class NormalLeaf(_MatrixFamily):
         return torch.cat([(1 - step) * old_mean + step * mean, mixed], 2).to(moments.dtype)
 
     def unconstrain(self, moments: Tensor) -> Tensor:
-        span = self.max_variance - self.min_variance
-        share = ((moments[:, :, 1:] - self.min_variance) / span).clamp(1e-3, 1 - 1e-3)
-        return torch.cat([moments[:, :, :1], share.logit()], 2)
+        """Means as they are, log-variances between their bounds as logits, starting where the sigmoid has a slope."""
+        share = (moments[:, :, 1:] / self.min_variance).log() / math.log(self.max_variance / self.min_variance)
+        return torch.cat([moments[:, :, :1], share.clamp(0.02, 0.9).logit()], 2)
 
     def constrain(self, raw: Tensor) -> Tensor:
-        span = self.max_variance - self.min_variance
-        return torch.cat([raw[:, :, :1], self.min_variance + span * raw[:, :, 1:].sigmoid()], 2)
+        span = math.log(self.max_variance / self.min_variance)
+        return torch.cat([raw[:, :, :1], self.min_variance * (span * raw[:, :, 1:].sigmoid()).exp()], 2)
 
     def draw(self, parameters: Tensor, generator: torch.Generator) -> Tensor:
         noise = torch.randn(parameters.shape[:2], generator=generator, device=parameters.device)

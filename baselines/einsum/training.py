@@ -8,6 +8,7 @@ Source: Peharz et al., arXiv 2004.06231, Section 3.5, Eq. 6 to 8.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -69,18 +70,44 @@ def _blend(target: Tensor, weight: Tensor, dim: int, step: float) -> None:
     target.div_(target.sum(dim, keepdim=True))
 
 
+REFUSED = {
+    "LBFGS": "it evaluates a batch several times per step",
+    "SparseAdam": "it takes sparse gradients alone",
+    "Muon": "it takes matrices alone",
+}
+
+
+def make_optimiser(
+    name: str, parameters: Sequence[Tensor], learning_rate: float, options: Mapping[str, Any] | None = None
+) -> torch.optim.Optimizer:
+    """The class of torch.optim of that name, with further keyword arguments `options`.
+
+    Raises ValueError for an unknown name, an optimiser that cannot work here, or arguments that it does not take.
+    """
+    maker = getattr(torch.optim, name, None)
+    if not (isinstance(maker, type) and issubclass(maker, torch.optim.Optimizer)) or maker is torch.optim.Optimizer:
+        raise ValueError(f"optimizer is {name!r}: expected the name of a class in torch.optim, such as 'Adam'.")
+    if name in REFUSED:
+        raise ValueError(f"optimizer is {name!r}, which cannot be used here: {REFUSED[name]}. Try 'Adam'.")
+    make: Any = maker  # every class but the abstract Optimizer takes lr
+    try:
+        return make(parameters, lr=learning_rate, **(options or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"torch.optim.{name} refuses learning_rate {learning_rate} with optimizer_options {options or {}}: {error}"
+        ) from error
+
+
 class GradientAscent:
     """Plain gradient ascent on softmax-parameterised weights and unbounded leaf parameters, any torch optimiser.
 
-    optimiser: name of a class in torch.optim. The circuit holds the parameters of the last `step`.
+    optimiser: name of a class in torch.optim, options: its further keyword arguments. The circuit holds the
+    parameters of the last `step`.
     """
 
-    def __init__(self, circuit: Circuit, optimiser: str, learning_rate: float) -> None:
-        maker = getattr(torch.optim, optimiser, None)
-        if not (isinstance(maker, type) and issubclass(maker, torch.optim.Optimizer)):
-            raise ValueError(
-                f"optimizer is {optimiser!r}: expected the name of a class in torch.optim, such as 'Adam'."
-            )
+    def __init__(
+        self, circuit: Circuit, optimiser: str, learning_rate: float, options: Mapping[str, Any] | None = None
+    ) -> None:
         self.circuit = circuit
 
         def parameter(t: Tensor) -> Tensor:
@@ -92,25 +119,26 @@ class GradientAscent:
             None if level.mixing is None else parameter(level.mixing.clamp_min(WEIGHT_FLOOR).log())
             for level in circuit.sum_levels
         ]
-        make: Any = maker  # every class but the abstract Optimizer takes lr
-        self.optimiser = make(self.parameters(), lr=learning_rate)
+        self.optimiser = make_optimiser(optimiser, self.parameters(), learning_rate, options)
 
     def parameters(self) -> list[Tensor]:
         return [*self.leaves, *self.sums, *(m for m in self.mixing if m is not None)]
 
     def weights(self) -> Weights:
-        """The parameters as the circuit uses them, differentiable."""
+        """The parameters as the circuit uses them, differentiable; weights have the floor that `write_back` gives."""
         circuit = self.circuit
         mixing: list[Tensor | None] = []
         for level, raw in zip(circuit.sum_levels, self.mixing, strict=True):
             absent = ~level.present.unsqueeze(-1)
-            mixing.append(None if raw is None else raw.masked_fill(absent, -torch.inf).softmax(1))
+            mixing.append(
+                None if raw is None else raw.masked_fill(absent, -torch.inf).softmax(1).clamp_min(WEIGHT_FLOOR)
+            )
         return Weights(
             [
                 circuit.natural(group, circuit.family.constrain(raw))
                 for group, raw in zip(circuit.leaf_groups, self.leaves, strict=True)
             ],
-            [raw.softmax(2) for raw in self.sums],
+            [raw.softmax(2).clamp_min(WEIGHT_FLOOR) for raw in self.sums],
             mixing,
         )
 
@@ -131,14 +159,13 @@ class GradientAscent:
 
     @torch.no_grad()
     def write_back(self) -> None:
-        """Copy the present parameters into the circuit, with the floor that keeps log-densities finite."""
+        """Copy the present parameters into the circuit."""
         circuit = self.circuit
         for group, raw in zip(circuit.leaf_groups, self.leaves, strict=True):
             group.moments.copy_(circuit.family.constrain(raw))
         now = self.weights()
         for level, weight, mixing in zip(circuit.sum_levels, now.sums, now.mixing, strict=True):
-            weight = weight.clamp_min(WEIGHT_FLOOR)
             level.weight.copy_(weight / weight.sum(2, keepdim=True))
             if level.mixing is not None and mixing is not None:
-                mixing = mixing.clamp_min(WEIGHT_FLOOR) * level.present.unsqueeze(-1)
+                mixing = mixing * level.present.unsqueeze(-1)
                 level.mixing.copy_(mixing / mixing.sum(1, keepdim=True))

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -122,3 +124,39 @@ def test_labels_train_their_own_root():
 def test_an_unknown_optimiser_is_named():
     with pytest.raises(ValueError, match="'Newton'"):
         GradientAscent(make(BinomialLeaf(5)), "Newton", 0.1)
+
+
+def test_optimisers_that_cannot_work_are_refused():
+    for name in ("LBFGS", "SparseAdam", "Muon"):
+        if hasattr(torch.optim, name):
+            with pytest.raises(ValueError, match=f"{name}.*cannot be used"):
+                GradientAscent(make(BinomialLeaf(5)), name, 0.1)
+    with pytest.raises(ValueError, match="colour"):
+        GradientAscent(make(BinomialLeaf(5)), "Adam", 0.1, {"colour": 1})
+    ascent = GradientAscent(make(BinomialLeaf(5)), "SGD", 0.1, {"momentum": 0.9})
+    assert ascent.optimiser.param_groups[0]["momentum"] == 0.9
+
+
+def test_gradient_ascent_finds_the_variance_that_em_finds():
+    x = 0.5 + 0.02 * torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    circuits = [Circuit(random_binary_trees(4, 1, 1, 0), 1, NormalLeaf()) for _ in range(2)]
+    for group in circuits[1].leaf_groups:  # as near as the pixels of an image: Adam is slow to forget a long way
+        group.moments[:, :, 0] = torch.rand(group.moments[:, :, 0].shape, generator=torch.Generator().manual_seed(1))
+    weights = circuits[0].weights(requires_grad=True)
+    accumulate(circuits[0], weights, x)
+    em_update(circuits[0], weights, 1.0)
+    ascent = GradientAscent(circuits[1], "Adam", 0.01)
+    for _ in range(300):
+        ascent.step(x)
+    (em,), (gradient,) = (circuit.leaf_groups for circuit in circuits)
+    ratio = gradient.moments[:, :, 1] / em.moments[:, :, 1]
+    assert ((ratio > 0.5) & (ratio < 2)).all(), ratio
+
+
+@pytest.mark.parametrize("graph", [random_binary_trees(12, 2, 3, seed=0), poon_domingos(3, 4, 1)], ids=["trees", "pd"])
+def test_weights_that_vanish_do_no_harm(graph):
+    circuit = make(BinomialLeaf(5), graph)
+    ascent = GradientAscent(circuit, "Adam", 300.0)
+    x = data(circuit.family)
+    assert all(math.isfinite(ascent.step(x)) for _ in range(20))
+    assert all(torch.isfinite(t).all() for t in circuit.state_dict().values())
