@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.einsum.layers import BLOCK_ELEMENTS, Index, log_einsum_exp, log_mix
+from baselines.einsum.layers import BLOCK_ELEMENTS, CHUNK_ELEMENTS, Index, log_einsum_exp, log_mix
 from baselines.einsum.leaves import LeafFamily
 from baselines.einsum.region_graph import RegionGraph
 
@@ -183,6 +183,7 @@ class Circuit(torch.nn.Module):
     classes: S, number of root sums.
     seed: of the initial parameters.
     block_elements: how many products exp(l_i)·exp(r_j) exist at a time (memory against launches).
+    chunk_elements: likewise for the numbers that choices on the way down are made from.
 
     Attributes
     ----------
@@ -201,6 +202,7 @@ class Circuit(torch.nn.Module):
         classes: int = 1,
         seed: int = 0,
         block_elements: int = BLOCK_ELEMENTS,
+        chunk_elements: int = CHUNK_ELEMENTS,
     ) -> None:
         super().__init__()
         if units < 1 or classes < 1:
@@ -208,7 +210,7 @@ class Circuit(torch.nn.Module):
         if not graph.partitions:
             raise ValueError("The region graph has no partition: a circuit needs at least one product.")
         self.graph, self.units, self.family, self.classes = graph, units, family, classes
-        self.block_elements = block_elements
+        self.block_elements, self.chunk_elements = block_elements, chunk_elements
         self.plan = make_plan(graph)
         centre = family.default_centre
         self.register_buffer("centre", None if centre is None else torch.full((graph.num_variables,), centre))
@@ -308,6 +310,10 @@ class Circuit(torch.nn.Module):
 
     def leaf_log_density(self, x: Tensor, known: Tensor | None, weights: Weights) -> Tensor:
         """Leaf regions (R_0, K, B), without log h, unknown variables summed out."""
+        variables = self.graph.num_variables
+        for name, t in (("x", x), ("known", known)):
+            if t is not None and (t.ndim != 2 or t.shape[1] != variables or len(t) != len(x)):
+                raise ValueError(f"{name} has shape {tuple(t.shape)}: expected (batch, {variables}).")
         evidence = self.family.evidence(x, known, self.centre)
         outputs = [
             self.family.log_density(natural, evidence, group.rows, group.scopes)
@@ -345,8 +351,9 @@ class Circuit(torch.nn.Module):
 
         known: bool (B, V), one mask per image; unknown variables are summed out exactly.
         """
+        ratio = self.log_ratio(x, known, weights)
         base = self.log_base(x, known)
-        return self.log_ratio(x, known, weights) + (base.unsqueeze(1) if isinstance(base, Tensor) else base)
+        return ratio + (base.unsqueeze(1) if isinstance(base, Tensor) else base)
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         return self.log_likelihood(x, known)

@@ -15,8 +15,6 @@ from torch import Tensor
 from baselines.einsum.circuit import Activations, Circuit, SumLevel
 from baselines.einsum.layers import take
 
-CHUNK_ELEMENTS = 2**23  # of the largest temporary here
-
 
 class Choice(NamedTuple):
     """How to choose: at random with this generator, or the largest (generator None)."""
@@ -83,7 +81,7 @@ def _choose_pairs(
     k = circuit.units
     left, right = level.child_rows(part.device)
     chosen = []
-    for s in torch.arange(len(image), device=part.device).split(max(1, CHUNK_ELEMENTS // (k * k))):
+    for s in torch.arange(len(image), device=part.device).split(max(1, circuit.chunk_elements // (k * k))):
         logits = level.weight[part[s], unit[s]].log()
         if inputs is not None:
             l_values = inputs[left[part[s]], :, image[s]]
@@ -109,7 +107,7 @@ def fill_leaves(circuit: Circuit, units: Tensor, how: str, generator: torch.Gene
         image, region = (units[:, start:stop] >= 0).nonzero(as_tuple=True)
         unit = units[:, start:stop][image, region]
         per_entry = group.moments[0].numel() // circuit.units
-        for s in torch.arange(len(image), device=units.device).split(max(1, CHUNK_ELEMENTS // per_entry)):
+        for s in torch.arange(len(image), device=units.device).split(max(1, circuit.chunk_elements // per_entry)):
             parameters = family.pick(group.moments, region[s], unit[s])
             if how == "draw":
                 assert generator is not None
@@ -125,8 +123,16 @@ def fill_leaves(circuit: Circuit, units: Tensor, how: str, generator: torch.Gene
 def sample(
     circuit: Circuit, n: int, generator: torch.Generator, *, leaves: str = "draw", classes: Tensor | None = None
 ) -> Tensor:
-    """n independent draws (n, V). leaves: "draw" values, or take the "mean" of the chosen leaf distributions."""
-    classes = torch.zeros(n, dtype=torch.long, device=circuit.device) if classes is None else classes
+    """n independent draws (n, V). leaves: "draw" values, or take the "mean" of the chosen leaf distributions.
+
+    classes: root class of each draw, int64 (n,); None draws them uniformly.
+    """
+    if classes is None:
+        classes = torch.zeros(n, dtype=torch.long, device=circuit.device)
+        if circuit.classes > 1:
+            classes = classes.random_(circuit.classes, generator=generator)
+    elif classes.shape != (n,):
+        raise ValueError(f"classes has shape {tuple(classes.shape)}: expected ({n},).")
     return fill_leaves(circuit, descend(circuit, n, Choice(generator), None, classes), leaves, generator)
 
 
@@ -174,7 +180,7 @@ def _propagate_max(circuit: Circuit, leaves: Tensor) -> Activations:
         partitions, units, batch = left.shape
         logs = level.weight.log()
         product = x.new_empty(partitions, logs.shape[1], batch)
-        step = max(1, CHUNK_ELEMENTS // (units * units * batch))
+        step = max(1, circuit.chunk_elements // (units * units * max(1, batch)))
         for start in range(0, partitions, step):
             s = slice(start, start + step)
             pairs = (left[s].unsqueeze(2) + right[s].unsqueeze(1)).flatten(1, 2)

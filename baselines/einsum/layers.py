@@ -22,6 +22,8 @@ Index = slice | Tensor
 # to the system after every step (some thousand page faults, a tenth of the time); smaller ones cost launches. The best
 # of 2^16 to 2^22 for PD and RAT with K of 10, 20 and 40 on a 2-core EPYC.
 BLOCK_ELEMENTS = 2**18
+# The same for the way down (inference.py): rows of K² logits, leaf parameters of chosen units.
+CHUNK_ELEMENTS = 2**20
 
 
 def take(values: Tensor, index: Index) -> Tensor:

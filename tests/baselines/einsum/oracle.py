@@ -39,18 +39,24 @@ def variable_log_density(circuit: Circuit, moments: np.ndarray, g: int, d: int, 
     return stats.norm.logpdf(value, moments[g, :, 0, d], np.sqrt(moments[g, :, 1, d]))
 
 
-def log_density(circuit: Circuit, x: np.ndarray, known: np.ndarray | None = None) -> float:
-    """log p of one image (V,), unknown variables summed out, by recursion over regions (no log-sum-exp tricks)."""
-    known = np.ones(len(x), bool) if known is None else known
-    graph, memory = circuit.graph, {}
+def partition_weights(circuit: Circuit) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """For each partition its sum weights (O, K²) and its part in the region's mixture (O,)."""
     rows = {}
     for plan, level in zip(circuit.plan.levels, circuit.sum_levels, strict=True):
         row = 0
         for i, region in enumerate(plan.regions):
-            for m, p in enumerate(graph.partitions_of[region]):
-                mixing = 1.0 if level.mixing is None else level.mixing[i, m].double().numpy()
-                rows[p] = (level.weight[row].double().numpy(), mixing)
+            for m, p in enumerate(circuit.graph.partitions_of[region]):
+                weight = level.weight[row].double().numpy()
+                mixing = np.ones(len(weight)) if level.mixing is None else level.mixing[i, m].double().numpy()
+                rows[p] = (weight, mixing)
                 row += 1
+    return rows
+
+
+def log_density(circuit: Circuit, x: np.ndarray, known: np.ndarray | None = None) -> float:
+    """log p of one image (V,), unknown variables summed out, by recursion over regions (no log-sum-exp tricks)."""
+    known = np.ones(len(x), bool) if known is None else known
+    graph, memory, rows = circuit.graph, {}, partition_weights(circuit)
 
     def value(region: int) -> np.ndarray:
         if region not in memory:
@@ -66,6 +72,35 @@ def log_density(circuit: Circuit, x: np.ndarray, known: np.ndarray | None = None
         return mixing * (weight @ np.outer(value(left), value(right)).ravel())
 
     return float(np.log(value(0)[0]))
+
+
+def induced_trees(circuit: Circuit, x: np.ndarray, known: np.ndarray, values: int) -> list[float]:
+    """Log-densities of all induced trees (one partition, one pair of units per region), with the best of 0 … values - 1
+    for every unknown variable of a tree's leaves. Enumerated one by one: for tiny circuits only.
+    """
+    graph, rows = circuit.graph, partition_weights(circuit)
+
+    def leaf(region: int, unit: int) -> float:
+        total = 0.0
+        for variable in graph.regions[region]:
+            only = np.arange(len(x)) == variable
+            tried = [x] if known[variable] else [np.where(only, v, x) for v in range(values)]
+            total += max(leaf_log_density(circuit, region, image, only)[unit] for image in tried)
+        return total
+
+    def trees(region: int, unit: int) -> list[float]:
+        if not graph.partitions_of[region]:
+            return [leaf(region, unit)]
+        found = []
+        for p in graph.partitions_of[region]:
+            weight, mixing = rows[p]
+            _, left, right = graph.partitions[p]
+            for i, j in product(range(circuit.units), repeat=2):
+                here = np.log(mixing[unit]) + np.log(weight[unit, i * circuit.units + j])
+                found += [here + a + b for a, b in product(trees(left, i), trees(right, j))]
+        return found
+
+    return trees(0, 0)
 
 
 def all_states(variables: int, values: int) -> torch.Tensor:

@@ -137,3 +137,13 @@ def test_categorical_values_out_of_range_are_refused():
     circuit = Circuit(poon_domingos(1, 2, 1), 2, CategoricalLeaf(3))
     with pytest.raises(ValueError, match="expects 0 to 2"):
         circuit(torch.tensor([[0.0, 3.0]]))
+
+
+@pytest.mark.parametrize("family", [NormalLeaf(), BinomialLeaf(2), CategoricalLeaf(3)], ids=lambda f: f.name)
+@pytest.mark.parametrize("variables", [5, 9])
+def test_images_of_another_size_are_refused(family, variables):
+    circuit = Circuit(poon_domingos(2, 3, 1), 2, family)
+    with pytest.raises(ValueError, match=r"expected \(batch, 6\)"):
+        circuit(torch.zeros(2, variables))
+    with pytest.raises(ValueError, match="known has shape"):
+        circuit(torch.zeros(2, 6), torch.ones(1, 6, dtype=torch.bool))
