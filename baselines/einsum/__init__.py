@@ -4,7 +4,8 @@
     model = RatSpn((28, 28, 1), sums=10, depth=4, repetitions=10, leaf="normal", epochs=5)
     model.fit(x)
 
-Own circuits: make a `RegionGraph`, choose a leaf family, build a `Circuit`; `training` and `inference` do the rest.
+Other structures: make a `RegionGraph` and hand it to `EinsumSpn`. Own circuits: choose a leaf family too, build a
+`Circuit`; `training` and `inference` do the rest.
 Torch is imported when a name that needs it is first used, so region graphs and cost estimates are cheap to import.
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baselines.einsum.circuit import Circuit
     from baselines.einsum.leaves import BinomialLeaf, CategoricalLeaf, NormalLeaf
-    from baselines.einsum.models import PdSpn, RatSpn
+    from baselines.einsum.models import EinsumSpn, PdSpn, RatSpn
     from baselines.einsum.region_graph import Partition, RegionGraph, poon_domingos, random_binary_trees
 
 _HOME = {
@@ -24,6 +25,7 @@ _HOME = {
     "BinomialLeaf": "leaves",
     "CategoricalLeaf": "leaves",
     "NormalLeaf": "leaves",
+    "EinsumSpn": "models",
     "PdSpn": "models",
     "RatSpn": "models",
     "Partition": "region_graph",
@@ -35,6 +37,7 @@ __all__ = [
     "BinomialLeaf",
     "CategoricalLeaf",
     "Circuit",
+    "EinsumSpn",
     "NormalLeaf",
     "Partition",
     "PdSpn",

@@ -14,6 +14,9 @@ from typing import Any
 from baselines.einsum.region_graph import RegionGraph, poon_domingos, random_binary_trees
 
 FLOAT_BYTES = 4
+SCORE_BATCH = 500  # images that models score, sample or complete at a time
+# Floats per variable of a leaf region that training, scoring and masks gather for an image (table look-ups: int64).
+GATHERED = {"normal": (2, 2, 1), "binomial": (1, 1, 1), "categorical": (10, 4, 2)}
 BLOCK_BYTES = 2 * 4 * 2**18  # two blocks of products, layers.BLOCK_ELEMENTS floats each
 
 
@@ -25,8 +28,11 @@ class Cost:
     forward_flops: of one image's log-likelihood (a multiplication and an addition are two).
     step_flops: of one training step per image: forward, both backward products, leaf statistics.
     parameter_bytes: float32 parameters, their gradients, and one temporary of EM.
-    image_bytes: activations per image of a batch, forward and backward (linear in the batch).
-    peak_bytes: estimate of the peak for the given batch.
+    image_bytes: activations per image of a training batch, forward and backward (linear in the batch).
+    score_bytes: likewise when only log-likelihoods are computed.
+    down_bytes: likewise of completing images: all regions' activations are kept for the way down.
+    peak_bytes: estimate of the peak of training with the given batch and of scoring SCORE_BATCH images, whichever is
+        higher.
     """
 
     parameters: int
@@ -34,6 +40,8 @@ class Cost:
     step_flops: int
     parameter_bytes: int
     image_bytes: int
+    score_bytes: int
+    down_bytes: int
     peak_bytes: int
 
     def training_seconds(self, images: int, epochs: int, flops_per_second: float) -> float:
@@ -65,15 +73,23 @@ def graph_cost(
     forward = leaf_flops + 2 * sum_weights + products
     step = 2 * leaf_flops + 6 * sum_weights + 5 * products
 
-    regions = len(graph.regions)
-    units = regions * sums + sum(count * outputs for outputs, count in per_partition.items())
+    units = len(graph.regions) * sums + sum(count * outputs for outputs, count in per_partition.items())
+    leaf_units = len(graph.leaves) * sums
     kept = 3 * sum(count * outputs * sums for outputs, count in per_partition.items() if few[outputs])
-    image_bytes = FLOAT_BYTES * (4 * units + kept + leaf_variables * touched + 3 * graph.num_variables)
+    training, scoring, masks = GATHERED[leaf]
+    pixels = 4 * graph.num_variables
+    image_bytes = FLOAT_BYTES * (4 * units + kept + training * leaf_variables + pixels)
+    # Leaf statistics are gone when the sums have begun, so the larger of the two counts.
+    score_bytes = FLOAT_BYTES * (max(scoring * leaf_variables + leaf_units, 3 * units // 2) + pixels)
+    gathered = (scoring + masks) * leaf_variables
+    down_bytes = FLOAT_BYTES * (max(gathered + 2 * leaf_units, 3 * units) + pixels)
     parameters = leaf_parameters + sum_weights + mixing
     parameter_bytes = FLOAT_BYTES * 3 * parameters
-    block = max(BLOCK_BYTES, 2 * FLOAT_BYTES * sums * sums * batch_size)
-    peak = parameter_bytes + image_bytes * batch_size + block
-    return Cost(parameters, forward, step, parameter_bytes, image_bytes, peak)
+    square = FLOAT_BYTES * sums * sums
+    train_peak = image_bytes * batch_size + max(BLOCK_BYTES, 2 * square * batch_size)
+    score_peak = score_bytes * SCORE_BATCH + max(BLOCK_BYTES, square * SCORE_BATCH)
+    peak = parameter_bytes + max(train_peak, score_peak)
+    return Cost(parameters, forward, step, parameter_bytes, image_bytes, score_bytes, down_bytes, peak)
 
 
 def rat_graph(image_shape: Sequence[int], depth: int, repetitions: int, seed: int = 0) -> RegionGraph:
@@ -87,7 +103,7 @@ def _trees(pixels: int, depth: int, repetitions: int, seed: int) -> RegionGraph:
     return random_binary_trees(pixels, depth, repetitions, seed)
 
 
-def pd_graph(image_shape: Sequence[int], delta: int | Sequence[int], axes: Sequence[str]) -> RegionGraph:
+def pd_graph(image_shape: Sequence[int], delta: int | Sequence[int], axes: str | Sequence[str]) -> RegionGraph:
     """Region graph of `PdSpn`, over pixels."""
     height, width, _ = image_shape
     return poon_domingos(height, width, delta, axes)
@@ -110,7 +126,7 @@ def pd_spn_cost(
     image_shape: Sequence[int],
     *,
     delta: int | Sequence[int] = 7,
-    axes: Sequence[str] = ("horizontal",),
+    axes: str | Sequence[str] = ("horizontal",),
     **params: Any,
 ) -> Cost:
     """Cost of `PdSpn` with these parameters; those of its constructor that do not matter are accepted too."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,29 +15,30 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.progress import Progress
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from baselines.einsum import inference, training
 from baselines.einsum.circuit import Circuit
-from baselines.einsum.cost import graph_cost, pd_graph, rat_graph, with_channels
+from baselines.einsum.cost import FLOAT_BYTES, SCORE_BATCH, graph_cost, pd_graph, rat_graph, with_channels
+from baselines.einsum.layers import BLOCK_ELEMENTS, CHUNK_ELEMENTS
 from baselines.einsum.leaves import make_leaf
-from baselines.einsum.region_graph import RegionGraph
+from baselines.einsum.region_graph import RegionGraph, step_sizes
 from dcgmm.history import History
 
 Images = npt.NDArray[np.float32]
 
 PIXELS = ("counts", "unit")
 LEARNING = ("em", "full_em", "gradient")
-EVALUATION_BATCH = 500
 STATE_FILE = "state.safetensors"
 
 
 class EinsumSpn:
-    """What RAT-SPN and PD-SPN share. Not used by itself: see `RatSpn` and `PdSpn`.
+    """An Einsum network over any region graph; `RatSpn` and `PdSpn` make theirs themselves.
 
-    Images are float32 (n, H, W, C) in [0, 1]; the circuit's variables are pixels times channels.
+    Images are float32 (n, H, W, C) in [0, 1]; the circuit's variables are pixels times channels. graph: over the H·W
+    pixels (row · W + column; a pixel's channels stay together), or over all H·W·C variables (pixel · C + channel).
 
     Leaves and what `score_samples` means:
     - "binomial", pixels "counts": log-probability (nats) of the counts round(x·trials), binomial coefficient included.
@@ -46,18 +48,25 @@ class EinsumSpn:
     - "categorical": log-probability of the values round(x·trials) (`pixels` has no influence).
 
     Training parameters (see training.py): epochs, batch_size; learning "em" (online, `step_size` every `frequency`
-    batches), "full_em" (one M-step per epoch) or "gradient" (`optimizer` from torch.optim, `learning_rate`).
-    memory_limit: bytes; batches are split to stay below it, which does not change results beyond rounding.
+    batches), "full_em" (one M-step per epoch) or "gradient" (`optimizer` from torch.optim with `learning_rate` and,
+    as keywords, `optimizer_options`).
+    memory_limit: bytes that parameters and a batch's temporaries may take (the images themselves are not counted);
+    batches are split to stay below. Log-likelihoods change by rounding alone; draws are others of the same
+    distribution.
     device: "auto" (CUDA if present), or any torch device name.
+
+    >>> graph = poon_domingos(28, 28, (14, 7))  # doctest: +SKIP
+    >>> model = EinsumSpn((28, 28, 1), graph, sums=10, leaf="normal")  # doctest: +SKIP
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = "Einsum network"
+    structure: ClassVar[tuple[str, ...]] = ()  # parameters that the region graph is made from
 
     def __init__(
         self,
         image_shape: Sequence[int],
         graph: RegionGraph,
-        structure: dict[str, Any],
+        structure: Mapping[str, Any] | None = None,
         *,
         sums: int = 10,
         leaf: str = "binomial",
@@ -71,6 +80,7 @@ class EinsumSpn:
         frequency: int = 1,
         optimizer: str = "Adam",
         learning_rate: float = 0.01,
+        optimizer_options: Mapping[str, Any] | None = None,
         min_variance: float = 1e-6,
         max_variance: float = 0.1,
         memory_limit: int | None = None,
@@ -79,34 +89,37 @@ class EinsumSpn:
         self.image_shape = _image_shape(image_shape)
         _one_of("pixels", pixels, PIXELS)
         _one_of("learning", learning, LEARNING)
-        if epochs < 0 or batch_size < 1 or frequency < 1:
-            raise ValueError(
-                f"epochs is {epochs}, batch_size {batch_size}, frequency {frequency}: expected at least 0, 1 and 1."
-            )
         if not 0 < step_size <= 1:
             raise ValueError(f"step_size is {step_size}: online EM expects a number above 0 and at most 1.")
         self.params: dict[str, Any] = {
-            **structure,
-            "sums": sums,
+            **(structure or {}),
+            "sums": _integer("sums", sums, 1),
             "leaf": leaf,
-            "trials": trials,
+            "trials": _integer("trials", trials, 1),
             "pixels": pixels,
-            "seed": seed,
-            "epochs": epochs,
-            "batch_size": batch_size,
+            "seed": _integer("seed", seed, 0),
+            "epochs": _integer("epochs", epochs, 0),
+            "batch_size": _integer("batch_size", batch_size, 1),
             "learning": learning,
-            "step_size": step_size,
-            "frequency": frequency,
+            "step_size": float(step_size),
+            "frequency": _integer("frequency", frequency, 1),
             "optimizer": optimizer,
-            "learning_rate": learning_rate,
-            "min_variance": min_variance,
-            "max_variance": max_variance,
-            "memory_limit": memory_limit,
+            "learning_rate": float(learning_rate),
+            "optimizer_options": dict(optimizer_options or {}),
+            "min_variance": float(min_variance),
+            "max_variance": float(max_variance),
+            "memory_limit": None if memory_limit is None else _integer("memory_limit", memory_limit, 1),
             "device": device,
         }
-        self.graph = with_channels(graph, self.image_shape[2])
-        family = make_leaf(leaf, trials=trials, min_variance=min_variance, max_variance=max_variance)
-        self.circuit = Circuit(self.graph, sums, family, seed=seed).place(_device(device))
+        p = self.params
+        training.make_optimiser(optimizer, [torch.zeros(1, requires_grad=True)], learning_rate, p["optimizer_options"])
+        self.graph = _over_variables(graph, self.image_shape)
+        family = make_leaf(leaf, trials=p["trials"], min_variance=p["min_variance"], max_variance=p["max_variance"])
+        blocks = {}
+        if memory_limit is not None:  # an eighth of the limit for products, an eighth for choices on the way down
+            blocks["block_elements"] = max(1, min(BLOCK_ELEMENTS, p["memory_limit"] // (8 * 2 * FLOAT_BYTES)))
+            blocks["chunk_elements"] = max(1, min(CHUNK_ELEMENTS, p["memory_limit"] // (8 * 6 * FLOAT_BYTES)))
+        self.circuit = Circuit(self.graph, p["sums"], family, seed=p["seed"], **blocks).place(_device(device))
         self.history = History()
 
     # --- images and variables ------------------------------------------------------------------------------------
@@ -127,6 +140,20 @@ class EinsumSpn:
         values = values if self._scale == 1.0 else (values * self._scale).round_()
         return values.to(self.circuit.device, self.circuit.dtype)
 
+    def _training_values(self, x: npt.ArrayLike, name: str) -> Tensor:
+        """`_variables` of images to learn from or to validate with, refused where no leaf can have their values."""
+        values = self._variables(x)
+        if not bool(torch.isfinite(values).all()):
+            raise ValueError(f"{name} holds NaN or infinite pixels: every pixel of a training image must be a number.")
+        if self._scale != 1.0 and len(values):
+            low, high = float(values.min()), float(values.max())
+            if low < 0 or high > self._scale:
+                raise ValueError(
+                    f"{name} holds counts from {low:.0f} to {high:.0f}: expected images in [0, 1], which are counts "
+                    f"from 0 to {self._scale:.0f}."
+                )
+        return values
+
     def _images(self, values: Tensor) -> Images:
         array = (values.float() / self._scale).clamp_(0.0, 1.0).cpu().numpy()
         return array.reshape(-1, *self.image_shape)
@@ -140,24 +167,27 @@ class EinsumSpn:
                 f"known has shape {mask.shape} and type {mask.dtype}: expected bool, ({height}, {width}) or "
                 f"({n}, {height}, {width})."
             )
-        full = np.broadcast_to(mask, (n, height, width)).reshape(n, -1)
+        full = np.broadcast_to(mask, (n, height, width)).reshape(n, height * width)
         return torch.from_numpy(np.repeat(full, channels, axis=1)).to(self.circuit.device)
 
     def _generator(self, seed: int) -> torch.Generator:
         return torch.Generator(self.circuit.device).manual_seed(seed)
 
-    def _micro_batch(self, batch: int) -> int:
-        """Largest piece of a batch that stays below memory_limit; 0 for no split."""
-        limit = self.params["memory_limit"]
+    def _piece(self, batch: int, what: str) -> int:
+        """How many of a batch's images fit into memory_limit at a time; what: "train", "score" or "down"."""
+        p, limit = self.params, self.params["memory_limit"]
         if limit is None:
-            return 0
-        cost = graph_cost(self.graph, self.params["sums"], leaf=self.params["leaf"], trials=self.params["trials"])
-        per_image = cost.image_bytes + 8 * self.params["sums"] ** 2
-        room = int((limit - cost.parameter_bytes) // per_image)
-        if room < 1:
-            need = cost.parameter_bytes + per_image
+            return batch
+        cost = graph_cost(self.graph, p["sums"], leaf=p["leaf"], trials=p["trials"])
+        per_image = {"train": cost.image_bytes, "score": cost.score_bytes, "down": cost.down_bytes}[what]
+        per_image += 2 * FLOAT_BYTES * p["sums"] ** 2  # a block holds one partition at least
+        # the optimiser has its own copies, weights before their softmax and up to two moments
+        parameters = cost.parameter_bytes * (3 if p["learning"] == "gradient" and what == "train" else 1)
+        room = limit - limit // 4 - parameters
+        if room < per_image:
+            need = (parameters + per_image) * 4 // 3 + 4
             raise ValueError(f"memory_limit is {limit} bytes, but one image needs {need}: raise the limit.")
-        return 0 if room >= batch else room
+        return int(min(batch, room // per_image))
 
     # --- the interface -------------------------------------------------------------------------------------------
 
@@ -176,18 +206,21 @@ class EinsumSpn:
         the interruption. History: split "train" is the mean over the epoch's batches, each before its update, in nats
         per image; step counts batches.
 
-        Raises ValueError for images of the wrong shape, no images, or a checkpoint of a model with other parameters.
+        Raises ValueError for images of the wrong shape, no images, values that the leaves cannot have (NaN, or counts
+        outside 0 to trials), a checkpoint that is unreadable, of a model with other parameters or of more epochs, and
+        when gradient ascent has diverged.
         """
-        data = self._variables(x)
+        data = self._training_values(x, "x")
         if len(data) == 0:
             raise ValueError("fit was given no images: expected at least one.")
-        held_out = None if validation is None else self._variables(validation)
+        held_out = None if validation is None else self._training_values(validation, "validation")
         self.circuit.initialise(self.params["seed"])
         self.circuit.set_centre(data)
         self.history = History()
         gradient = None
         if self.params["learning"] == "gradient":
-            gradient = training.GradientAscent(self.circuit, self.params["optimizer"], self.params["learning_rate"])
+            p = self.params
+            gradient = training.GradientAscent(self.circuit, p["optimizer"], p["learning_rate"], p["optimizer_options"])
         first = 0 if checkpoint is None else self._resume(Path(checkpoint), gradient)
         epochs = self.params["epochs"]
         base = self._mean_log_base(data)
@@ -195,6 +228,11 @@ class EinsumSpn:
             task = bar.add_task(self.kind, total=epochs, completed=first)
             for epoch in range(first, epochs):
                 mean = self._epoch(data, epoch, gradient) / len(data) + base
+                if math.isnan(mean):
+                    raise ValueError(
+                        f"The log-likelihood is NaN after epoch {epoch + 1}: training has diverged, learning_rate is "
+                        f"{self.params['learning_rate']}; try a smaller one."
+                    )
                 step = (epoch + 1) * math.ceil(len(data) / self.params["batch_size"])
                 self.history.add(step, 0, "train", mean)
                 if held_out is not None:
@@ -206,7 +244,7 @@ class EinsumSpn:
 
     def _mean_log_base(self, data: Tensor) -> float:
         """Mean over images of log h(x), nats."""
-        sums = [self.circuit.log_base(batch, None) for batch in data.split(EVALUATION_BATCH)]
+        sums = [self.circuit.log_base(batch, None) for batch in data.split(self._piece(SCORE_BATCH, "score"))]
         if isinstance(sums[0], Tensor):
             return float(torch.cat([s for s in sums if isinstance(s, Tensor)]).double().mean())
         return float(sums[0])
@@ -216,7 +254,7 @@ class EinsumSpn:
         p = self.params
         order = np.random.default_rng([p["seed"], epoch]).permutation(len(data))
         batches = torch.from_numpy(order).to(data.device).split(p["batch_size"])
-        micro = self._micro_batch(p["batch_size"])
+        micro = self._piece(p["batch_size"], "train")
         if gradient is not None:
             return sum(gradient.step(data[batch], micro=micro) for batch in batches)
         total, every = 0.0, len(batches) if p["learning"] == "full_em" else p["frequency"]
@@ -233,7 +271,7 @@ class EinsumSpn:
     def _log_likelihood(self, values: Tensor, known: Tensor | None = None) -> Tensor:
         """(n, V) to (n,) float64, in batches."""
         weights = self.circuit.weights()
-        size = self._micro_batch(EVALUATION_BATCH) or EVALUATION_BATCH
+        size = self._piece(SCORE_BATCH, "score" if known is None else "down")
         masks = [None] * math.ceil(len(values) / size) if known is None else list(known.split(size))
         parts = [
             self.circuit.log_likelihood(batch, mask, weights)[:, 0].double()
@@ -266,7 +304,8 @@ class EinsumSpn:
         """
         _one_of("leaves", leaves, ("draw", "mean"))
         generator = self._generator(seed)
-        pieces = [min(EVALUATION_BATCH, n - start) for start in range(0, n, EVALUATION_BATCH)]
+        size = self._piece(SCORE_BATCH, "down")
+        pieces = [min(size, n - start) for start in range(0, n, size)]
         drawn = [self._images(inference.sample(self.circuit, size, generator, leaves=leaves)) for size in pieces]
         return np.concatenate(drawn) if drawn else np.empty((0, *self.image_shape), np.float32)
 
@@ -282,8 +321,10 @@ class EinsumSpn:
         values = self._variables(array)
         mask = self._known(known, len(values))
         generator = self._generator(seed)
-        done = [np.empty((0, *self.image_shape), np.float32)]
-        for part, part_mask in zip(values.split(EVALUATION_BATCH), mask.split(EVALUATION_BATCH), strict=True):
+        if len(values) == 0:
+            return array
+        done, size = [], self._piece(SCORE_BATCH, "down")
+        for part, part_mask in zip(values.split(size), mask.split(size), strict=True):
             part = torch.where(part_mask, part, 0.0)
             if mode == "mpe":
                 filled = inference.approximate_mpe(self.circuit, part, part_mask)[0]
@@ -299,11 +340,13 @@ class EinsumSpn:
     # --- files ---------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the directory `path`: model.json (class, image shape, parameters) and weights.safetensors."""
+        """Write the directory `path`: model.json (class, image shape, parameters), graph.json, weights.safetensors."""
         directory = Path(path)
         directory.mkdir(parents=True, exist_ok=True)
         tensors = {name: t.cpu().contiguous() for name, t in self.circuit.state_dict().items()}
         _write(directory / "weights.safetensors", safetensors_bytes(tensors))
+        # Random trees could not be drawn again: NumPy promises no stream of permutations across versions.
+        _write(directory / "graph.json", self.graph.to_json().encode())
         description = {
             "class": type(self).__name__,
             "image_shape": self.image_shape,
@@ -318,7 +361,15 @@ class EinsumSpn:
         description = json.loads((Path(path) / "model.json").read_text())
         if description["class"] != cls.__name__:
             raise ValueError(f"{path} holds a {description['class']}, not a {cls.__name__}: load it with that class.")
-        model = cls(description["image_shape"], **{**description["params"], "device": device})
+        params = {**description["params"], "device": device}
+        stored = Path(path) / "graph.json"
+        if stored.exists():
+            structure = {name: params.pop(name) for name in cls.structure}
+            model = cls.__new__(cls)
+            graph = RegionGraph.from_json(stored.read_text())
+            EinsumSpn.__init__(model, description["image_shape"], graph, structure, **params)
+        else:  # written before graphs were
+            model = cls(description["image_shape"], **params)
         with safe_open(Path(path) / "weights.safetensors", "pt") as file:
             model.circuit.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         for row in description["history"]:
@@ -328,6 +379,8 @@ class EinsumSpn:
     def _identity(self) -> str:
         """What a checkpoint must share with this model (epochs may grow, the device may change)."""
         kept = {k: v for k, v in self.params.items() if k not in ("epochs", "device", "memory_limit")}
+        if not kept["optimizer_options"]:
+            del kept["optimizer_options"]
         return json.dumps([type(self).__name__, self.image_shape, kept], sort_keys=True)
 
     def _write_checkpoint(self, directory: Path, epoch: int, gradient: training.GradientAscent | None) -> None:
@@ -357,12 +410,23 @@ class EinsumSpn:
         path = directory / STATE_FILE
         if not path.exists():
             return 0
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no readable checkpoint: remove it to restart ({error}).") from error
+        if metadata is None or "identity" not in metadata:
+            raise ValueError(f"{path} is no checkpoint of this model: remove it to restart.")
         if metadata["identity"] != self._identity():
             raise ValueError(
                 f"The checkpoint in {directory} is of a model with other parameters: remove it to restart."
+            )
+        done = int(metadata["epoch"])
+        if done > self.params["epochs"]:
+            raise ValueError(
+                f"The checkpoint in {directory} has {done} epochs, more than the {self.params['epochs']} asked for: "
+                "ask for as many, or remove it to restart."
             )
         own = {name.removeprefix("circuit."): t for name, t in tensors.items() if name.startswith("circuit.")}
         self.circuit.load_state_dict(own)
@@ -370,7 +434,7 @@ class EinsumSpn:
             _restore_gradient(gradient, tensors, json.loads(metadata["scalars"]))
         for row in json.loads(metadata["history"]):
             self.history.add(*row)
-        return int(metadata["epoch"])
+        return done
 
 
 class RatSpn(EinsumSpn):
@@ -388,6 +452,7 @@ class RatSpn(EinsumSpn):
     """
 
     kind = "RAT-SPN"
+    structure = ("depth", "repetitions")
 
     def __init__(
         self,
@@ -401,7 +466,8 @@ class RatSpn(EinsumSpn):
         seed: int = 0,
         **training: Any,
     ) -> None:
-        graph = rat_graph(_image_shape(image_shape), depth, repetitions, seed)
+        depth, repetitions = _integer("depth", depth, 1), _integer("repetitions", repetitions, 1)
+        graph = rat_graph(_image_shape(image_shape), depth, repetitions, _integer("seed", seed, 0))
         structure = {"depth": depth, "repetitions": repetitions}
         super().__init__(
             image_shape, graph, structure, sums=sums, leaf=leaf, trials=trials, pixels=pixels, seed=seed, **training
@@ -421,13 +487,14 @@ class PdSpn(EinsumSpn):
     """
 
     kind = "PD-SPN"
+    structure = ("delta", "axes")
 
     def __init__(
         self,
         image_shape: Sequence[int],
         sums: int = 10,
         delta: int | Sequence[int] = 7,
-        axes: Sequence[str] = ("horizontal",),
+        axes: str | Sequence[str] = ("horizontal",),
         leaf: str = "binomial",
         trials: int = 255,
         pixels: str = "counts",
@@ -435,7 +502,11 @@ class PdSpn(EinsumSpn):
         **training: Any,
     ) -> None:
         graph = pd_graph(_image_shape(image_shape), delta, axes)
-        structure = {"delta": delta if isinstance(delta, int) else list(delta), "axes": list(axes)}
+        steps = step_sizes(delta)
+        structure = {
+            "delta": steps[0] if len(steps) == 1 else list(steps),
+            "axes": [axes] if isinstance(axes, str) else list(axes),
+        }
         super().__init__(
             image_shape, graph, structure, sums=sums, leaf=leaf, trials=trials, pixels=pixels, seed=seed, **training
         )
@@ -446,6 +517,29 @@ def _image_shape(image_shape: Sequence[int]) -> tuple[int, ...]:
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"image_shape is {tuple(image_shape)}: expected (height, width, channels), each at least 1.")
     return shape
+
+
+def _over_variables(graph: RegionGraph, image_shape: tuple[int, ...]) -> RegionGraph:
+    """A graph over pixels or over all variables as one over all variables."""
+    height, width, channels = image_shape
+    if graph.num_variables == height * width * channels:
+        return graph
+    if graph.num_variables != height * width:
+        raise ValueError(
+            f"The region graph has {graph.num_variables} variables: images {image_shape} have {height * width} pixels."
+        )
+    return with_channels(graph, channels)
+
+
+def _integer(name: str, value: int, least: int) -> int:
+    """`value` as an int (NumPy's integers are fine)."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is {value!r}: expected a whole number of at least {least}.")
+    return number
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from baselines.einsum import PdSpn, RatSpn
-from baselines.einsum.cost import pd_spn_cost, rat_spn_cost
+from baselines.einsum.cost import SCORE_BATCH, pd_spn_cost, rat_spn_cost
 
 
 @pytest.mark.parametrize("leaf", ["binomial", "normal", "categorical"])
@@ -34,9 +34,15 @@ def test_flops_of_the_einsum_layers():
 
 
 def test_memory_is_linear_in_the_batch():
-    one, two = (rat_spn_cost((28, 28, 1), sums=10, batch_size=n) for n in (100, 200))
+    one, two = (rat_spn_cost((28, 28, 1), sums=10, batch_size=n) for n in (500, 600))
     assert two.peak_bytes - one.peak_bytes == 100 * one.image_bytes
     assert one.training_seconds(45_000, 25, 2e10) > 0
+
+
+def test_small_batches_peak_while_scoring():
+    one, two = (rat_spn_cost((28, 28, 1), sums=10, batch_size=n) for n in (10, 20))
+    assert one.peak_bytes == two.peak_bytes > one.parameter_bytes + SCORE_BATCH * one.score_bytes
+    assert one.down_bytes > one.score_bytes
 
 
 def test_no_torch_is_needed():

@@ -1,10 +1,13 @@
 import json
+from itertools import accumulate
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from torch.profiler import ProfilerActivity, profile
 
-from baselines.einsum import PdSpn, RatSpn
+from baselines.einsum import EinsumSpn, PdSpn, RatSpn, random_binary_trees
 
 SHAPE = (6, 8, 1)
 SMALL = {"sums": 3, "depth": 2, "repetitions": 2, "epochs": 3, "batch_size": 16}
@@ -127,17 +130,56 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 
 def test_a_memory_limit_changes_no_numbers():
     x = images()
-    free, limited = rat(leaf="normal"), rat(leaf="normal", memory_limit=30_000)
-    assert 0 < limited._micro_batch(16) < 16
+    free, limited = rat(leaf="normal"), rat(leaf="normal", memory_limit=40_000)
+    assert 1 < limited._piece(16, "train") < 16
     a, b = (model.fit(x, progress=False)[-1].log_likelihood for model in (free, limited))
     assert a == pytest.approx(b, rel=1e-4)
+    assert np.allclose(free.score_samples(x), limited.score_samples(x), rtol=1e-4)
+    known = np.zeros((6, 8), bool)
+    known[:, :4] = True
+    explained = [model.inpaint(x[:9], known, seed=0, mode="mpe") for model in (free, limited)]
+    assert np.allclose(*explained, atol=1e-3)
     with pytest.raises(ValueError, match="raise the limit"):
         rat(memory_limit=10).fit(x, progress=False)
 
 
+def peak_bytes(call):
+    """Most bytes of tensors that exist at a time during the call, beyond those before it."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        call()
+    events = [(e.start_ns(), e.nbytes()) for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(accumulate(size for _, size in sorted(events)))
+
+
+WAYS = {
+    "fit": lambda model, x, known: model.fit(x, progress=False),
+    "score": lambda model, x, known: model.score_samples(x),
+    "marginal": lambda model, x, known: model.marginal_log_likelihood(x, known),
+    "sample": lambda model, x, known: model.sample(len(x), seed=0),
+    "draw": lambda model, x, known: model.inpaint(x, known, seed=0),
+    "mean": lambda model, x, known: model.inpaint(x, known, seed=0, mode="mean"),
+    "mpe": lambda model, x, known: model.inpaint(x, known, seed=0, mode="mpe"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("leaf", ["binomial", "normal", "categorical"])
+def test_a_memory_limit_is_kept(way, leaf):
+    shape, limit = (10, 10, 1), 1_200_000
+    params = {"sums": 6, "depth": 4, "repetitions": 4, "leaf": leaf, "trials": 7, "epochs": 1, "batch_size": 300}
+    x, known = images(300, shape), np.arange(100).reshape(10, 10) % 2 == 0
+    peaks = []
+    for memory_limit in (None, limit):
+        model = RatSpn(shape, memory_limit=memory_limit, **params)
+        peaks.append(peak_bytes(lambda model=model: WAYS[way](model, x, known)))
+    copies = 3 * x.nbytes  # images and masks are not counted
+    assert peaks[1] < limit + copies
+    assert peaks[0] > 1.5 * peaks[1]
+
+
 def test_saved_files_are_json_and_safetensors(tmp_path):
     rat().save(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["graph.json", "model.json", "weights.safetensors"]
     assert json.loads((tmp_path / "model.json").read_text())["params"]["sums"] == 3
 
 
@@ -150,7 +192,22 @@ def test_saved_files_are_json_and_safetensors(tmp_path):
         (lambda: rat(learning="adam"), "'adam'"),
         (lambda: rat(step_size=0), "step_size is 0"),
         (lambda: rat(trials=0), "trials is 0"),
-        (lambda: rat(batch_size=0), "batch_size 0"),
+        (lambda: rat(trials=25.5), "trials is 25.5"),
+        (lambda: rat(sums=0), "sums is 0"),
+        (lambda: rat(sums=3.5), "sums is 3.5"),
+        (lambda: rat(seed=-1), "seed is -1"),
+        (lambda: rat(depth=0), "depth is 0"),
+        (lambda: rat(batch_size=0), "batch_size is 0"),
+        (lambda: rat(optimizer="Newton"), "'Newton'"),
+        (lambda: rat(optimizer="LBFGS"), "'LBFGS'"),
+        (lambda: rat(optimizer_options={"colour": 1}), "colour"),
+        (lambda: PdSpn(SHAPE, delta=(1, 2)), "descend"),
+        (lambda: EinsumSpn(SHAPE, random_binary_trees(40, 1, 1, 0)), "40 variables"),
+        (lambda: rat(leaf="normal").fit(np.full((2, *SHAPE), np.nan), progress=False), "NaN"),
+        (lambda: rat().fit(np.full((2, *SHAPE), np.inf), progress=False), "NaN or infinite"),
+        (lambda: rat().fit(images(2), validation=images(2) * np.nan, progress=False), "validation holds"),
+        (lambda: rat().fit(np.full((2, *SHAPE), 200, np.uint8), progress=False), "0, 1"),
+        (lambda: rat(leaf="categorical").fit(images(2) - 1, progress=False), "0, 1"),
         (lambda: rat().fit(np.zeros((3, 8, 6, 1), np.float32)), "expected"),
         (lambda: rat().fit(np.zeros((0, *SHAPE), np.float32)), "no images"),
         (lambda: rat().inpaint(images(2), np.ones((6, 8)), seed=0), "expected bool"),
@@ -198,3 +255,67 @@ def test_models_without_a_centre_are_loaded(tmp_path):
     again = RatSpn.load(tmp_path)
     assert (again.circuit.centre == 0.5).all()
     assert np.array_equal(again.score_samples(x), model.score_samples(x))
+
+
+def test_a_model_keeps_the_graph_it_was_made_with(tmp_path, monkeypatch):
+    x, model = images(), rat(leaf="normal", optimizer_options={"betas": [0.8, 0.9]})
+    model.save(tmp_path)
+    monkeypatch.setattr("baselines.einsum.models.rat_graph", None)  # as if the trees came out otherwise
+    again = RatSpn.load(tmp_path)
+    assert again.graph == model.graph
+    assert again.params == {**model.params, "device": "auto"}
+    assert np.array_equal(again.score_samples(x), model.score_samples(x))
+    monkeypatch.undo()
+    (tmp_path / "graph.json").unlink()  # as written before graphs were
+    assert np.array_equal(RatSpn.load(tmp_path).score_samples(x), model.score_samples(x))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("variables", ["pixels", "all"])
+def test_any_region_graph_makes_a_model(channels, variables, tmp_path):
+    shape = (4, 5, channels)
+    graph = random_binary_trees(20 * (channels if variables == "all" else 1), 2, 3, seed=7)
+    model = EinsumSpn(shape, graph, sums=2, leaf="normal", epochs=2)
+    x = images(20, shape)
+    model.fit(x, progress=False)
+    model.save(tmp_path)
+    again = EinsumSpn.load(tmp_path)
+    assert np.array_equal(again.score_samples(x), model.score_samples(x))
+    assert again.inpaint(x, np.zeros((4, 5), bool), seed=0).shape == x.shape
+
+
+def test_numbers_of_numpy_are_fine(tmp_path):
+    i = np.int64
+    model = RatSpn(SHAPE, sums=i(3), depth=i(2), repetitions=i(2), trials=i(7), seed=i(1), epochs=i(1), batch_size=i(9))
+    model.fit(images(), progress=False, checkpoint=tmp_path / "state")
+    model.save(tmp_path)
+    assert RatSpn.load(tmp_path).params["sums"] == 3
+    pd = PdSpn(SHAPE, delta=np.int64(2), axes="horizontal")
+    pd.save(tmp_path / "pd")
+    assert PdSpn.load(tmp_path / "pd").params["axes"] == ["horizontal"]
+
+
+@pytest.mark.parametrize("mode", ["draw", "mean", "mpe"])
+def test_no_images_are_completed(mode):
+    known = np.ones((6, 8), bool)
+    assert rat().inpaint(np.zeros((0, *SHAPE), np.float32), known, seed=0, mode=mode).shape == (0, *SHAPE)
+
+
+def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
+    rat(epochs=2).fit(images(), progress=False, checkpoint=tmp_path)
+    with pytest.raises(ValueError, match="has 2 epochs, more than the 1"):
+        rat(epochs=1).fit(images(), progress=False, checkpoint=tmp_path)
+    state = tmp_path / "state.safetensors"
+    for broken in (b"12345", state.read_bytes()[:-100], b""):
+        state.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"state\.safetensors is no readable checkpoint"):
+            rat(epochs=2).fit(images(), progress=False, checkpoint=tmp_path)
+    save_file({"a": torch.zeros(1)}, state)
+    with pytest.raises(ValueError, match=r"state\.safetensors is no checkpoint"):
+        rat(epochs=2).fit(images(), progress=False, checkpoint=tmp_path)
+
+
+def test_gradient_ascent_that_diverges_says_so(monkeypatch):
+    monkeypatch.setattr("baselines.einsum.training.GradientAscent.step", lambda *_, **__: float("nan"))
+    with pytest.raises(ValueError, match=r"NaN after epoch 1.*learning_rate"):
+        rat(learning="gradient").fit(images(), progress=False)
