@@ -44,6 +44,10 @@ class DCGMM:
         seed: of the initial parameters and of the order of training images.
         **training: constants of training, see `dcgmm.training.TrainingOptions`.
 
+    Attributes:
+        sigmas_: width of the smoothing of each cGMM layer when training ended, bottom first; `sigma_end` (0.01) where
+            the annealing came to its end, without which scores still move by points. Empty before training.
+
     Images are float32 (N, H, W, C) in [0, 1]. Densities are continuous: a cGMM layer's log-likelihood is in nats per
     patch, the mean over its positions; scores of layers with different patch sizes are not comparable.
 
@@ -65,6 +69,7 @@ class DCGMM:
         rng = np.random.default_rng(seed)
         self._parameters = initial_parameters(self._chain, rng)
         self._classifier = self._initial_classifier(rng)
+        self.sigmas_: list[float] = []
 
     @classmethod
     def instance(
@@ -156,6 +161,7 @@ class DCGMM:
         with training_progress(trainer.total, state.iteration, remark, shown=progress) as on_progress:
             trainer.run(on_progress)
         self._parameters, self._classifier = state.parameters, state.classifier
+        self.sigmas_ = [control.sigma for control in state.annealing]
         if path is not None:
             path.unlink(missing_ok=True)
         return state.history
@@ -499,6 +505,7 @@ class DCGMM:
             "input_shape": list(self.input_shape),
             "seed": self.seed,
             "training": asdict(self.options),
+            "sigmas": self.sigmas_,
         }
         write_bytes(path / "model.json", (json.dumps(description, indent=2) + "\n").encode())
 
@@ -524,6 +531,7 @@ class DCGMM:
             index, _, parameter = name.partition(".")
             layers[int(index)][parameter] = value
         model.set_parameters(layers)
+        model.sigmas_ = description.get("sigmas", [])
         return model
 
     # -- checks ------------------------------------------------------------------------------------------------

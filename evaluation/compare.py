@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evaluation.claims import Claim
 
 REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN = "reproduced", "close", "not reproduced", "not run"
+ANNEALED = 0.2  # σ at which the smoothing gives neighbours a weight below 1e-5
 VERDICTS = (REPRODUCED, CLOSE, NOT_REPRODUCED, NOT_RUN)
 RULE = (
     "reproduced: within two combined standard deviations or 1 point (counts: equal); close: within 3 points; "
@@ -155,8 +156,18 @@ class _Results:
         """The cell of a row of statistics. sizes: the number is a model's size, most changes do not matter."""
         mean, std, low, high = (float(found[key]) for key in ("mean", "std", "low", "high"))
         origin = judged_source(found) if "sources" in found else Source.of(found)
-        changed = changes(self.plan, model, sizes=sizes)
+        words = [changes(self.plan, model, sizes=sizes), "" if sizes else self._annealing(found["dataset"], model)]
+        changed = "; ".join(filter(None, words))
         return Cell(mean, std, low, high, int(found["n"]), changes=changed, judge=judge, source=origin)
+
+    def _annealing(self, dataset: str, model: str) -> str:
+        """That a DCGMM of the outlier experiment was still annealing when its training ended, or nothing."""
+        sigmas = [
+            float(row["mean"])
+            for (where, which, metric), row in self.outliers.items()
+            if (where, which) == (dataset, model) and metric.startswith("sigma_layer_")
+        ]
+        return f"the annealing was not over (σ {max(sigmas):.2f})" if max(sigmas, default=0.0) > ANNEALED else ""
 
     def _weak(self, dataset: str) -> str:
         """That a judge of this data set is far below the paper's, or nothing."""

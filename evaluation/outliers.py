@@ -41,7 +41,7 @@ def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dic
 
     Metrics: auroc (exact), auroc_100_thresholds (as the authors' scripts), each also with _layer_0 …, auroc_validation
     (for choosing grid points), all in percent; log_likelihood of the test inliers in nats; parameters; seconds of
-    training.
+    training; of a DCGMM, sigma_layer_0 …, where the annealing of each layer was when training ended.
     """
     subset = record["subset"]
     common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
@@ -55,5 +55,6 @@ def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dic
         values[f"log_likelihood{suffix}"] = float(inliers.mean())
     values["auroc_validation"] = auroc(*inliers_and_outliers(frame, "validation", subset))
     values |= {"parameters": record["parameters"], "seconds": record["seconds"]}
+    values |= {f"sigma_layer_{layer}": sigma for layer, sigma in enumerate(record.get("sigmas", []))}
     for metric, value in values.items():
         yield tidy_row(experiment=EXPERIMENT, params=params, metric=metric, value=value, **common)

@@ -175,6 +175,7 @@ def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
         "spec": training.spec,
         "parameters": int(model.count_params()),
         "seconds": round(seconds, 3),
+        **({"sigmas": model.sigmas_} if hasattr(model, "sigmas_") else {}),  # of a DCGMM: how far its annealing came
         **stamp(),
     }
 

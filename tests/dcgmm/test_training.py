@@ -282,3 +282,16 @@ def test_history_of_an_untrained_layer_is_there_too():
     np.testing.assert_allclose(first, before, rtol=1e-5)
     np.testing.assert_allclose(last, model.score_layers(x).mean(axis=0), rtol=1e-5)
     assert last[0] > first[0]
+
+
+def test_the_model_tells_how_far_its_annealing_came(tmp_path):
+    model = DCGMM("F(8,1)-G(4)", (8, 8, 1), window=2, measurements=0)
+    assert model.sigmas_ == []
+    x = np.random.default_rng(0).random((40, 8, 8, 1), dtype=np.float32)
+    model.fit(x, iterations=3, batch_size=10, progress=False)
+    start = 0.25 * np.sqrt(2 * 4)
+    assert model.sigmas_ == pytest.approx([start])  # no third window yet
+    model.fit(x, iterations=400, batch_size=10, progress=False)
+    assert model.sigmas_[0] < start
+    model.save(tmp_path)
+    assert DCGMM.load(tmp_path).sigmas_ == model.sigmas_

@@ -107,6 +107,9 @@ def test_every_layer_has_its_row():
     assert values["auroc_validation"] != values["auroc"]
     assert values["log_likelihood"] == inliers_and_outliers(frame, "test", "not0")[0].mean()
     assert {"auroc_100_thresholds", "auroc_100_thresholds_layer_0", "parameters", "seconds"} <= values.keys()
+    annealed = {row["metric"]: row["value"] for row in outlier_rows(frame, {**RECORD, "sigmas": [0.01, 0.5]})}
+    assert (annealed["sigma_layer_0"], annealed["sigma_layer_1"]) == (0.01, 0.5)
+    assert not any(metric.startswith("sigma") for metric in values)
 
 
 def test_runs_on_a_command_line_there_and_back():
@@ -480,6 +483,17 @@ def test_what_the_profile_changed_is_always_said(values, judged, said):
     row = cell(compare(found, changed_plan()), "table_1", "DCGMM-A")
     assert row["verdict"] == judged
     assert row["remark"] == f"{said}epochs 2 instead of 80, window 8 instead of 100, trained on 1,000 images"
+
+
+@pytest.mark.parametrize(("sigma", "said"), [(0.01, False), (0.7, True)])
+def test_an_annealing_that_was_cut_off_is_said(sigma, said):
+    found = [
+        r
+        for v, m in ((95, "auroc"), (1, "auroc_validation"), (sigma, "sigma_layer_0"))
+        for r in rows("dcgmm-a", [v], metric=m)
+    ]
+    row = cell(compare(tidy_frame(found), plan(models=["dcgmm-a"])), "table_1", "DCGMM-A")
+    assert ("the annealing was not over (σ 0.70)" in row["remark"]) == said
 
 
 def test_beside_counts_only_changes_of_the_size_are_said():
