@@ -167,7 +167,11 @@ def picture_options(plan: Plan, figure: str) -> str:
 
 def own_runs(plan: Plan, pack: Pack, *experiments: str) -> str:
     """The part of a command that names, of a job's trainings, those that these experiments ask for, quoted for the
-    shell: what others have trained in the same job is none of their business."""
+    shell: what others have trained in the same job is none of their business.
+
+    Raises:
+        UserError: there is none, and a command without any would take all.
+    """
     runs = [
         (variant, subset, seed)
         for experiment in experiments
@@ -175,6 +179,8 @@ def own_runs(plan: Plan, pack: Pack, *experiments: str) -> str:
         for dataset, subset, variant, seed in plan.runs(experiment)
         if (dataset, variant) == (pack.dataset, pack.variant) and subset in pack.subsets and seed in pack.seeds
     ]
+    if not runs:
+        raise UserError(f"no training of {pack.path} is of the experiments {', '.join(experiments)}")
     return shlex.join(word for run in write_runs(dict.fromkeys(runs)) for word in ("--run", run))
 
 

@@ -137,6 +137,8 @@ def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only
     assert len(pack.subsets) == 11 and pack.seeds == (0, 1)
     assert own_runs(both, pack, "inpainting") == "--run dcgmm-a:all:0"
     assert own_runs(both, pack, "sampling", "svhn") == "--run dcgmm-a:all:1"
+    with pytest.raises(UserError, match="svhn"):
+        own_runs(both, pack, "svhn")
 
 
 def test_sampling_options_come_from_the_catalogue():

@@ -117,6 +117,18 @@ def test_a_dcgmm_without_layers_is_refused_in_one_sentence(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_jobs_make_nothing_of_what_other_experiments_have_trained_beside_theirs():
+    words = ["--dry-run", "--printshellcmds", "--configfile", "config/smoke.yaml", "--config", "results=nowhere"]
+    done = snakemake(*words)
+    commands = (done.stdout + done.stderr).splitlines()
+    made = {kind: [line for line in commands if f"bench {kind} --trained" in line] for kind in ("inpaint", "sample")}
+    (packed,) = [line for line in made["inpaint"] if "/dcgmm-a/all-only0-" in line]
+    assert " --run dcgmm-a:all:0 " in packed
+    grids = [line for line in made["sample"] if "/grid_" in line]
+    assert grids and all(" --run " in line for line in grids)
+    assert any(" --run dcgmm-a-svhn:only0,only1:0 " in line for line in grids)
+
+
 def test_without_a_profile_it_is_quick():
     done = snakemake("results/quick/compare.md", "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr

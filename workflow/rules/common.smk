@@ -50,7 +50,7 @@ def gpus(wildcards):
 
 def pack_of(wildcards):
     """The trainings that a job is about."""
-    subsets, seeds = wildcards.subsets.split("-"), wildcards.seeds.split("-")
+    subsets, seeds = wildcards.subsets.split("-"), map(int, wildcards.seeds.split("-"))
     return Pack(wildcards.dataset, wildcards.variant, tuple(subsets), tuple(seeds))
 
 
