@@ -80,7 +80,7 @@ def graph_cost(
     pixels = 4 * graph.num_variables
     image_bytes = FLOAT_BYTES * (4 * units + kept + training * leaf_variables + pixels)
     # Leaf statistics are gone when the sums have begun, so the larger of the two counts.
-    score_bytes = FLOAT_BYTES * (max(scoring * leaf_variables + leaf_units, 3 * units // 2) + pixels)
+    score_bytes = FLOAT_BYTES * (max(scoring * leaf_variables + leaf_units, 5 * units // 4) + pixels)
     gathered = (scoring + masks) * leaf_variables
     down_bytes = FLOAT_BYTES * (max(gathered + 2 * leaf_units, 3 * units) + pixels)
     parameters = leaf_parameters + sum_weights + mixing
