@@ -156,7 +156,8 @@ def approximate_mpe(circuit: Circuit, x: Tensor, known: Tensor) -> tuple[Tensor,
     Sums are replaced by maxima on the way up, the best induced tree is followed down, leaves take their mode. Finding
     the true maximum is NP-hard; this is exact when every sum has one child of positive weight per image.
 
-    Returns (values (B, V), log-density of the best tree (B,), nats): the latter is a lower bound of log p(values).
+    Returns (values (B, V), log-density of the best tree (B,), nats): the latter is a lower bound of log p(values). With
+    several root classes, both are of the class whose best tree is best.
     """
     weights = circuit.weights()
     leaves = circuit.leaf_log_density(x, known, weights)
