@@ -1,8 +1,8 @@
 """What a run has made so far, put together in a folder of its own: also when it was stopped in the middle.
 
 Metrics that Snakemake has not written yet are measured from what is there: scores of finished trainings, their
-histories, completions of finished jobs. Judged samples and accuracies are taken where their metrics exist, since
-measuring them is a job of its own. Every page says how many of the trainings it rests on.
+histories, completions of finished jobs, the judges' own accuracies. Judged samples and classifications are taken where
+their metrics exist, since measuring them is a job of its own. Every page says how many of the trainings it rests on.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def metrics(plan: Plan, folder: Path) -> dict[str, pd.DataFrame]:
     """File name → tidy metrics of every experiment and data set of which something is there."""
     import pandas as pd
 
-    gathered = {"outliers": _outliers, "dynamics": _dynamics, "inpainting": _inpainting}
+    gathered = {"outliers": _outliers, "dynamics": _dynamics, "inpainting": _inpainting, "judge": _judges}
     found = {}
     for experiment in plan.experiments:
         for dataset in plan.datasets(experiment):
@@ -112,6 +112,14 @@ def _inpainting(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else tidy_frame([])
 
 
+def _judges(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
+    """The accuracies of the judges themselves; what they say of samples is a job of its own."""
+    from evaluation.judge import finished, own_rows
+
+    records = [finished(folder / f"judges/{dataset}/seed{seed}") for seed in plan.judge_seeds()]
+    return tidy_frame(list(own_rows([record for record in records if record is not None], dataset)))
+
+
 # --- the folder ------------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +150,7 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
             frame.to_parquet(part, index=False)
     every = pd.concat(found.values(), ignore_index=True)
     for entry in tables(plan):
-        if entry.name in ARCHITECTURES or experiment_of(entry.name) in set(every["experiment"]):
+        if entry.name in ARCHITECTURES or _measured(experiment_of(entry.name), every):
             write(make(entry, every), out / "tables" / f"{entry.file}.csv", plan.title)
     _figures(plan, folder, every, out / "figures")
     rows = compare(every, plan)
@@ -154,6 +162,12 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
     pictures = sorted((out / "figures").glob("*.png"))
     write_text(out / "report.html", report(every, plan, pictures, facts, found))
     return plan.title
+
+
+def _measured(experiment: str, every: pd.DataFrame) -> bool:
+    """Whether there is something for the experiment's table: of the judge, more than its own accuracy."""
+    rows = every[every["experiment"] == experiment]
+    return bool(len(rows)) and (experiment != "judge" or bool(rows["params"].str.contains('"judge"').any()))
 
 
 def _figures(plan: Plan, folder: Path, every: pd.DataFrame, out: Path) -> None:

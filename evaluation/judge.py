@@ -231,13 +231,13 @@ def summary_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         yield tidy_row(**{**identity, "params": json.loads(identity["params"])}, value=float(np.mean(values)))
 
 
-def own_rows(judges: Iterable[Judge], dataset: str) -> Iterator[dict[str, Any]]:
-    """The judges' own test accuracies, of the model "CNN"."""
-    for judge in judges:
-        facts = {"cnn_test_accuracy": judge.record["accuracy"], "diverged": len(judge.record["diverged"])}
+def own_rows(judges: Iterable[Mapping[str, Any]], dataset: str) -> Iterator[dict[str, Any]]:
+    """The judges' own test accuracies, of the model "CNN"; `judges`: what their judge.json hold."""
+    for record in judges:
+        facts = {"cnn_test_accuracy": record["accuracy"], "diverged": len(record["diverged"])}
         for metric, value in facts.items():
             yield tidy_row(
-                protocol="both", experiment=EXPERIMENT, dataset=dataset, model="CNN", seed=judge.record["seed"],
+                protocol="both", experiment=EXPERIMENT, dataset=dataset, model="CNN", seed=record["seed"],
                 metric=metric, value=value,
             )  # fmt: skip
 

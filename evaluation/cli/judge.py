@@ -70,7 +70,12 @@ def run(args: argparse.Namespace) -> int:
         from evaluation.atomic import atomic_path
         from evaluation.metrics import tidy_frame
 
-        everything = [*rows, *summary_rows(rows), *own_rows(judges, args.dataset), *_parameter_rows(args, sources)]
+        everything = [
+            *rows,
+            *summary_rows(rows),
+            *own_rows([judge.record for judge in judges], args.dataset),
+            *_parameter_rows(args, sources),
+        ]
         with atomic_path(args.out) as part:
             tidy_frame(everything).to_parquet(part, index=False)
     else:

@@ -52,6 +52,8 @@ def stopped(tmp_path, monkeypatch):
         finish(one, folder, shift=one.point["width"], spec="older" if old else None)
     finish(training(plan(), "digits", "all", "mine", 0), folder)
     (folder / "profile.json").write_text(plan().as_json())
+    (folder / "judges/digits/seed0").mkdir(parents=True)
+    (folder / "judges/digits/seed0/judge.json").write_text('{"seed": 0, "accuracy": 99.0, "diverged": [100]}')
     (folder / "figures").mkdir()
     (folder / "figures/fig_10_outlier_curves.png").write_bytes(b"an older picture")
     (folder / "figures/of_another_plan.png").write_bytes(b"not asked for")
@@ -68,6 +70,8 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert seeds == {'{"outlier_class":0,"width":1}': [0, 1], '{"outlier_class":0,"width":2}': [0]}
     dynamics = pd.read_parquet(out / "metrics/dynamics_digits.parquet")
     assert list(dynamics["value"]) == [1.0, 2.0]
+    judge = pd.read_parquet(out / "metrics/judge_digits.parquet")
+    assert dict(zip(judge["metric"], judge["value"], strict=True)) == {"cnn_test_accuracy": 99.0, "diverged": 1.0}
     table = pd.read_csv(out / "tables/table_2_grid.csv")
     assert list(table["n"]) == [2, 1]
     assert not list(out.glob("tables/table_3*"))
