@@ -35,6 +35,7 @@ MERGED_KEYS = (
     "sampling",
     "sharpening",
 )  # merged key by key with the entry they change; others are replaced
+OWN_KEYS = ("label", "extends", "as_published")  # not inherited by an entry that extends another
 REQUIRED = {"dcgmm": ("config",)}  # parameters that a family's models cannot do without
 
 
@@ -57,6 +58,7 @@ class Model:
     train_images: int | None = None
     monitor: str = "validation"
     extends: str | None = None
+    as_published: bool = False  # what the `paper` protocol compares in place of the model that it extends
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Catalogue:
         own = _merge(self._known.get(name, {}), self._changes.get(name, {}))
         if "extends" in own:
             inherited = self._entry(own["extends"], (*seen, name))
-            return _merge({k: v for k, v in inherited.items() if k not in ("label", "extends")}, own)
+            return _merge({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own)
         family = own.get("family")
         if family is not None and family not in registry.families():
             place = f"{self._where}: models.{name}.family"

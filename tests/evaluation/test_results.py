@@ -442,6 +442,20 @@ def test_a_variant_is_compared_with_what_it_is_a_variant_of():
     assert (list(variants["published"]), list(variants["ours"])) == ([92.8], [91.0])
 
 
+def test_the_paper_protocol_compares_what_the_published_runs_did():
+    found = rows("dcgmm-b", [78.0], "fashion_mnist") + rows("dcgmm-b-independent", [72.5], "fashion_mnist")
+    both = plan(datasets=["fashion_mnist"], models=["dcgmm-b", "dcgmm-b-independent"])
+    frame = compare(tidy_frame([*found, *[{**row, "metric": "auroc_validation"} for row in found]]), both)
+    own = frame[(frame["table"] == "table_1") & (frame["model"] == "DCGMM-B") & (frame["dataset"] == "fashion_mnist")]
+    assert dict(zip(own["protocol"], own["ours"], strict=True)) == {"paper": 72.5, "clean": 78.0}
+    assert dict(zip(own["protocol"], own["verdict"], strict=True)) == {"paper": REPRODUCED, "clean": NOT_REPRODUCED}
+    assert own["remark"].iloc[0].startswith("DCGMM-B, independent")
+    without = compare(
+        tidy_frame([{**row, "metric": m} for row in found[:1] for m in ("auroc", "auroc_validation")]), both
+    )
+    assert cell(without, "table_1", "DCGMM-B", "fashion_mnist")["ours"] == 78.0
+
+
 def parameters(model, value, experiment="outliers", protocol="both", **point):
     (row,) = rows(model, [value], protocol=protocol, metric="parameters", **point)
     return {**row, "experiment": experiment}
