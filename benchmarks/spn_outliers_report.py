@@ -326,10 +326,11 @@ def report(results: Path, out: Path, docs: Path, seeds: list[int]) -> None:
     """Write the figures to DOCS/figures and the tables into DOCS/spn-outliers.md, between their markers."""
     done = finished(results, seeds)
     figures = docs / "figures"
-    area_figure(out, seeds, figures / "spn-areas.png")
     loss_figure(done, figures / "spn-losses.png")
     histogram_figure(done, figures / "spn-scores.png")
-    early_figure(out, seeds, figures / "spn-early.png")
+    if any(courses(out, seeds)):  # else the page keeps those that it has
+        area_figure(out, seeds, figures / "spn-areas.png")
+        early_figure(out, seeds, figures / "spn-early.png")
     tables = {
         "trained": main_table(done),
         "updates": course_table(out, seeds),
