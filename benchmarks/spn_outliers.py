@@ -77,7 +77,7 @@ def areas(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def measured(updates: int, per_epoch: int) -> set[int]:
     """The updates after which the test set is scored."""
-    return {n for n in (*EARLY, *range(per_epoch, updates + 1, per_epoch)) if n <= updates}
+    return {updates, *(n for n in (*EARLY, *range(per_epoch, updates, per_epoch)) if n < updates)}
 
 
 def course(run: Run, updates: int) -> list[dict[str, float]]:
@@ -107,7 +107,8 @@ def claimed(out: Path, updates: int, wanted: list[Run]) -> Iterator[Run]:
     """Runs that are not done and that no other process has; the system releases the lock of a killed process."""
     out.mkdir(parents=True, exist_ok=True)
     for run in wanted:
-        if (out / run.name / f"{updates}.done").exists():
+        log = read_course(out, run)
+        if log and log[-1]["update"] >= updates:
             continue
         try:
             with FileLock(out / f"{run.name}.lock", timeout=0):
@@ -137,7 +138,6 @@ def main() -> None:
         for run in claimed(arguments.out, arguments.updates, runs(arguments.seeds, arguments.only)):
             log = course(run, arguments.updates)
             write_text(arguments.out / run.name / "course.json", json.dumps(log, indent=1))
-            write_text(arguments.out / run.name / f"{arguments.updates}.done", "")
             print(run.name, log[-1], flush=True)
     else:
         from benchmarks.spn_outliers_report import report

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.atomic import atomic_path, write_text
 from evaluation.contents import ARCHITECTURES, FILES, experiment_of, figures, gridded, make, tables
 from evaluation.errors import UserError
+from evaluation.judge_table import judged_rows
 from evaluation.metrics import tidy_frame
 from evaluation.outliers import outlier_rows
 from evaluation.registry import read_spec
@@ -166,8 +167,8 @@ def collect(plan: Plan, folder: Path, out: Path) -> str:
 
 def _measured(experiment: str, every: pd.DataFrame) -> bool:
     """Whether there is something for the experiment's table: of the judge, more than its own accuracy."""
-    rows = every[every["experiment"] == experiment]
-    return bool(len(rows)) and (experiment != "judge" or bool(rows["params"].str.contains('"judge"').any()))
+    rows = judged_rows(every) if experiment == "judge" else every[every["experiment"] == experiment]
+    return not rows.empty
 
 
 def _figures(plan: Plan, folder: Path, every: pd.DataFrame, out: Path) -> None:

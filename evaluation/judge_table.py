@@ -20,6 +20,11 @@ HEADS = ("accuracy", "Fréchet", "precision", "recall", "nearest neighbour")
 STATISTICS = ("n", "judges", "mean", "std", "low", "high", "std_judges")
 
 
+def judged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The tidy rows of what judges say about samples, without the judges' own accuracies."""
+    return metrics[(metrics["experiment"] == EXPERIMENT) & metrics["params"].str.contains('"judge"')]
+
+
 def judged_results(metrics: pd.DataFrame) -> pd.DataFrame:
     """What the judges say: one row for each model, protocol, data set, point and metric.
 
@@ -32,7 +37,7 @@ def judged_results(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = metrics[(metrics["experiment"] == EXPERIMENT) & metrics["params"].str.contains('"judge"')]
+    rows = judged_rows(metrics)
     points = [json.loads(params) for params in rows["params"]]
     judges = [point.pop("judge") for point in points]
     rows = rows.assign(judge=judges, sources=rows["params"], params=[canonical_params(point) for point in points])

@@ -94,26 +94,29 @@ def _train(args: argparse.Namespace) -> None:
     from evaluation.stamps import write_stamp
 
     params = {key: value for key, value in _options(args).items() if key != "train_images"}
-    for seed, directory in _directories(args).items():
+    directories = _directories(args)
+    for seed, directory in directories.items():
         train_judge(args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet)
-    _describe(args, list(_directories(args).values()))
+    _describe(args, list(directories.values()))
     if args.stamp:
-        write_stamp(Path(args.stamp), list(_directories(args).values()))
+        write_stamp(Path(args.stamp), list(directories.values()))
 
 
 def _trained(args: argparse.Namespace) -> list[Path]:
     """The judges of the seeds asked for: those that are there as they are, the others are trained."""
     from evaluation.judge import finished
 
-    missing = [seed for seed, directory in _directories(args).items() if finished(directory) is None]
-    for seed in missing:
+    directories = _directories(args)
+    for seed, directory in directories.items():
+        if finished(directory) is not None:
+            continue
         print(
-            f"there is no judge in {_directories(args)[seed]} yet: training one (50,000 images take about two minutes "
+            f"there is no judge in {directory} yet: training one (50,000 images take about two minutes "
             "per epoch and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
             flush=True,
         )
         _train(argparse.Namespace(**{**vars(args), "seed": [seed], "stamp": None}))
-    return list(_directories(args).values())
+    return list(directories.values())
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
