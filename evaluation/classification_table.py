@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evaluation.metrics import coverage_words, over_seeds
+from evaluation.metrics import over_seeds, with_coverage
 from evaluation.numbers import NOTHING, as_printed, measured
 from evaluation.published import published
 from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
@@ -48,5 +48,5 @@ def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Tabl
         lines.append(cells)
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in ("published", "accuracy"))]
     caption = f"Classification accuracy on test images in percent, {STATISTICS}; literature: quoted, not run."
-    caption = f"{caption} {coverage_words(int(row['n']) for row in found.values())}".strip()
+    caption = with_coverage(caption, (int(row["n"]) for row in found.values()))
     return Table(caption, columns, lines, pd.DataFrame(data))

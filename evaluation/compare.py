@@ -13,7 +13,7 @@ from evaluation.contents import experiment_of
 from evaluation.judge import settings
 from evaluation.judge_table import judged_results
 from evaluation.judge_table import source as judged_source
-from evaluation.metrics import coverage_words, over_seeds
+from evaluation.metrics import over_seeds, with_coverage
 from evaluation.numbers import NOTHING, Number, Source, as_printed, with_interval
 from evaluation.published import ANY_DATASET, published
 from evaluation.registry import families
@@ -327,7 +327,7 @@ def page(rows: pd.DataFrame, variants: pd.DataFrame, said: Sequence[Claim], titl
 def interval_words(rows: pd.DataFrame) -> str:
     """What the brackets are, and how far they can be trusted."""
     counts = rows["n"][rows["ours_low"].notna()]
-    return f"In brackets: 95 % bootstrap intervals of the mean over seeds. {coverage_words(counts)}".strip()
+    return with_coverage("In brackets: 95 % bootstrap intervals of the mean over seeds.", counts)
 
 
 def _totals_by_table(rows: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.inpainting import MASK_LABELS
-from evaluation.metrics import coverage_words, over_seeds
+from evaluation.metrics import over_seeds, with_coverage
 from evaluation.numbers import NOTHING, Number, Source, in_protocol, with_interval
 from evaluation.tables import DATASET_LABELS, STATISTICS, Table, records
 
@@ -45,8 +45,9 @@ def inpainting_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
     heads = [f"{DATASET_LABELS[dataset]} {HEADS[metric]}" for dataset, metric in columns]
     caption = (
         "In-painting of test images: mean squared error of the unknown pixels, and SSIM of whole images (at most 1), "
-        f"{STATISTICS}; variants as in docs/sampling.md. {coverage_words(int(row['n']) for row in data)}"
-    ).strip()
+        f"{STATISTICS}; variants as in docs/sampling.md."
+    )
+    caption = with_coverage(caption, (int(row["n"]) for row in data))
     return Table(caption, ["model", "erased", "variant", *heads], lines, pd.DataFrame(data))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.judge import EXPERIMENT, MEASURES, REAL_TEST, REAL_VALIDATION
-from evaluation.metrics import bootstrap_interval, canonical_params, coverage_words
+from evaluation.metrics import bootstrap_interval, canonical_params, with_coverage
 from evaluation.numbers import NOTHING, Number, Source, as_printed, in_protocol, with_interval, with_std
 from evaluation.published import published
 from evaluation.tables import DATASET_LABELS, Table, records
@@ -103,7 +103,7 @@ def _caption(judged: pd.DataFrame, data: Iterable[Mapping[str, Any]]) -> str:
         caption += f" {judged['judges'].max()} judges, averaged for each training."
     if (several & (judged["n"] == 1)).any():
         caption += " Where there is one training only, and for real images, ± is the spread over the judges."
-    return f"{caption} {coverage_words(int(row['n']) for row in data)}".strip()
+    return with_coverage(caption, (int(row["n"]) for row in data))
 
 
 def _cell(row: Any) -> str:

@@ -136,6 +136,11 @@ def coverage_words(counts: Iterable[int]) -> str:
     return f"Intervals of few seeds are too narrow: they hold the true mean in {', '.join(known)}, not in 95 %."
 
 
+def with_coverage(caption: str, counts: Iterable[int]) -> str:
+    """A table's caption, and what is to be known about its intervals."""
+    return f"{caption} {coverage_words(counts)}".strip()
+
+
 @cache  # the tables of one page ask for the same results again and again
 def _bootstrap_interval(values: tuple[float, ...], seed: int) -> tuple[float, float]:
     if len(values) < 2:

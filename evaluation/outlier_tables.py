@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evaluation.metrics import coverage_words, paired_comparison
+from evaluation.metrics import paired_comparison, with_coverage
 from evaluation.numbers import NOTHING, Number, Source, as_printed, in_protocol, interval, measured
 from evaluation.published import published
 from evaluation.selection import PROTOCOLS, grid_results, has_grid, reported_values, selected_results
@@ -67,10 +67,8 @@ def _outlier_table(metrics: pd.DataFrame, lines: Sequence[Line], table: str, *, 
     columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in heads)]
     counts = sorted({row["n"] for row in data}) or [0]
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"
-    caption = (
-        f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds}. "
-        f"{coverage_words(counts)}"
-    ).strip()
+    caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS}; {seeds}."
+    caption = with_coverage(caption, counts)
     return Table(caption, columns, rows, pd.DataFrame(data, columns=_DATA_COLUMNS))
 
 
@@ -118,7 +116,7 @@ def outlier_class_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table
             ]
     columns = ["model", "data set", *(f"class {outlier}" for outlier in by_class)]
     caption = f"Outlier detection with each class left out in turn: exact AUROC in percent, {STATISTICS}."
-    caption = f"{caption} {coverage_words(row['n'] for row in data)}".strip()
+    caption = with_coverage(caption, (row["n"] for row in data))
     return Table(caption, columns, lines, pd.DataFrame(data, columns=[*_CLASS_COLUMNS, *_STATISTICS]))
 
 
@@ -154,8 +152,9 @@ def paired_table(metrics: pd.DataFrame, rows: Mapping[str, str], rivals: Mapping
     caption = (
         "DCGMM minus rival, exact AUROC in points, class 0 left out: mean difference between runs of equal seeds "
         "[95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not below 0.06 with five "
-        f"pairs). Above 0: the DCGMM is better. {coverage_words(row['n'] for row in data)}"
-    ).strip()
+        "pairs). Above 0: the DCGMM is better."
+    )
+    caption = with_coverage(caption, (row["n"] for row in data))
     columns = ["rival", "data set", *rows.values()]
     return Table(caption, columns, lines, pd.DataFrame(data, columns=_PAIR_COLUMNS))
 
@@ -199,7 +198,7 @@ def grid_table(metrics: pd.DataFrame, rows: Mapping[str, str], left_out: Sequenc
         caption += f" Left out for their estimated cost: {len(left_out)} points."
     if any(row.get("incomplete") for row in data):
         caption += " Incomplete points take no part in the choice."
-    caption = f"{caption} {coverage_words(row['n'] for row in data if 'n' in row)}".strip()
+    caption = with_coverage(caption, (row["n"] for row in data if "n" in row))
     import pandas as pd
 
     columns = ["model", "data set", "protocol", "point", "test", "validation", "chosen by"]

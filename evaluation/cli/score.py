@@ -26,11 +26,12 @@ def run(args: argparse.Namespace) -> int:
 def _score(directory: Path, out: Path) -> Path:
     from evaluation.datasets import load_dataset
     from evaluation.registry import load_model, read_spec
+    from evaluation.sampling import place
     from evaluation.scoring import score_frame, scored_model, write_scores
     from evaluation.training import forget_frameworks
 
     record = read_spec(directory)
-    path = out / record["dataset"] / record["subset"] / record["name"] / f"seed{record['seed']}.parquet"
+    path = out / f"{place(record)}.parquet"
     if scored_model(path) == record:  # the very training, to the second it was finished
         print(f"{path}: was there already", flush=True)
         return path
