@@ -71,12 +71,12 @@ def _instances() -> dict[str, str]:
 Layer = tuple[str, int, int, int]  # type, kernel, stride, channels or neurons (0: those of the image)
 CNN: tuple[Layer, ...] = (
     ("Dropout 0.1", 0, 0, 0),
-    ("Conv/ReLU", 3, 1, 64),
-    ("Conv/ReLU", 3, 1, 64),
+    ("Conv same/ReLU", 3, 1, 64),
+    ("Conv same/ReLU", 3, 1, 64),
     ("Pooling", 2, 2, 0),
-    ("Conv/ReLU", 3, 1, 64),
+    ("Conv same/ReLU", 3, 1, 64),
     ("Pooling", 2, 2, 0),
-    ("Conv/ReLU", 3, 1, 64),
+    ("Conv same/ReLU", 3, 1, 64),
     ("Pooling", 2, 2, 0),
     ("Flatten", 0, 0, 0),
     ("Dense/ReLU", 0, 0, 350),
@@ -108,7 +108,9 @@ def judge_network() -> Table:
     """Table VII for 28×28 images: every layer of the CNN that judges samples, its output and its parameters."""
     data = list(_network("", CNN, (28, 28, 1)))
     total = sum(row["parameters"] for row in data)
-    return _network_table(f"The CNN that judges samples, for 28×28 images, {total:,} parameters; padding valid.", data)
+    return _network_table(
+        f"The CNN that judges samples, for 28×28 images, {total:,} parameters; the padding is ours.", data
+    )
 
 
 def vae_network() -> Table:

@@ -37,6 +37,7 @@ RULE = (
     "not reproduced: further away. What lies above a printed lower bound is reproduced."
 )
 FAR = 3.0  # points: a difference above is reproduced only because results spread widely, and says little
+RECORDING = {"measurements", "measured_images"}  # parameters that change what is written down, not the model
 # Parameters on which the number of a model's parameters depends.
 SIZES = {
     "config",
@@ -267,7 +268,7 @@ def changes(plan: Plan, model: str, *, sizes: bool = False) -> str:
     words = [
         f"{key} {value} instead of {before.get(key, 'none')}"
         for key, value in ours.params.items()
-        if value != before.get(key) and (key in SIZES or not sizes)
+        if value != before.get(key) and key not in RECORDING and (key in SIZES or not sizes)
     ]
     images = ours.train_images or plan.config.get("train_images")
     if images and not sizes:

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from evaluation import grid_cost, registry
-from evaluation.experiments import EXPERIMENTS, MODEL_KEYS
+from evaluation.experiments import ASKING, EXPERIMENTS, MODEL_KEYS
 from evaluation.runs import write_runs
 from evaluation.schema import ConfigError, canonical, check, nearest
 
@@ -56,6 +56,7 @@ class Model:
     sharpening: Mapping[str, Any] = field(default_factory=dict)
     threads: int | None = None
     train_images: int | None = None
+    seeds: int | None = None  # only the first so many of an experiment's
     monitor: str = "validation"
     extends: str | None = None
     as_published: bool = False  # what the `paper` protocol compares in place of the model that it extends
@@ -248,7 +249,7 @@ class Plan:
     def runs(self, experiment: str) -> Iterator[tuple[str, str, str, int]]:
         """Every training of an experiment: (dataset, subset, variant, seed)."""
         for dataset, subset, variant in self._needs[experiment]:
-            for seed in self.seeds(experiment):
+            for seed in self.seeds(experiment)[: self.variants[variant].model.seeds]:
                 yield dataset, subset, variant, seed
 
     def packing(self, model: Model, key: str) -> int:
@@ -305,6 +306,31 @@ class Plan:
         """The part of a command that names the trainings of an experiment on a data set, quoted for the shell."""
         runs = [(variant, subset, seed) for d, subset, variant, seed in self.runs(experiment) if d == dataset]
         return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
+
+    def own_runs(self, stage: str, pack: Pack) -> list[tuple[str, str, int]]:
+        """A job's trainings (variant, subset, seed) that a stage is for: those of its experiments, see `ASKING`. What
+        another experiment has trained in the same job is none of its business."""
+        return list(dict.fromkeys(run for experiment in ASKING[stage] for run in self._asked[experiment, pack]))
+
+    def own_options(self, stage: str, pack: Pack) -> str:
+        """The part of a command that names these, quoted for the shell.
+
+        Raises:
+            ConfigError: there is none, and a command without any would take all.
+        """
+        runs = self.own_runs(stage, pack)
+        if not runs:
+            raise ConfigError(f"no training of {pack.path} is of the experiments {', '.join(ASKING[stage])}")
+        return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
+
+    @cached_property
+    def _asked(self) -> Mapping[tuple[str, Pack], list[tuple[str, str, int]]]:
+        """(experiment, job) → its trainings that the experiment asks for."""
+        asked = defaultdict(list)
+        for experiment in self.experiments:
+            for dataset, subset, variant, seed in self.runs(experiment):
+                asked[experiment, self._packs[dataset, subset, variant, seed]].append((variant, subset, seed))
+        return asked
 
     def rows(self, experiment: str) -> list[Model]:
         """The models of an experiment, in the order of the config."""

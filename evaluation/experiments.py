@@ -77,4 +77,12 @@ EXPERIMENTS: dict[str, Callable[[Mapping[str, Any], Any], Iterator[Need]]] = {
     "classification": dynamics,  # Table IV: models with a classifier, trained on all classes
     "svhn": svhn,
 }
+# What is made from trained models → the experiments that ask for it.
+ASKING: dict[str, tuple[str, ...]] = {
+    "score": ("outliers",),
+    "sample": ("judge",),
+    "inpaint": ("inpainting",),
+    "grid_plain": ("sampling", "svhn"),
+    "grid_sharpened": ("sampling", "svhn"),
+}
 MODEL_KEYS = ("models", "all_classes", "pooled", "shown")  # settings that hold names of models

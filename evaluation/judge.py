@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from evaluation.sample_quality import (
     frechet_distance,
     nearest_neighbour_distance,
     precision_and_recall,
+    reach,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def train_judge(
     from baselines.cnn import Cnn, DivergedError
 
     data, root = load_dataset(dataset), Path(directory)
-    wanted = {"dataset": dataset, "seed": seed, "params": dict(params or {}), "limit": limit}
+    training = {**_defaults(), **(params or {})}
+    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit}
     if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
         return found
     x, y = (part[:limit] for part in data.split("train"))
@@ -72,7 +75,7 @@ def train_judge(
     _remove_states(root, but=states.values())
     diverged: list[str] = []
     for used, state in states.items():
-        judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **(params or {}))
+        judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
         started = time.perf_counter()
         try:
             judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
@@ -90,11 +93,15 @@ def train_judge(
 
 def settings(record: Mapping[str, Any]) -> dict[str, Any]:
     """How the judge of judge.json was trained: the parameters of `Cnn`, and `train_images` (None: all)."""
+    return {**_defaults(), **record["params"], "train_images": record["limit"]}
+
+
+def _defaults() -> dict[str, Any]:
+    """How a judge is trained where nothing else is said."""
     from baselines.cnn import Cnn
 
     defaults = {name: p.default for name, p in inspect.signature(Cnn).parameters.items() if p.default is not p.empty}
-    fixed = {name: value for name, value in defaults.items() if name not in ("seed", "classes")}
-    return {**fixed, **record["params"], "train_images": record["limit"]}
+    return {name: value for name, value in defaults.items() if name not in ("seed", "classes")}
 
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +164,11 @@ class Judge:
         cnn = Cnn.load(directory)
         return cls(cnn, record, cnn.features(load_dataset(dataset).split("test")[0]))
 
+    @cached_property
+    def real_reach(self) -> np.ndarray:
+        """(n,): how far each real vector's neighbourhood goes, the same for all samples that are judged."""
+        return reach(self.real)
+
     def measure(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What the judge says about images (n, H, W, C) that should show the classes `labels` (n,).
 
@@ -168,7 +180,7 @@ class Judge:
         check_samples(images, labels, self.cnn.image_shape, self.cnn.classes)
         logits, features = self.cnn.predict_logits_and_features(images)
         values = {} if labels is None else _accuracies(logits.argmax(axis=1), labels)
-        precision, recall = precision_and_recall(features, self.real)
+        precision, recall = precision_and_recall(features, self.real, real_reach=self.real_reach)
         return values | {
             "frechet_distance": frechet_distance(features, self.real),
             "precision": precision,

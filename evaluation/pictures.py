@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from evaluation.errors import UserError
 from evaluation.numbers import in_protocol
-from evaluation.runs import write_runs
 from evaluation.sampling import subset_class
 from evaluation.tables import DATASET_LABELS
 
 if TYPE_CHECKING:
-    from evaluation.config import Pack, Plan
+    from evaluation.config import Plan
 
 SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
 PAPERS_DATASETS = ("mnist", "fashion_mnist")
@@ -163,25 +162,6 @@ def picture_options(plan: Plan, figure: str) -> str:
     if figure == "fig_7" and (classes := _classes(plan)):
         words += ["--classes", *map(str, classes)]
     return shlex.join(words)
-
-
-def own_runs(plan: Plan, pack: Pack, *experiments: str) -> str:
-    """The part of a command that names, of a job's trainings, those that these experiments ask for, quoted for the
-    shell: what others have trained in the same job is none of their business.
-
-    Raises:
-        UserError: there is none, and a command without any would take all.
-    """
-    runs = [
-        (variant, subset, seed)
-        for experiment in experiments
-        if experiment in plan.experiments
-        for dataset, subset, variant, seed in plan.runs(experiment)
-        if (dataset, variant) == (pack.dataset, pack.variant) and subset in pack.subsets and seed in pack.seeds
-    ]
-    if not runs:
-        raise UserError(f"no training of {pack.path} is of the experiments {', '.join(experiments)}")
-    return shlex.join(word for run in write_runs(dict.fromkeys(runs)) for word in ("--run", run))
 
 
 def sampling_options(plan: Plan, variant: str, setting: str = "plain") -> str:

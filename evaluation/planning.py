@@ -325,6 +325,7 @@ class Estimate:
             work, disk = images * len(pack.seeds) / 1000 * price.train, price.disk_mb
         else:
             images, unit = self._uses(stage, pack.dataset, price)
+            trainings = len(self.plan.own_runs(stage, pack))
             work = trainings * images / 1000 * unit
             row_bytes = 40 if stage == "score" else 4 * math.prod(CATALOGUE[pack.dataset].image_shape)
             disk = 0.0 if stage == "inpaint" else images * row_bytes / 2**20

@@ -10,6 +10,7 @@ import numpy as np
 from evaluation.errors import UserError
 
 NEIGHBOURS = 3  # k of improved precision and recall, as in its paper
+DISTANCES_MB = 256  # of a block of distances
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -34,27 +35,34 @@ def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
 
 
-def precision_and_recall(samples: np.ndarray, real: np.ndarray, k: int = NEIGHBOURS) -> tuple[float, float]:
+def precision_and_recall(
+    samples: np.ndarray, real: np.ndarray, k: int = NEIGHBOURS, *, real_reach: np.ndarray | None = None
+) -> tuple[float, float]:
     """Improved precision and recall (Kynkäänniemi et al. 2019), both in percent, of samples (n, d) and real (m, d).
 
     Precision: the share of samples that lie in the ball around a real vector that reaches to its k-th nearest real
-    neighbour. Recall: the same with the roles exchanged. Raises UserError for k vectors or fewer.
+    neighbour. Recall: the same with the roles exchanged. `real_reach`: `reach(real, k)`, where it is known already.
+    Raises UserError for k vectors or fewer.
     """
-    samples, real = _vectors(samples, k + 1), _vectors(real, k + 1)
-    return _covered(samples, real, k), _covered(real, samples, k)
-
-
-def _covered(queries: np.ndarray, manifold: np.ndarray, k: int) -> float:
-    """Percent of the queries in any ball around a vector of the manifold with its k-th neighbour on the rim."""
     from sklearn.metrics import pairwise_distances_chunked
+
+    samples, real = _vectors(samples, k + 1), _vectors(real, k + 1)
+    of_samples, of_real = reach(samples, k), reach(real, k) if real_reach is None else real_reach
+    hit, met = [], np.zeros(len(real), bool)
+    start = 0
+    for distances in pairwise_distances_chunked(samples, real, working_memory=DISTANCES_MB):
+        hit.append((distances <= of_real).any(axis=1))
+        met |= (distances <= of_samples[start : start + len(distances), None]).any(axis=0)
+        start += len(distances)
+    return 100.0 * float(np.concatenate(hit).mean()), 100.0 * float(met.mean())
+
+
+def reach(vectors: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """(n,): the distance of each vector of (n, d) to the k-th nearest other one."""
     from sklearn.neighbors import NearestNeighbors
 
     # A vector is no neighbour of itself: kneighbors() without arguments leaves it out.
-    radii = NearestNeighbors(n_neighbors=k).fit(manifold).kneighbors()[0][:, -1]
-    inside = pairwise_distances_chunked(
-        queries, manifold, reduce_func=lambda distances, _: (distances <= radii).any(axis=1), working_memory=256
-    )
-    return 100.0 * float(np.concatenate(list(inside)).mean())
+    return NearestNeighbors(n_neighbors=k).fit(_vectors(vectors, k + 1)).kneighbors()[0][:, -1]
 
 
 def nearest_neighbour_distance(samples: np.ndarray) -> float:

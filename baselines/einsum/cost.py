@@ -44,10 +44,6 @@ class Cost:
     down_bytes: int
     peak_bytes: int
 
-    def training_seconds(self, images: int, epochs: int, flops_per_second: float) -> float:
-        """Seconds of training at a sustained speed (about 2e10 on one core for K of 20 and more)."""
-        return self.step_flops * images * epochs / flops_per_second
-
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
 

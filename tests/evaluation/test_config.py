@@ -137,6 +137,12 @@ def test_all_classes_for_the_named_models_only():
     assert subsets == {"gmm": {f"not{c}" for c in range(10)}, "gmm-random": {"not0"}}
 
 
+def test_a_model_may_have_fewer_seeds_than_its_experiment():
+    plan = Plan(changed(models__gmm={"seeds": 1}, experiments__outliers__models=["gmm", "dcgmm-a"]))
+    seeds = [(variant, seed) for *_, variant, seed in plan.runs("outliers")]
+    assert seeds == [("gmm", 0), ("dcgmm-a", 0), ("dcgmm-a", 1), ("dcgmm-a", 2)]
+
+
 def test_seeds_by_number_or_by_list_and_per_experiment():
     assert Plan(changed(seeds=[4, 7])).seeds("outliers") == (4, 7)
     assert Plan(changed(experiments__outliers__seeds=2)).seeds("outliers") == (0, 1)

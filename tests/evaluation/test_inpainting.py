@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from evaluation.config import Plan
+from evaluation.config import ConfigError, Plan
 from evaluation.errors import UserError
 from evaluation.inpainting import MASKS, completion_measures, known_pixels
 from evaluation.metrics import tidy_frame, tidy_row
 from evaluation.pictures import (
     numbered,
-    own_runs,
     picture_inputs,
     picture_options,
     pictures,
@@ -135,10 +134,11 @@ def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only
     both = Plan({**config, "experiments": {**experiments, "sampling": {**models, "seeds": [1]}}})
     (pack,) = both.packs("inpainting")
     assert len(pack.subsets) == 11 and pack.seeds == (0, 1)
-    assert own_runs(both, pack, "inpainting") == "--run dcgmm-a:all:0"
-    assert own_runs(both, pack, "sampling", "svhn") == "--run dcgmm-a:all:1"
-    with pytest.raises(UserError, match="svhn"):
-        own_runs(both, pack, "svhn")
+    assert both.own_options("inpaint", pack) == "--run dcgmm-a:all:0"
+    assert both.own_options("grid_plain", pack) == "--run dcgmm-a:all:1"
+    assert both.own_runs("sample", pack) == [("dcgmm-a", f"only{c}", seed) for c in range(10) for seed in (0, 1)]
+    with pytest.raises(ConfigError, match="outliers"):
+        both.own_options("score", pack)
 
 
 def test_sampling_options_come_from_the_catalogue():

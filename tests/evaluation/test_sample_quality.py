@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
+from evaluation import sample_quality
 from evaluation.errors import UserError
-from evaluation.sample_quality import frechet_distance, nearest_neighbour_distance, precision_and_recall
+from evaluation.sample_quality import frechet_distance, nearest_neighbour_distance, precision_and_recall, reach
 
 
 def cloud(seed, n=60, d=4, shift=0.0, scale=1.0):
@@ -57,6 +58,16 @@ def test_precision_and_recall_against_brute_force(shift):
     precision, recall = precision_and_recall(samples, real)
     assert precision == pytest.approx(brute_force_cover(samples, real, 3))
     assert recall == pytest.approx(brute_force_cover(real, samples, 3))
+
+
+def test_blocks_of_distances_and_a_known_reach_change_nothing(monkeypatch):
+    samples, real = cloud(7, n=700, scale=0.7), cloud(8, n=300)
+    whole = precision_and_recall(samples, real)
+    assert 0 < whole[0] < 100 and 0 < whole[1] < 100
+    monkeypatch.setattr(sample_quality, "DISTANCES_MB", 1)  # 436 rows
+    assert precision_and_recall(samples, real) == whole
+    assert precision_and_recall(samples, real, real_reach=reach(real)) == whole
+    assert precision_and_recall(samples, real, real_reach=np.zeros(300))[0] == 0
 
 
 def test_one_good_image_repeated_is_precise_and_covers_nothing():

@@ -28,7 +28,7 @@ rule inpaint:
         mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
         runtime=lambda wildcards, attempt: minutes("inpaint", wildcards, attempt),
     params:
-        runs=lambda wildcards: own_runs(PLAN, pack_of(wildcards), "inpainting"),
+        runs=lambda wildcards: PLAN.own_options("inpaint", pack_of(wildcards)),
         options=lambda wildcards: sampling_options(PLAN, wildcards.variant),
         images=PLAN.experiments.get("inpainting", {}).get("images", 1000),
         completions=lambda wildcards, output: Path(output.metrics).parents[3],

@@ -54,12 +54,13 @@ rule sample:
         mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
         runtime=lambda wildcards, attempt: minutes("sample", wildcards, attempt),
     params:
+        runs=lambda wildcards: PLAN.own_options("sample", pack_of(wildcards)),
         n=JUDGE.get("samples", 1000),
         options=lambda wildcards: sampling_options(PLAN, wildcards.variant),
         samples=f"{ROOT}/samples",
     shell:
-        "bench sample --trained {input} --n {params.n} {params.options} --out {params.samples} --stamp {output} --threads {threads}"
-        " > {log} 2>&1"
+        "bench sample --trained {input} {params.runs} --n {params.n} {params.options} --out {params.samples}"
+        " --stamp {output} --threads {threads} > {log} 2>&1"
 
 
 rule judge:

@@ -1,6 +1,5 @@
 # Figs. 5, 6, 9, 11, 12, 13: samples, of DCGMMs without and with sharpening, and of all models; Fig. 14: the visual alphabet.
 from evaluation.pictures import (
-    own_runs,
     picture_inputs,
     picture_options,
     pictures,
@@ -33,7 +32,9 @@ rule sample_grid:
             f"grid_{wildcards.setting}", wildcards, attempt
         ),
     params:
-        runs=lambda wildcards: own_runs(PLAN, pack_of(wildcards), "sampling", "svhn"),
+        runs=lambda wildcards: PLAN.own_options(
+            f"grid_{wildcards.setting}", pack_of(wildcards)
+        ),
         options=lambda wildcards: sampling_options(
             PLAN, wildcards.variant, wildcards.setting
         ),

@@ -44,6 +44,7 @@ rule score:
         mem_mb=lambda wildcards, attempt: megabytes(wildcards, attempt),
         runtime=lambda wildcards, attempt: minutes("score", wildcards, attempt),
     params:
+        runs=lambda wildcards: PLAN.own_options("score", pack_of(wildcards)),
         scores=f"{ROOT}/scores",
     shell:
-        "bench score --trained {input} --out {params.scores} --stamp {output} --threads {threads} > {log} 2>&1"
+        "bench score --trained {input} {params.runs} --out {params.scores} --stamp {output} --threads {threads} > {log} 2>&1"

@@ -36,7 +36,6 @@ def test_flops_of_the_einsum_layers():
 def test_memory_is_linear_in_the_batch():
     one, two = (rat_spn_cost((28, 28, 1), sums=10, batch_size=n) for n in (500, 600))
     assert two.peak_bytes - one.peak_bytes == 100 * one.image_bytes
-    assert one.training_seconds(45_000, 25, 2e10) > 0
 
 
 def test_small_batches_peak_while_scoring():
