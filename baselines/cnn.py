@@ -128,18 +128,38 @@ class Cnn(KerasModel):
         history, note = self._resume(checkpoint)
         self.accuracies_ = [AccuracyRow(*row) for row in note.get("accuracies", [])]
         for epoch in range(note["epochs"], self.epochs):
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
-            result = self._network.fit(
-                x[order], labels[order], batch_size=self.batch_size, shuffle=False, verbose="auto" if progress else 0
-            )
+            loss, accuracy = self._epoch(x, labels, epoch, progress)
             step = self._steps(epoch + 1, len(x))
-            self._record(history, step, "train", -result.history["loss"][0], result.history["accuracy"][0])
+            self._record(history, step, "train", -loss, accuracy)
             if validation is not None:
-                loss, accuracy = self._network.evaluate(*validation, batch_size=500, verbose=0)
-                self._record(history, step, "validation", -loss, accuracy)
+                self._record(history, step, "validation", *self._evaluate(*validation))
             self._refuse_divergence(history, epoch, *(validation or (x[:MONITORED], labels[:MONITORED])))
             self._keep(checkpoint, history, epoch + 1, accuracies=self.accuracies_)
         return history
+
+    def _epoch(self, x: np.ndarray, labels: np.ndarray, epoch: int, progress: bool) -> tuple[float, float]:
+        """One pass over the images; means of loss and accuracy as they were met.
+
+        Batch by batch: Keras's own loop waits for its data pipeline after an epoch, up to a minute with one thread.
+        """
+        from rich.progress import track
+
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
+        self._network.reset_metrics()
+        means: dict[str, float] = {}
+        label = f"classifier, epoch {epoch + 1} of {self.epochs}"
+        for start in track(range(0, len(x), self.batch_size), label, disable=not progress):
+            rows = order[start : start + self.batch_size]
+            means = self._network.train_on_batch(x[rows], labels[rows], return_dict=True)
+        return float(means["loss"]), float(means["accuracy"])
+
+    def _evaluate(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Mean log-likelihood of the labels in nats, and accuracy (a share)."""
+        logits = self.predict_logits_and_features(x)[0].astype(np.float64)
+        top = logits.max(axis=1)
+        of_label = logits[np.arange(len(x)), labels] - top
+        log_likelihood = of_label - np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        return float(log_likelihood.mean()), float((logits.argmax(axis=1) == labels).mean())
 
     def _check_labels(self, x: np.ndarray, labels: np.ndarray) -> None:
         if len(labels) != len(x):
@@ -160,7 +180,7 @@ class Cnn(KerasModel):
         if finite and epoch + 1 == self.epochs:
             # Rectifiers that die in the last epoch, or in the only one, leave no two epochs to look at; and the running
             # mean of a short training is low although the classifier has learnt.
-            kind, accuracy = "final", 100.0 * float(self._network.evaluate(x, labels, batch_size=500, verbose=0)[1])
+            kind, accuracy = "final", 100.0 * self._evaluate(x, labels)[1]
             lost = accuracy < learnt
         if not finite or lost:
             raise DivergedError(
@@ -175,7 +195,8 @@ class Cnn(KerasModel):
 
     def predict_logits_and_features(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (n, classes) and the last hidden layer's activities (n, 350), both float32."""
-        features, logits = self._features.predict(x, batch_size=500, verbose=0)
+        parts = [self._features.predict_on_batch(x[start : start + 500]) for start in range(0, max(len(x), 1), 500)]
+        features, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
         return logits, features
 
     def features(self, x: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ import numpy as np
 from baselines.cnn import Cnn
 
 IMAGES, SIDE = 1_000, 2_000
-# Multiplications of a forward pass: convolutions (28 → 26 → 24, 12 → 10, 5 → 3), dense layers. A step is three passes.
-FORWARD = 9 * 64 * 26**2 + 9 * 64**2 * (24**2 + 10**2 + 3**2) + 350 * (64 + 2 * 350 + 10)
+# Multiplications of a forward pass: convolutions (padded: 28, 28, 14, 7), dense layers. A step is three passes.
+FORWARD = 9 * 64 * 28**2 + 9 * 64**2 * (28**2 + 14**2 + 7**2) + 350 * (9 * 64 + 2 * 350 + 10)
 STEP_FLOPS = 3 * 2 * FORWARD
 
 

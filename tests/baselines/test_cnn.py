@@ -39,6 +39,9 @@ def test_learns_and_survives_saving(bars, tmp_path):
     history = model.fit(x, labels=labels, validation=(x, labels), progress=False)
     assert [row.split for row in history] == ["train", "validation"] * 4
     assert model.accuracies_[-1].accuracy > 90
+    assert model.accuracies_[-1].accuracy == pytest.approx(100 * np.mean(model.predict(x) == labels))
+    of_labels = model.predict_proba(x)[np.arange(len(x)), labels]
+    assert history[-1].log_likelihood == pytest.approx(np.log(of_labels).mean(), rel=1e-5)
     model.save(tmp_path / "judge")
     loaded = Cnn.load(tmp_path / "judge")
     np.testing.assert_array_equal(model.predict_proba(x), loaded.predict_proba(x))
@@ -70,16 +73,16 @@ def test_a_collapse_in_the_last_epoch_is_a_divergence(bars, monkeypatch, epochs,
     """All weights of the last layer become 0 in the last epoch: one class for every image, and a finite loss."""
     x, labels = bars
     model = make(epochs=epochs)
-    trained, done = type(model._network).fit, []
+    trained = model._epoch
 
-    def fit(network, *args, **kwargs):
-        result = trained(network, *args, **kwargs)
-        done.append(network)
-        if len(done) == epochs:
-            network.layers[-1].set_weights([0 * weights for weights in network.layers[-1].get_weights()])
+    def epoch(x, labels, number, progress):
+        result = trained(x, labels, number, progress)
+        if number + 1 == epochs:
+            last = model._network.layers[-1]
+            last.set_weights([0 * weights for weights in last.get_weights()])
         return result
 
-    monkeypatch.setattr(type(model._network), "fit", fit)
+    monkeypatch.setattr(model, "_epoch", epoch)
     with pytest.raises(DivergedError, match=f"in epoch {epochs} of {epochs}: final accuracy 33.3 %"):
         model.fit(x, labels=labels, validation=(x, labels) if monitored else None, progress=False)
 
