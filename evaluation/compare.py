@@ -266,7 +266,7 @@ def changes(plan: Plan, model: str, *, sizes: bool = False) -> str:
     defaults = {key: entry["default"] for key, entry in described.items() if "default" in entry}
     before = {**defaults, **papers.params}
     words = [
-        f"{key} {value} instead of {before.get(key, 'none')}"
+        f"{key} {value}" + (f" instead of {before[key]}" if key in before else "")
         for key, value in ours.params.items()
         if value != before.get(key) and key not in RECORDING and (key in SIZES or not sizes)
     ]
