@@ -145,13 +145,15 @@ class Cnn(KerasModel):
         from rich.progress import track
 
         order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
-        self._network.reset_metrics()
-        means: dict[str, float] = {}
+        totals = np.zeros(2)
         label = f"classifier, epoch {epoch + 1} of {self.epochs}"
         for start in track(range(0, len(x), self.batch_size), label, disable=not progress):
             rows = order[start : start + self.batch_size]
-            means = self._network.train_on_batch(x[rows], labels[rows], return_dict=True)
-        return float(means["loss"]), float(means["accuracy"])
+            self._network.reset_metrics()  # Keras's own numbers would run on, or not, depending on its version
+            found = self._network.train_on_batch(x[rows], labels[rows], return_dict=True)
+            totals += len(rows) * np.array([float(found["loss"]), float(found["accuracy"])])
+        loss, accuracy = totals / len(x)
+        return float(loss), float(accuracy)
 
     def _evaluate(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Mean log-likelihood of the labels in nats, and accuracy (a share)."""

@@ -50,6 +50,17 @@ def test_learns_and_survives_saving(bars, tmp_path):
     np.testing.assert_allclose(loaded.predict_proba(x).sum(axis=1), 1.0)
 
 
+def test_the_means_of_an_epoch_are_those_of_all_batches(bars):
+    x, labels = (part[:85] for part in bars)  # the last batch is smaller
+    trained, model = make(epochs=4), make(epochs=1, learning_rate=1e-12, dropout=0.0)
+    trained.fit(x, labels=labels, progress=False)
+    model._network.set_weights(trained._network.get_weights())
+    (row,) = model.fit(x, labels=labels, progress=False)
+    of_labels = model.predict_proba(x)[np.arange(len(x)), labels]
+    assert row.log_likelihood == pytest.approx(np.log(of_labels).mean(), rel=1e-4)
+    assert model.accuracies_[0].accuracy == pytest.approx(100 * np.mean(model.predict(x) == labels))
+
+
 def test_interrupted_training_gives_the_same_model(bars, tmp_path):
     x, labels = bars
     whole = make(epochs=2)
