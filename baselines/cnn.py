@@ -157,10 +157,10 @@ class Cnn(KerasModel):
 
     def _evaluate(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Mean log-likelihood of the labels in nats, and accuracy (a share)."""
+        from scipy.special import log_softmax
+
         logits = self.predict_logits_and_features(x)[0].astype(np.float64)
-        top = logits.max(axis=1)
-        of_label = logits[np.arange(len(x)), labels] - top
-        log_likelihood = of_label - np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        log_likelihood = log_softmax(logits, axis=1)[np.arange(len(x)), labels]
         return float(log_likelihood.mean()), float((logits.argmax(axis=1) == labels).mean())
 
     def _check_labels(self, x: np.ndarray, labels: np.ndarray) -> None:
@@ -207,9 +207,9 @@ class Cnn(KerasModel):
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Class probabilities, (n, classes) float64."""
-        logits = self.predict_logits_and_features(x)[0].astype(np.float64)
-        exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponential / exponential.sum(axis=1, keepdims=True)
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self.predict_logits_and_features(x)[0].astype(np.float64), axis=1))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Most probable class, (n,) int64."""

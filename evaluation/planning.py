@@ -24,6 +24,7 @@ What a job asks its scheduler for (`Estimate.minutes`, `Estimate.megabytes`) and
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 import math
 import statistics
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from evaluation.datasets.catalogue import CATALOGUE
+from evaluation.experiments import ASKING
 from evaluation.grid_cost import cost
 from evaluation.registry import families
 
@@ -302,9 +304,10 @@ class Estimate:
         from evaluation.pictures import picture_inputs, pictures
 
         stages = defaultdict(list)
-        for stage, experiment in (("score", "outliers"), ("sample", "judge"), ("inpaint", "inpainting")):
-            for pack in self.plan.packs(experiment):
-                stages[pack.path].append(stage)
+        for stage, experiments in ASKING.items():
+            if not stage.startswith("grid_"):  # those follow from the figures
+                for pack in itertools.chain.from_iterable(map(self.plan.packs, experiments)):
+                    stages[pack.path].append(stage)
         head = f"{self.plan.root}/stamps/"
         stamps = {stamp for figure in pictures(self.plan) for stamp in picture_inputs(self.plan, figure)}
         for stamp in sorted(stamps):
