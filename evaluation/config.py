@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -193,6 +193,11 @@ def chunks(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
     return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
 
 
+def _run_options(runs: Iterable[tuple[str, str, int]]) -> str:
+    """The part of a command that names trainings (variant, subset, seed), quoted for the shell."""
+    return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
+
+
 class Plan:
     """A checked profile, expanded. `where` names the profile in messages.
 
@@ -305,7 +310,7 @@ class Plan:
     def run_options(self, experiment: str, dataset: str) -> str:
         """The part of a command that names the trainings of an experiment on a data set, quoted for the shell."""
         runs = [(variant, subset, seed) for d, subset, variant, seed in self.runs(experiment) if d == dataset]
-        return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
+        return _run_options(runs)
 
     def own_runs(self, stage: str, pack: Pack) -> list[tuple[str, str, int]]:
         """A job's trainings (variant, subset, seed) that a stage is for: those of its experiments, see `ASKING`. What
@@ -321,7 +326,7 @@ class Plan:
         runs = self.own_runs(stage, pack)
         if not runs:
             raise ConfigError(f"no training of {pack.path} is of the experiments {', '.join(ASKING[stage])}")
-        return shlex.join(itertools.chain.from_iterable(("--run", word) for word in write_runs(runs)))
+        return _run_options(runs)
 
     @cached_property
     def _asked(self) -> Mapping[tuple[str, Pack], list[tuple[str, str, int]]]:
