@@ -61,6 +61,8 @@ class Folder:
             return subprocess.Popen(
                 [sys.executable, *words],
                 cwd=self.path, env=ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                # A shell that starts tests in the background has SIGINT ignored, and children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
 
     def run(self, profile):
