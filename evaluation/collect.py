@@ -37,7 +37,7 @@ def training(plan: Plan, dataset: str, subset: str, name: str, seed: int) -> Tra
         name=variant.name,
         model=model.name,
         factory=model.factory,
-        params=variant.params,
+        params=variant.params_of(subset),
         dataset=dataset,
         subset=subset,
         seed=seed,

@@ -166,18 +166,18 @@ class _Results:
         found = self._found(experiment, printed["dataset"], model, printed["metric"])
         if found is None:
             return Cell(reason="no result: the job has not finished, or it failed (see the logs)")
-        return self.of(
-            found, model, judge="" if model == JUDGE or experiment != "judge" else self._weak(printed["dataset"])
-        )
+        judged = experiment == "judge" and model != JUDGE
+        return self.of(found, model, one_class=judged, judge=self._weak(printed["dataset"]) if judged else "")
 
-    def of(self, found: Any, model: str, *, sizes: bool = False, judge: str = "") -> Cell:
-        """The cell of a row of statistics. sizes: the number is a model's size, most changes do not matter."""
+    def of(self, found: Any, model: str, *, sizes: bool = False, one_class: bool = False, judge: str = "") -> Cell:
+        """The cell of a row of statistics. sizes: the number is a model's size, which most changes do not touch;
+        one_class: it is of models of one class."""
         mean, std, low, high = (float(found[key]) for key in ("mean", "std", "low", "high"))
         origin = judged_source(found) if "sources" in found else Source.of(found)
         entry = None if model == JUDGE else self.plan.catalogue.model(model)
         named = entry.label if entry and entry.as_published else ""
         annealing = "" if sizes else self._annealing(found["dataset"], model)
-        words = [named, changes(self.plan, model, sizes=sizes), annealing]
+        words = [named, changes(self.plan, model, sizes=sizes, one_class=one_class), annealing]
         changed = "; ".join(filter(None, words))
         return Cell(mean, std, low, high, int(found["n"]), changes=changed, judge=judge, source=origin)
 
@@ -251,10 +251,10 @@ class _Results:
         return Cell(reason=f"no trained {label} in this profile")
 
 
-def changes(plan: Plan, model: str, *, sizes: bool = False) -> str:
+def changes(plan: Plan, model: str, *, sizes: bool = False, one_class: bool = False) -> str:
     """What the profile changes in a model of the catalogue (the paper's settings), as in "epochs 3 instead of 25".
 
-    sizes: only what changes the number of its parameters.
+    sizes: only what changes the number of its parameters; one_class: in its models of one class.
     """
     if model == JUDGE:
         return _changes_of_judges(plan)
@@ -264,11 +264,13 @@ def changes(plan: Plan, model: str, *, sizes: bool = False) -> str:
     ours, papers = plan.catalogue.model(model), catalogue.model(model)
     described = families()[papers.family]["parameters"] if papers.family else {}
     defaults = {key: entry["default"] for key, entry in described.items() if "default" in entry}
-    before = {**defaults, **papers.params}
+    before = {**defaults, **papers.params, **(papers.one_class if one_class else {})}
+    now = {**ours.params, **(ours.one_class if one_class else {})}
+    ignored = {*RECORDING, *(["epochs"] if "iterations" in now else [])}
     words = [
         f"{key} {value}" + (f" instead of {before[key]}" if key in before else "")
-        for key, value in ours.params.items()
-        if value != before.get(key) and key not in RECORDING and (key in SIZES or not sizes)
+        for key, value in now.items()
+        if value != before.get(key) and key not in ignored and (key in SIZES or not sizes)
     ]
     images = ours.train_images or plan.config.get("train_images")
     if images and not sizes:

@@ -24,6 +24,7 @@ import yaml
 from evaluation import grid_cost, registry
 from evaluation.experiments import ASKING, EXPERIMENTS, MODEL_KEYS
 from evaluation.runs import write_runs
+from evaluation.sampling import subset_class
 from evaluation.schema import ConfigError, canonical, check, nearest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,7 @@ class Model:
     factory: str
     family: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    one_class: Mapping[str, Any] = field(default_factory=dict)  # params of a model of one class, over `params`
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     packing: Mapping[str, int] = field(default_factory=dict)
@@ -79,6 +81,10 @@ class Variant:
     @property
     def params(self) -> dict[str, Any]:
         return {**self.model.params, **self.model.protocols.get(self.protocol, {}), **dict(self.point)}
+
+    def params_of(self, subset: str) -> dict[str, Any]:
+        """The parameters of a training on a subset of classes."""
+        return {**self.params, **(self.model.one_class if subset_class(subset) is not None else {})}
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ class Catalogue:
             registry.check_params(model.family, model.params, f"{place}.params")
             for protocol, params in model.protocols.items():
                 registry.check_params(model.family, params, f"{place}.protocols.{protocol}")
+            registry.check_params(model.family, model.one_class, f"{place}.one_class")
             for point in grid_points(model.grid):
                 registry.check_params(model.family, dict(point), f"{place}.grid")
         return self._models[name]
@@ -396,6 +403,8 @@ class Plan:
         v = self.variants[variant]
         words = ["--name", v.name, "--model", v.model.name, "--protocol", v.protocol]
         words += ["--point", canonical(dict(v.point)), "--factory", v.model.factory, "--params", canonical(v.params)]
+        if v.model.one_class:
+            words += ["--one-class", canonical(dict(v.model.one_class))]
         words += ["--monitor", v.model.monitor]
         if images := v.model.train_images or self.config.get("train_images"):
             words += ["--train-images", str(images)]

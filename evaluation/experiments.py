@@ -48,7 +48,7 @@ def judge(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
 
 
 def sampling(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
-    """Figs. 5, 9, 12, 13, 14: models of all classes, to sample from; `pooled` with and without sharpening."""
+    """Figs. 5, 9, 14 and, after models of each class, 12, 13: models of all classes; `pooled` also with sharpening."""
     names = [*settings.get("models", []), *settings.get("pooled", []), *filter(None, [settings.get("alphabet")])]
     for dataset in settings["datasets"]:
         for name in dict.fromkeys(names):
@@ -85,4 +85,4 @@ ASKING: dict[str, tuple[str, ...]] = {
     "grid_plain": ("sampling", "svhn"),
     "grid_sharpened": ("sampling", "svhn"),
 }
-MODEL_KEYS = ("models", "all_classes", "pooled", "shown")  # settings that hold names of models
+MODEL_KEYS = ("models", "all_classes", "pooled", "shown", "instances")  # settings that hold names of models

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
 PAPERS_DATASETS = ("mnist", "fashion_mnist")
-FIGURES = {"pooled": ("fig_5", "fig_9"), "models": ("fig_12", "fig_13"), "compared": ("fig_6", "fig_11")}
+FIGURES = {"pooled": ("fig_5", "fig_9"), "shown": ("fig_6", "fig_11"), "instances": ("fig_12", "fig_13")}
 FIG_8_MASK, FIG_8_VARIANT = "right", "paper"
 
 
@@ -82,7 +82,7 @@ def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
                 for setting, words in SETTINGS.items()
             ],
         )
-    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["models"]).items():
+    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["instances"]).items():
         yield figure, [_sampled(plan, "sampling", dataset, n, "plain", label[n]) for n in settings.get("models", [])]
     if "alphabet" in settings:
         yield (
@@ -94,21 +94,23 @@ def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
         )
 
 
-def _compared(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
-    """Figs. 6 and 11: what the judge sees of each class, by a DCGMM and its rivals; in Fig. 11 rivals only.
+def _judged(plan: Plan, key: str) -> Iterator[tuple[str, list[Panel]]]:
+    """What the judge sees of each class. "shown": Figs. 6 and 11, a DCGMM and its rivals, in Fig. 11 rivals only;
+    "instances": Figs. 12 and 13, several DCGMMs.
 
     A model that is trained in two protocols has a panel for each.
     """
     settings = plan.experiments.get("judge", {})
-    shown = [plan.catalogue.model(name) for name in settings.get("shown", [])]
-    for figure, dataset in numbered(settings.get("datasets", []), FIGURES["compared"]).items():
-        models = [model for model in shown if figure == "fig_6" or model.family != "dcgmm"]
+    shown = [plan.catalogue.model(name) for name in settings.get(key, [])]
+    for figure, dataset in numbered(settings.get("datasets", []), FIGURES[key]).items():
         panels = []
-        for model in models:
+        for model in shown:
+            if figure == "fig_11" and model.family == "dcgmm":
+                continue
             for variant in plan.catalogue.variants(model.name):
                 runs = [run for run in _runs(plan, "judge", dataset, model.name) if run[2] == variant.name]
                 if not runs:
-                    raise UserError(f"experiments.judge.shown: {model.name} is not judged; add it to `models` there")
+                    raise UserError(f"experiments.judge.{key}: {model.name} is not judged; add it to `models` there")
                 label = in_protocol(model.label, variant.protocol)
                 files = tuple(f"samples/{d}/{subset}/{name}/seed{seed}.npz" for d, subset, name, seed in runs)
                 stamps = plan.stamps("sample", "judge", dataset=dataset, model=model.name, seed=runs[0][3])
@@ -122,7 +124,9 @@ def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
     for dataset in plan.experiments.get("svhn", {}).get("datasets", [])[:1]:
         models = plan.rows("svhn")
         found["fig_7"] = [_sampled(plan, "svhn", dataset, model.name, "plain", model.label) for model in models]
-    found |= dict(_compared(plan))
+    found |= dict(_judged(plan, "shown"))
+    for figure, panels in _judged(plan, "instances"):
+        found[figure] = panels + found.get(figure, [])
     inpainting = plan.experiments.get("inpainting", {})
     # The paper's figure is of MNIST.
     for dataset in sorted(inpainting.get("datasets", []), key=lambda name: name != PAPERS_DATASETS[0])[:1]:

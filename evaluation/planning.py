@@ -324,7 +324,9 @@ class Estimate:
         trainings = pack.trainings
         if stage == "train":
             at_most = variant.model.train_images or self.plan.config.get("train_images")
-            images = sum(image_epochs(pack.dataset, subset, variant.params, at_most) for subset in pack.subsets)
+            images = sum(
+                image_epochs(pack.dataset, subset, variant.params_of(subset), at_most) for subset in pack.subsets
+            )
             work, disk = images * len(pack.seeds) / 1000 * price.train, price.disk_mb
         else:
             images, unit = self._uses(stage, pack.dataset, price)

@@ -7,9 +7,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.process import prepare
+
+if TYPE_CHECKING:
+    from evaluation.training import Training
 
 HELP = "train a model on a data set, for one or several seeds and subsets of classes"
 DESCRIPTION = (
@@ -18,6 +21,7 @@ DESCRIPTION = (
     "was interrupted goes on from its checkpoint."
 )
 BY_HAND = Path("results/by-hand/models")
+LENGTHS = {"epochs", "iterations"}  # of a training; one that is given holds for models of one class too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--configfile", metavar="FILE", help="profile that changes or extends the catalogue")
     which.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help="one parameter of the model")
     which.add_argument("--params", metavar="JSON", help="all parameters of the model")
+    which.add_argument("--one-class", metavar="JSON", help="parameters of models of one class only (--subset onlyC)")
     which.add_argument("--epochs", type=float, help="same as --param epochs=N")
     which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
     what = parser.add_argument_group("data")
@@ -48,14 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
-    from evaluation.config import load_text
     from evaluation.datasets import load_dataset
-    from evaluation.training import Training
 
-    name, model, factory, params, protocol = _what(args)
-    common = dict(name=args.name or name, model=model, factory=factory, params=params, dataset=args.dataset)
-    common |= dict(protocol=protocol, point=load_text(args.point), monitor=args.monitor, train_images=args.train_images)
-    trainings = [Training(**common, subset=subset, seed=seed) for subset in args.subset for seed in args.seed]
+    trainings = _trainings(args)
     places = _places(args, trainings)
     dataset = load_dataset(args.dataset)
     failures = _train_all(trainings, places, dataset, quiet=args.quiet)
@@ -73,7 +73,34 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _train_all(trainings: list[Any], places: list[Path], dataset: Any, *, quiet: bool) -> list[str]:
+def _trainings(args: argparse.Namespace) -> list[Training]:
+    """Every training that the command line asks for."""
+    from evaluation.config import load_text
+    from evaluation.sampling import subset_class
+    from evaluation.training import Training
+
+    what = _what(args)
+    point = load_text(args.point)
+
+    def training(subset: str, seed: int) -> Training:
+        return Training(
+            name=args.name or what.name,
+            model=what.model,
+            factory=what.factory,
+            params=what.params if subset_class(subset) is None else {**what.params, **what.one_class},
+            dataset=args.dataset,
+            subset=subset,
+            seed=seed,
+            protocol=what.protocol,
+            point=point,
+            monitor=args.monitor,
+            train_images=args.train_images,
+        )
+
+    return [training(subset, seed) for subset in args.subset for seed in args.seed]
+
+
+def _train_all(trainings: list[Training], places: list[Path], dataset: Any, *, quiet: bool) -> list[str]:
     """Train one after the other; a failure does not stop the others, and is one sentence of the result."""
     import traceback
 
@@ -93,8 +120,19 @@ def _train_all(trainings: list[Any], places: list[Path], dataset: Any, *, quiet:
     return failures
 
 
-def _what(args: argparse.Namespace) -> tuple[str, str, str, dict[str, Any], str]:
-    """Name for paths, catalogue name, factory, parameters, protocol.
+class _What(NamedTuple):
+    """name: for paths; model: of the catalogue; one_class: parameters of a model of one class, over the others."""
+
+    name: str
+    model: str
+    factory: str
+    params: dict[str, Any]
+    protocol: str
+    one_class: dict[str, Any]
+
+
+def _what(args: argparse.Namespace) -> _What:
+    """What the command line asks to train.
 
     Raises:
         ConfigError: not exactly one way to name the model, unknown model or parameter.
@@ -107,23 +145,26 @@ def _what(args: argparse.Namespace) -> tuple[str, str, str, dict[str, Any], str]
     if not (args.config or args.model or args.factory):
         raise ConfigError("name a model: --config NOTATION, --model NAME or --factory PACKAGE.MODULE:CLASS")
     given = _given_params(args)
+    one_class = load_text(args.one_class) if args.one_class else {}
     if args.factory:
         params = {**(load_text(args.params) if args.params else {}), **given}
         model = args.model or args.factory.rpartition(":")[2].lower()
-        return model + _suffix(given), model, args.factory, params, args.protocol or "both"
+        return _What(model + _suffix(given), model, args.factory, params, args.protocol or "both", one_class)
     if args.config:
         family = registry.families()["dcgmm"]
         params = {"config": args.config, **(load_text(args.params) if args.params else {}), **given}
         registry.check_params("dcgmm", params, "the command line")
-        return "dcgmm" + _suffix(params), "dcgmm", family["factory"], params, "both"
+        return _What("dcgmm" + _suffix(params), "dcgmm", family["factory"], params, "both", one_class)
     config = load(args.configfile) if args.configfile else {}
     entry = Catalogue(config, args.configfile or "the catalogue").model(args.model)
     protocol = args.protocol or ("clean" if entry.protocols else "both")
     variant = Variant(entry, protocol if entry.protocols else "both", ())
     params = {**variant.params, **(load_text(args.params) if args.params else {}), **given}
     registry.check_params(entry.family, params, "the command line")
+    if not args.one_class and not LENGTHS & given.keys():
+        one_class = {key: value for key, value in entry.one_class.items() if key not in given}
     args.train_images = args.train_images or entry.train_images or config.get("train_images")
-    return variant.name + _suffix(given), entry.name, entry.factory, params, variant.protocol
+    return _What(variant.name + _suffix(given), entry.name, entry.factory, params, variant.protocol, one_class)
 
 
 def _given_params(args: argparse.Namespace) -> dict[str, Any]:
@@ -149,7 +190,7 @@ def _suffix(params: dict[str, Any]) -> str:
     return "".join(f"+{key}={path_word(value)}" for key, value in sorted(params.items()))
 
 
-def _places(args: argparse.Namespace, trainings: list[Any]) -> list[Path]:
+def _places(args: argparse.Namespace, trainings: list[Training]) -> list[Path]:
     from evaluation.config import ConfigError
 
     if args.out is None:

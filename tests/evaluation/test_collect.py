@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,16 +105,37 @@ def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
 def test_a_training_is_described_as_the_workflow_does():
     """The specification is that of the command line which the workflow runs."""
     from evaluation.cli import build_parser
-    from evaluation.cli.train import _what
+    from evaluation.cli.train import _trainings
 
-    for one in trainings(plan()):
-        words = plan().train_options(one.name)
-        args = build_parser(["train"]).parse_args(
-            ["train", *shlex.split(words), "--dataset", one.dataset, "--subset", one.subset, "--seed", str(one.seed)]
-        )
-        name, model, factory, params, protocol = _what(args)
-        told = replace(
-            one, name=args.name or name, model=model, factory=factory, params=params, protocol=protocol,
-            point=json.loads(args.point), monitor=args.monitor, train_images=args.train_images,
-        )  # fmt: skip
-        assert told == one and told.spec == one.spec
+    of_classes = {"judge": {"datasets": ["digits"], "models": ["dcgmm-a"], "seeds": 1}}
+    for any_plan in (plan(), Plan({"profile": "p", "seeds": 2, "experiments": of_classes})):
+        for one in trainings(any_plan):
+            words = any_plan.train_options(one.name)
+            args = build_parser(["train"]).parse_args(
+                [
+                    "train",
+                    *shlex.split(words),
+                    "--dataset",
+                    one.dataset,
+                    "--subset",
+                    one.subset,
+                    "--seed",
+                    str(one.seed),
+                ]
+            )
+            (told,) = _trainings(args)
+            assert told == one and told.spec == one.spec
+
+
+def test_a_model_of_one_class_is_trained_as_its_entry_says():
+    from evaluation.cli import build_parser
+    from evaluation.cli.train import _trainings
+
+    def lengths(*words):
+        asked = ["train", "--model", "dcgmm-e", "--dataset", "mnist", "--subset", "all", "only3", "not3", *words]
+        return [one.params.get("iterations") for one in _trainings(build_parser(["train"]).parse_args(asked))]
+
+    assert lengths() == [None, 10_000, None]
+    assert lengths("--epochs", "2") == [None, None, None]
+    assert lengths("--param", "iterations=70") == [70, 70, 70]
+    assert lengths("--one-class", '{"iterations": 9}', "--epochs", "2") == [None, 9, None]

@@ -211,6 +211,17 @@ def test_a_model_inherits_and_changes():
     assert (mine.label, mine.factory) == ("mine", "baselines.gmm:GaussianMixture")
 
 
+def test_parameters_of_models_of_one_class_are_replaced_as_a_whole():
+    catalogue = Catalogue({"models": {"dcgmm-f": {"one_class": {"window": 7}}, "dcgmm-g": {"one_class": {}}}}, "c")
+    for name, expected in (("dcgmm-e", 10_000), ("dcgmm-f-independent", None), ("dcgmm-g", None)):
+        (variant,) = catalogue.variants(name)
+        assert variant.params_of("only3").get("iterations") == expected
+        assert variant.params_of("not3") == variant.params_of("all") == variant.params
+    assert catalogue.variants("dcgmm-f-independent")[0].params_of("only3")["window"] == 7
+    with pytest.raises(ConfigError, match="one_class"):
+        Catalogue({"models": {"dcgmm-a": {"one_class": {"epoch": 2}}}}, "c").model("dcgmm-a")
+
+
 def test_a_model_of_ones_own_needs_only_a_factory():
     plan = Plan(
         changed(

@@ -127,6 +127,18 @@ def test_figures_6_and_11_show_what_the_judge_sees():
         pictures(plan(judge={**judge, "shown": ["vae"]}))
 
 
+def test_figures_12_and_13_show_models_of_each_class_and_then_those_of_all():
+    judge = {"datasets": ["mnist", "fashion_mnist"], "models": ["dcgmm-f", "rat-spn"], "instances": ["dcgmm-f"]}
+    found = pictures(plan(judge=judge))
+    assert set(found) == {"fig_12", "fig_13"}
+    assert found["fig_13"][0].files == tuple(f"samples/fashion_mnist/only{c}/dcgmm-f/seed0.npz" for c in range(10))
+    both = pictures(plan(judge=judge, sampling={"datasets": ["mnist"], "models": ["dcgmm-a"]}))
+    assert [p.label for p in both["fig_12"]] == ["DCGMM-F", "DCGMM-A"]
+    assert both["fig_12"][1].files == ("grids/plain/mnist/all/dcgmm-a/seed0.npz",)
+    with pytest.raises(UserError, match=r"judge\.instances: dcgmm-e is not judged"):
+        pictures(plan(judge={**judge, "instances": ["dcgmm-e"]}))
+
+
 def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only():
     models = {"models": ["dcgmm-a"], "datasets": ["mnist"]}
     experiments = {"judge": models, "dynamics": {**models, "seeds": 2}, "inpainting": {**models, "seeds": 1}}

@@ -510,6 +510,13 @@ def test_an_annealing_that_was_cut_off_is_said(sigma, said):
     assert ("the annealing was not over (σ 0.70)" in row["remark"]) == said
 
 
+def test_changes_of_models_of_one_class_are_said_for_these():
+    changed = {"dcgmm-e": {"params": {"epochs": 20}, "one_class": {"iterations": 5000, "window": 50}}}
+    plan = Plan({"profile": "p", "seeds": 1, "models": changed, "experiments": {}})
+    assert changes(plan, "dcgmm-e") == "epochs 20 instead of 80"
+    assert changes(plan, "dcgmm-e", one_class=True) == "iterations 5000 instead of 10000, window 50 instead of 100"
+
+
 def test_beside_counts_only_changes_of_the_size_are_said():
     params = {"epochs": 2, "products": 6}
     settings = {"outliers": {"datasets": ["mnist"], "models": ["dgc-spn"]}}
