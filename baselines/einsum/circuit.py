@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.einsum.layers import BLOCK_ELEMENTS, CHUNK_ELEMENTS, Index, log_einsum_exp, log_mix
+from baselines.einsum.cost import BLOCK_ELEMENTS
+from baselines.einsum.layers import CHUNK_ELEMENTS, Index, log_einsum_exp, log_mix
 from baselines.einsum.leaves import LeafFamily
 from baselines.einsum.region_graph import RegionGraph
 

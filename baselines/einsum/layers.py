@@ -16,13 +16,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from baselines.einsum.cost import BLOCK_ELEMENTS, partitions_at_a_time
+
 Index = slice | Tensor
 
-# Products of one block of partitions: 1 MB. Larger blocks fall out of the cache, and the C library returns their memory
-# to the system after every step (some thousand page faults, a tenth of the time); smaller ones cost launches. The best
-# of 2^16 to 2^22 for PD and RAT with K of 10, 20 and 40 on a 2-core EPYC.
-BLOCK_ELEMENTS = 2**18
-# The same for the way down (inference.py): rows of K² logits, leaf parameters of chosen units.
+# Numbers that exist at a time on the way down (inference.py): rows of K² logits, leaf parameters of chosen units.
 CHUNK_ELEMENTS = 2**20
 
 
@@ -77,7 +75,7 @@ class LogEinsumExp(torch.autograd.Function):
         pairs, scales = take(e, children), take(m, children)
         partitions, outputs, square = weight.shape
         units, batch = x.shape[1:]
-        size = max(1, block_elements // (square * batch))
+        size = partitions_at_a_time(square * batch, block_elements)
         total = x.new_empty(partitions, outputs, batch)
         products = x.new_empty(min(size, partitions), units, units, batch)
         for el, er, w, out in blocks(size, pairs[:partitions], pairs[partitions:], weight, total):

@@ -21,8 +21,16 @@ from torch import Tensor
 
 from baselines.einsum import inference, training
 from baselines.einsum.circuit import Circuit
-from baselines.einsum.cost import FLOAT_BYTES, SCORE_BATCH, graph_cost, pd_graph, rat_graph, with_channels
-from baselines.einsum.layers import BLOCK_ELEMENTS, CHUNK_ELEMENTS
+from baselines.einsum.cost import (
+    BLOCK_ELEMENTS,
+    FLOAT_BYTES,
+    SCORE_BATCH,
+    graph_cost,
+    pd_graph,
+    rat_graph,
+    with_channels,
+)
+from baselines.einsum.layers import CHUNK_ELEMENTS
 from baselines.einsum.leaves import make_leaf
 from baselines.einsum.region_graph import RegionGraph, step_sizes
 from dcgmm.history import History

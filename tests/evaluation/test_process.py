@@ -69,3 +69,16 @@ def test_where_nothing_can_be_kept_jobs_run_without(tmp_path, monkeypatch):
     monkeypatch.setenv(process.COMPILED, str(tmp_path / "full"))
     monkeypatch.setattr(process, "SPACE_NEEDED", 2**62)
     assert process.compiled_folder() is None
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, None), (None, None), (2, "ACTIVE")])
+def test_threads_stay_awake_where_a_job_has_several(threads, expected, elsewhere, monkeypatch):
+    for name in (*process.POOLS, "OMP_WAIT_POLICY", "TF_XLA_FLAGS"):
+        monkeypatch.setenv(name, "before")  # put back afterwards, whatever prepare does
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    process.prepare(threads)
+    assert os.environ.get("OMP_WAIT_POLICY") == expected
+    assert os.environ["OMP_NUM_THREADS"] == ("before" if threads is None else str(threads))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    process.prepare(threads)
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
