@@ -161,8 +161,8 @@ class _Results:
         model, reason = self._model(experiment, printed["dataset"], printed["model"])
         if reason:
             return Cell(reason=reason)
-        if experiment == "outliers" and self.protocol == "paper":
-            model = self._as_published(printed["dataset"], model, printed["metric"])
+        if self.protocol == "paper":
+            model = self._as_published(experiment, printed["dataset"], model, printed["metric"])
         found = self._found(experiment, printed["dataset"], model, printed["metric"])
         if found is None:
             return Cell(reason="no result: the job has not finished, or it failed (see the logs)")
@@ -212,10 +212,11 @@ class _Results:
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
 
-    def _as_published(self, dataset: str, model: str, metric: str) -> str:
+    def _as_published(self, experiment: str, dataset: str, model: str, metric: str) -> str:
         """The variant of a model in the settings of the published runs, where it has a result, else the model."""
-        for other in self.plan.rows("outliers"):
-            if other.as_published and other.extends == model and (dataset, other.name, metric) in self.outliers:
+        for other in self.plan.rows(experiment):
+            published = other.as_published and other.extends == model
+            if published and self._found(experiment, dataset, other.name, metric) is not None:
                 return other.name
         return model
 

@@ -456,6 +456,20 @@ def test_the_paper_protocol_compares_what_the_published_runs_did():
     assert cell(without, "table_1", "DCGMM-B", "fashion_mnist")["ours"] == 78.0
 
 
+def test_the_paper_protocol_judges_what_the_published_runs_did():
+    def judged(model, value):
+        row = {"protocol": "both", "experiment": "judge", "dataset": "mnist", "model": model, "params": '{"judge":0}'}
+        return {**row, "seed": 0, "metric": "judge_accuracy", "value": value}
+
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-e", "dcgmm-e-independent"]}}
+    both = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    frame = compare(tidy_frame([judged("dcgmm-e", 81.0), judged("dcgmm-e-independent", 90.0)]), both)
+    found = frame.query(
+        "table == 'table_3' and metric == 'judge_accuracy' and model == 'DCGMM-E' and dataset == 'mnist'"
+    )
+    assert dict(zip(found["protocol"], found["ours"], strict=True)) == {"paper": 90.0, "clean": 81.0}
+
+
 def parameters(model, value, experiment="outliers", protocol="both", **point):
     (row,) = rows(model, [value], protocol=protocol, metric="parameters", **point)
     return {**row, "experiment": experiment}
