@@ -84,7 +84,7 @@ class Variant:
 
     def params_of(self, subset: str) -> dict[str, Any]:
         """The parameters of a training on a subset of classes."""
-        return {**self.params, **(self.model.one_class if subset_class(subset) is not None else {})}
+        return params_of(subset, self.params, self.model.one_class)
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ class Pack:
         No commas: where Snakemake hands a job to a cluster, they separate its wildcards.
         """
         return f"{self.dataset}/{self.variant}/{'-'.join(self.subsets)}/{'-'.join(map(str, self.seeds))}"
+
+
+def params_of(subset: str, params: Mapping[str, Any], one_class: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a training: `params`, and `one_class` over them where the subset is a single class."""
+    return {**params, **(one_class if subset_class(subset) is not None else {})}
 
 
 def path_word(value: Any) -> str:

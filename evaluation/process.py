@@ -29,8 +29,8 @@ def prepare(threads: int | None) -> None:
     """
     if threads is not None:
         os.environ.update(dict.fromkeys(POOLS, str(threads)))
-    if threads is not None and threads > 1:  # asleep between short products, OpenMP's threads halve the speed of torch
-        os.environ.setdefault("OMP_WAIT_POLICY", "ACTIVE")
+        if threads > 1:  # asleep between short products, OpenMP's threads halve the speed of torch
+            os.environ.setdefault("OMP_WAIT_POLICY", "ACTIVE")
     folder = compiled_folder()
     # The cache logs the processor's features for each program that it loads; real errors are exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if folder is None else "3")

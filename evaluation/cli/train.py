@@ -75,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trainings(args: argparse.Namespace) -> list[Training]:
     """Every training that the command line asks for."""
-    from evaluation.config import load_text
-    from evaluation.sampling import subset_class
+    from evaluation.config import load_text, params_of
     from evaluation.training import Training
 
     what = _what(args)
@@ -87,7 +86,7 @@ def _trainings(args: argparse.Namespace) -> list[Training]:
             name=args.name or what.name,
             model=what.model,
             factory=what.factory,
-            params=what.params if subset_class(subset) is None else {**what.params, **what.one_class},
+            params=params_of(subset, what.params, what.one_class),
             dataset=args.dataset,
             subset=subset,
             seed=seed,
