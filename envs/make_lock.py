@@ -1,6 +1,6 @@
 """Write requirements.lock from the packages of the running environment.
 
-    .venv/bin/pip install -e ".[dev]" && .venv/bin/python envs/make_lock.py && .venv/bin/python envs/make_conda.py
+    .venv/bin/pip install -e ".[suite,dev]" && .venv/bin/python envs/make_lock.py && .venv/bin/python envs/make_conda.py
 
 Local versions (torch 2.13.0+cpu) are written without their suffix: the lock then fits every build of that version.
 """
