@@ -50,13 +50,7 @@ RESULTS = Path("results")  # below the working directory
 OVERHEAD_SECONDS = 6.0  # of one submission, docs/performance.md
 ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
 # Images of each split: train, validation, test.
-SIZES = {
-    "mnist": (50_000, 10_000, 10_000),
-    "fashion_mnist": (50_000, 10_000, 10_000),
-    "svhn": (63_257, 10_000, 26_032),
-    "digits": (1_151, 287, 359),
-    "photos": (3_000, 700, 900),
-}
+SIZES = {name: spec.sizes for name, spec in CATALOGUE.items()}
 # What of a model's parameters decides its price.
 DECIDING = {
     "dcgmm": ("config",),

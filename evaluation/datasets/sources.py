@@ -22,7 +22,6 @@ from evaluation.errors import DataError
 Say = Callable[[str], None]
 ProgressFor = Callable[[str], Progress]
 PRESENT = "already there"
-EMBEDDED = "comes with scikit-learn"
 
 
 class Source(ABC):

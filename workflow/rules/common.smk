@@ -25,7 +25,7 @@ METRICS, TABLES, FIGURES = [], [], []
 
 
 wildcard_constraints:
-    dataset="[a-z_]+",
+    dataset="[a-z0-9_-]+",
     variant="[^/]+",
     subsets="[a-z0-9-]+",
     seeds="[0-9-]+",
