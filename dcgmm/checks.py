@@ -1,0 +1,154 @@
+"""Checks of what a caller hands over, the same for every model: images, masks, labels, seeds, numbers.
+
+Each returns the value in the one form that models compute with, or raises ValueError with one sentence: what was given,
+what is expected, and where it helps what to do. They run before anything is computed. NumPy only.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SEED_END = 2**63  # what every generator in use takes
+_BOUNDS = {"above": operator.gt, "of at least": operator.ge, "below": operator.lt, "of at most": operator.le}
+
+
+def images(x: Any, shape: Sequence[int], *, name: str = "images") -> npt.NDArray[np.float32]:
+    """Images (n, H, W, C) as contiguous float32; x is returned itself where it is that already.
+
+    shape: (H, W, C) that the model is made for. Accepted are arrays of floats in [0, 1], at least one image.
+    Raises ValueError for another shape, other types (bytes 0 to 255 among them), NaN, and values outside [0, 1].
+    """
+    array = _array(x, name)
+    wanted = tuple(int(side) for side in shape)
+    if array.ndim != 4 or array.shape[1:] != wanted:
+        raise ValueError(f"{name} have shape {array.shape}: expected (n, {', '.join(map(str, wanted))})")
+    if array.dtype.kind != "f":
+        cure = "; divide bytes by 255" if array.dtype.kind in "iu" else ""
+        raise ValueError(f"{name} have type {array.dtype}: expected floats in [0, 1]{cure}")
+    if len(array) == 0:
+        raise ValueError(f"{name} are empty: expected at least one image")
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=np.float32)
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0.0 and high <= 1.0):
+        found = "hold NaN" if math.isnan(low) else f"have values from {low:g} to {high:g}"
+        raise ValueError(f"{name} {found}: expected every pixel in [0, 1]")
+    return array
+
+
+def known(mask: Any, n: int, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """The mask of known pixels (True: known) of each of n images, (n, H, W) bool, maybe a read-only view.
+
+    mask: (H, W) for all images, or (n, H, W); shape: (H, W, C) or (H, W) of the images.
+    Raises ValueError for another shape, and for anything but booleans (0 and 255, None, a string).
+    """
+    array = _array(mask, "known")
+    height, width = (int(side) for side in shape[:2])
+    if array.dtype != np.bool_ or array.shape not in ((height, width), (n, height, width)):
+        raise ValueError(
+            f"known has shape {array.shape} and type {array.dtype}: expected booleans of shape ({height}, {width}) or "
+            f"({n}, {height}, {width}), True where a pixel is known"
+        )
+    return np.broadcast_to(array, (n, height, width))
+
+
+def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray[np.int64]:
+    """The class of each of n images as int64 (n,), from 0 to classes - 1.
+
+    Raises ValueError for another shape ((n, 1) among them), for other types than integers, and for unknown classes.
+    """
+    array = _array(y, name)
+    if array.shape != (n,):
+        cure = f"; flatten them with {name}[:, 0]" if array.shape == (n, 1) else ""
+        raise ValueError(f"{name} have shape {array.shape}: expected ({n},), one integer per image{cure}")
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name} have type {array.dtype}: expected integers from 0 to {classes - 1}")
+    if n and (array.min() < 0 or array.max() >= classes):
+        raise ValueError(
+            f"{name} have values from {array.min()} to {array.max()}: expected classes from 0 to {classes - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def image_shape(value: Any, *, name: str = "image_shape") -> tuple[int, int, int]:
+    """Height, width and channels of the images as three integers of at least 1."""
+    sides = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else ()
+    if len(sides) != 3 or any(not _is_integer(side) or side < 1 for side in sides):
+        raise ValueError(f"{name}={value!r}: expected (height, width, channels), three integers of at least 1")
+    height, width, channels = (int(side) for side in sides)
+    return height, width, channels
+
+
+def seed(value: Any, *, name: str = "seed") -> int:
+    """A seed as a Python integer, from 0 to 2^63 - 1; NumPy's integers are welcome, None and booleans are not."""
+    if not _is_integer(value) or not 0 <= value < SEED_END:
+        raise ValueError(f"{name}={value!r}: expected an integer from 0 to 2**63 - 1")
+    return int(value)
+
+
+def count(value: Any, *, name: str = "n") -> int:
+    """A number of things as a Python integer of at least 0."""
+    return integer(value, name=name, at_least=0)
+
+
+def integer(value: Any, *, name: str, at_least: int = 1, at_most: int | None = None) -> int:
+    """A Python integer within bounds (the bounds belong to it). 2.0, True and None are refused."""
+    if not _is_integer(value) or value < at_least or (at_most is not None and value > at_most):
+        bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name}={value!r}: expected an integer {bounds}")
+    return int(value)
+
+
+def number(
+    value: Any,
+    *,
+    name: str,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """A finite Python float within the bounds that are given. NaN, infinities, booleans, strings, None are refused."""
+    bounds = {"above": above, "of at least": at_least, "below": below, "of at most": at_most}
+    given = {word: bound for word, bound in bounds.items() if bound is not None}
+    is_number = _is_integer(value) or isinstance(value, float | np.floating)
+    if not is_number or not math.isfinite(value) or not all(_BOUNDS[word](value, b) for word, b in given.items()):
+        expected = " and ".join(f"{word} {bound:g}" for word, bound in given.items())
+        raise ValueError(f"{name}={value!r}: expected a finite number {expected}".rstrip())
+    return float(value)
+
+
+def positive(value: Any, *, name: str) -> float:
+    """A finite Python float above 0."""
+    return number(value, name=name, above=0)
+
+
+def flag(value: Any, *, name: str) -> bool:
+    """A Python boolean; 0, 1 and strings are refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}={value!r}: expected True or False")
+    return bool(value)
+
+
+def choice(value: Any, options: Sequence[str], *, name: str) -> str:
+    """One of the strings `options`."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, options))}")
+    return str(value)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _array(value: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} are no array: {error}") from None
