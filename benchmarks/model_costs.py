@@ -1,7 +1,7 @@
-"""What models cost: the table behind `bench plan`, evaluation/model_costs.yaml.
+"""What models cost: the table behind `bench plan`, evaluation/cost/model_costs.yaml.
 
     python -m benchmarks.model_costs --results results/quick --models dgc-spn dgc-spn+sums=32 vae vae+width=0.25 \\
-        --out evaluation/model_costs.yaml
+        --out evaluation/cost/model_costs.yaml
 
 Prices are CPU seconds (not of the clock, so that a busy machine matters less), from two sources:
 
@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import machine
-from evaluation.process import prepare
+from evaluation.base.process import prepare
 
 # Training images of the two fits, by family; batches of 32 for the slow ones, whose time does not depend on it.
 IMAGES = {
@@ -55,8 +55,8 @@ def cpu_seconds(run: Callable[[], Any]) -> float:
 def measure(name: str) -> dict[str, Any]:
     """The costs of NAME or NAME+PARAMETER=VALUE, with its parameters."""
     prepare(1)
-    from evaluation.config import Catalogue, Variant
     from evaluation.datasets import load_dataset
+    from evaluation.plan.config import Catalogue, Variant
 
     word, *changes = name.split("+")
     model = Catalogue({}, "the catalogue").model(word)
@@ -72,7 +72,7 @@ def measure(name: str) -> dict[str, Any]:
 def _train(model: Any, params: dict[str, Any], x: Any, y: Any, shape: Sequence[int]) -> tuple[Any, dict[str, float]]:
     from inspect import signature
 
-    from evaluation import registry
+    from evaluation.models import registry
 
     few, many = IMAGES[model.family]
     params = params | ({"epochs": 1} if model.family != "gmm" else {}) | SLOW.get(model.family, {})
@@ -119,8 +119,8 @@ def _use(fitted: Any, model: Any, x: Any) -> dict[str, float]:
 
 def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
     """Rows from the jobs of a run: of each model the longest training, with what was made from it."""
-    from evaluation.planning import SIZES, image_epochs
-    from evaluation.registry import families
+    from evaluation.cost.planning import SIZES, image_epochs
+    from evaluation.models.registry import families
 
     family_of = {entry["factory"]: name for name, entry in families().items()}
     rows: dict[str, dict[str, Any]] = {}
@@ -147,13 +147,13 @@ def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _made(stamp: Path) -> list[Path]:
-    from evaluation.stamps import read_stamp
+    from evaluation.jobs.stamps import read_stamp
 
     return read_stamp(stamp)
 
 
 def _described(params: dict[str, Any]) -> dict[str, Any]:
-    from evaluation.planning import DECIDING
+    from evaluation.cost.planning import DECIDING
 
     return {key: value for key, value in params.items() if any(key in names for names in DECIDING.values())}
 

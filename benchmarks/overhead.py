@@ -22,10 +22,11 @@ from typing import Any
 
 from benchmarks.measure import report
 from benchmarks.startup import measure
-from evaluation.config import Plan, load_plan
+from evaluation.plan.config import Plan, load_plan
 
 COMMON = (
-    "from evaluation.process import prepare; prepare(1); import evaluation.cli, evaluation.training, pandas, pyarrow"
+    "from evaluation.base.process import prepare; prepare(1); "
+    "import evaluation.cli, evaluation.jobs.train, pandas, pyarrow"
 )
 FRAMEWORKS = {
     "DCGMM (TensorFlow)": "from dcgmm import DCGMM; DCGMM",

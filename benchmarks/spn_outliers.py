@@ -27,9 +27,9 @@ from filelock import FileLock, Timeout
 
 from baselines.einsum import PdSpn, RatSpn
 from baselines.einsum.training import accumulate, em_update
-from evaluation.atomic import write_text
+from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset, select
-from evaluation.metrics import auroc, auroc_100_thresholds
+from evaluation.measures.metrics import auroc, auroc_100_thresholds
 
 MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rat": (RatSpn, {"sums": 10, "depth": 4, "repetitions": 10}),

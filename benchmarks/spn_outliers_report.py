@@ -16,13 +16,13 @@ from scipy.special import gammaln
 
 from benchmarks.measure import markdown
 from benchmarks.spn_outliers import DATASETS, EARLY, MODELS, PROFILE_NAMES, VARIANTS, Run, areas, read_course, runs
-from evaluation.atomic import atomic_path, write_text
+from evaluation.base.errors import UserError
+from evaluation.base.files import atomic_path, write_text
 from evaluation.datasets import load_dataset
-from evaluation.errors import UserError
-from evaluation.published import published
-from evaluation.registry import build, load_model
-from evaluation.scoring import read_scores
-from evaluation.training import HISTORY_FILE
+from evaluation.jobs.score import read_scores
+from evaluation.jobs.train import HISTORY_FILE
+from evaluation.models.registry import build, load_model
+from evaluation.results.published import published
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from evaluation.errors import UserError
+from evaluation.base.errors import UserError
 
 # In the order of the data flow. A name without a module in this checkout is not offered.
 COMMANDS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from evaluation.base.process import prepare
 from evaluation.cli import trained
-from evaluation.process import prepare
 
 HELP = "measure the accuracy of trained classifiers on the test images"
 
@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
-    from evaluation.atomic import atomic_path
+    from evaluation.base.errors import UserError
+    from evaluation.base.files import atomic_path
     from evaluation.datasets import load_dataset
-    from evaluation.errors import UserError
-    from evaluation.metrics import tidy_frame, tidy_row
-    from evaluation.registry import load_model, read_spec
+    from evaluation.measures.metrics import tidy_frame, tidy_row
+    from evaluation.models.registry import load_model, read_spec
 
     rows = []
     for directory in trained.models(args, "measure"):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.cli.status import plan_of
-    from evaluation.collect import collect
+    from evaluation.results.collect import collect
 
     plan = plan_of(args)
     print(f"{args.out}: {collect(plan, Path(plan.root), Path(args.out))}")

@@ -22,11 +22,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.atomic import atomic_path, write_text
-    from evaluation.claims import claims
-    from evaluation.compare import PROTOCOLS, compare, compare_variants, page, totals_lines
-    from evaluation.config import load_plan
-    from evaluation.tables import read_metrics
+    from evaluation.base.files import atomic_path, write_text
+    from evaluation.plan.config import load_plan
+    from evaluation.results.claims import claims
+    from evaluation.results.compare import PROTOCOLS, compare, compare_variants, page, totals_lines
+    from evaluation.results.tables.writing import read_metrics
 
     metrics_files, configfile, folder = inputs(args)
     if args.metrics is None or not args.configfile:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def inputs(args: argparse.Namespace) -> tuple[list[Path], Path, Path]:
     """The metrics, the configuration, and the folder of results, from the options or from the name of a profile."""
-    from evaluation.config import ROOT, ConfigError
+    from evaluation.plan.config import ROOT, ConfigError
 
     if args.metrics is not None and args.configfile:
         return [Path(name) for name in args.metrics], Path(args.configfile), Path(args.configfile).parent

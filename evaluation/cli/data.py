@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.atomic import write_text
+    from evaluation.base.files import write_text
     from evaluation.datasets.catalogue import CATALOGUE, specification
     from evaluation.datasets.contents import data_root
     from evaluation.datasets.sources import ensure

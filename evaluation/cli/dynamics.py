@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.runs import add_run_arguments
+from evaluation.plan.runs import add_run_arguments
 
 HELP = "collect the log-likelihood of every layer over training time"
 
@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.atomic import atomic_path
-    from evaluation.dynamics import dynamics_rows
-    from evaluation.metrics import tidy_frame
-    from evaluation.registry import read_spec
-    from evaluation.runs import read_runs
+    from evaluation.base.files import atomic_path
+    from evaluation.jobs.dynamics import dynamics_rows
+    from evaluation.measures.metrics import tidy_frame
+    from evaluation.models.registry import read_spec
+    from evaluation.plan.runs import read_runs
 
     rows: list[dict[str, object]] = []
     for variant, subset, seed in read_runs(args.runs):

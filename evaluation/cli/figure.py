@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     if args.figure in ("fig_4", "heat_map"):
         if not args.metrics:
@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
         _from_metrics(args)
         return 0
     if args.figure in PICTURES:
-        from evaluation.figures.samples import draw_picture
+        from evaluation.results.figures.samples import draw_picture
 
         panels = [(label, paths.split(",")) for label, _, paths in (w.rpartition("=") for w in args.panel)]
         draw_picture(args.figure, panels, Path(args.out), args.title, dataset=args.dataset, classes=args.classes)
         return 0
     if not (args.scores and args.panel):
         raise UserError("fig_10 is drawn from scores; give --scores DIR and --panel LABEL=PATH …")
-    from evaluation.figures.outlier_curves import draw_outlier_curves
+    from evaluation.results.figures.outlier_curves import draw_outlier_curves
 
     panels = [
         (label, Path(args.scores, f"{path}.parquet")) for label, _, path in (w.partition("=") for w in args.panel)
@@ -55,18 +55,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_metrics(args: argparse.Namespace) -> None:
-    from evaluation.errors import UserError
-    from evaluation.tables import read_metrics
+    from evaluation.base.errors import UserError
+    from evaluation.results.tables.writing import read_metrics
 
     metrics, out = read_metrics(map(Path, args.metrics)), Path(args.out)
     if args.figure == "fig_4":
-        from evaluation.figures.dynamics import draw_dynamics
+        from evaluation.results.figures.dynamics import draw_dynamics
 
         draw_dynamics(metrics, out, args.title)
         return
     if len(args.panel) != 1:
         raise UserError(f"heat_map shows the grid of one model; {len(args.panel)} given as --panel LABEL=MODEL")
-    from evaluation.figures.heat_map import draw_heat_map
+    from evaluation.results.figures.heat_map import draw_heat_map
 
     label, _, model = args.panel[0].rpartition("=")
     draw_heat_map(metrics, model, label, out, args.title)

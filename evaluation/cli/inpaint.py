@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.base.process import prepare
 from evaluation.cli import trained
 from evaluation.cli.options import add_arguments as add_options
 from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
-from evaluation.process import prepare
 
 HELP = "complete test images of which a part is erased, and measure how well"
-MASKS = ("right", "left", "random", "centre")  # evaluation.inpainting, which imports numpy
+MASKS = ("right", "left", "random", "centre")  # evaluation.measures.inpainting, which imports numpy
 VARIANTS = ("paper", "conditional")
 
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
-    from evaluation.stamps import write_stamp
+    from evaluation.jobs.stamps import write_stamp
 
     if args.join:
         return _join([Path(name) for name in args.join], args.out)
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     models = trained.models(args, "complete images with")
     rows = [row for directory in models for row in _of_model(directory, args, options)]
     if args.out:
-        from evaluation.atomic import atomic_path
-        from evaluation.metrics import tidy_frame
+        from evaluation.base.files import atomic_path
+        from evaluation.measures.metrics import tidy_frame
 
         with atomic_path(args.out) as part:
             tidy_frame(rows).to_parquet(part, index=False)
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _join(parts: list[Path], out: str | None) -> int:
-    from evaluation.atomic import atomic_path
-    from evaluation.errors import UserError
-    from evaluation.tables import read_metrics
+    from evaluation.base.errors import UserError
+    from evaluation.base.files import atomic_path
+    from evaluation.results.tables.writing import read_metrics
 
     if out is None:
         raise UserError("--join needs --out FILE.parquet, where the metrics go")
@@ -83,12 +83,12 @@ def _join(parts: list[Path], out: str | None) -> int:
 def _of_model(directory: Path, args: argparse.Namespace, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     import inspect
 
+    from evaluation.base.errors import UserError
     from evaluation.datasets import load_dataset
-    from evaluation.errors import UserError
-    from evaluation.inpainting import completion_measures, known_pixels
-    from evaluation.metrics import tidy_row
-    from evaluation.registry import load_model, read_record
-    from evaluation.training import forget_frameworks
+    from evaluation.jobs.train import forget_frameworks
+    from evaluation.measures.inpainting import completion_measures, known_pixels
+    from evaluation.measures.metrics import tidy_row
+    from evaluation.models.registry import load_model, read_record
 
     record = read_record(directory)
     record = {**record, "dataset": args.dataset or record["dataset"]}
@@ -120,15 +120,15 @@ def _keep(args: argparse.Namespace, record: Mapping[str, Any], what: str, x: Any
     """The first completions, as arrays and as a picture, where asked for."""
     import numpy as np
 
-    from evaluation.atomic import atomic_path
-    from evaluation.sampling import place
+    from evaluation.base.files import atomic_path
+    from evaluation.jobs.sample import place
 
     first = 100
     if args.completions:
         with atomic_path(Path(args.completions, place(record), f"{what}.npz")) as part:
             np.savez_compressed(part, x=x[:first], known=known[:first], completed=completed[:first])
     if args.grid:
-        from evaluation.figures.grid import write_grid
+        from evaluation.results.figures.grid import write_grid
 
         rows = np.stack([x[:10], np.where(known[:10, ..., None], x[:10], 0.5), completed[:10]])
         path = Path(args.grid)

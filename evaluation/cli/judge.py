@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.process import prepare
+from evaluation.base.process import prepare
 
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
+    from evaluation.base.errors import UserError
     from evaluation.datasets import load_dataset
-    from evaluation.errors import UserError
-    from evaluation.judge import Judge, own_rows, summary_rows
+    from evaluation.jobs.judge import Judge, own_rows, summary_rows
 
     if not (args.train or args.samples or args.runs):
         raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     judges = [Judge.load(directory, args.dataset) for directory in directories]
     rows = list(_rows(args, judges, sources))
     if args.out:
-        from evaluation.atomic import atomic_path
-        from evaluation.metrics import tidy_frame
+        from evaluation.base.files import atomic_path
+        from evaluation.measures.metrics import tidy_frame
 
         everything = [
             *rows,
@@ -90,8 +90,8 @@ def _directories(args: argparse.Namespace) -> dict[int, Path]:
 
 def _train(args: argparse.Namespace) -> None:
     """Train the judges of the seeds asked for; one that is finished, with these settings, stays as it is."""
-    from evaluation.judge import train_judge
-    from evaluation.stamps import write_stamp
+    from evaluation.jobs.judge import train_judge
+    from evaluation.jobs.stamps import write_stamp
 
     params = {key: value for key, value in _options(args).items() if key != "train_images"}
     directories = _directories(args)
@@ -104,7 +104,7 @@ def _train(args: argparse.Namespace) -> None:
 
 def _trained(args: argparse.Namespace) -> list[Path]:
     """The judges of the seeds asked for: those that are there as they are, the others are trained."""
-    from evaluation.judge import finished
+    from evaluation.jobs.judge import finished
 
     directories = _directories(args)
     for seed, directory in directories.items():
@@ -131,8 +131,8 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
     Raises:
         UserError: options of a training were given, and a judge that is there was trained in another way.
     """
-    from evaluation.errors import UserError
-    from evaluation.judge import finished, settings
+    from evaluation.base.errors import UserError
+    from evaluation.jobs.judge import finished, settings
 
     for directory in directories:
         record = finished(directory)
@@ -158,8 +158,8 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
 def _read(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What is judged: dictionaries with images, labels, model, seed, protocol, point."""
     from evaluation.datasets import load_dataset
-    from evaluation.judge import check_samples
-    from evaluation.sampling import read_samples
+    from evaluation.jobs.judge import check_samples
+    from evaluation.jobs.sample import read_samples
 
     data, found = load_dataset(args.dataset), []
     for name in args.samples:
@@ -173,8 +173,8 @@ def _read_runs(args: argparse.Namespace) -> list[dict[str, Any]]:
     """The samples of the classes of a model, put together: one entry for each variant and seed."""
     import numpy as np
 
-    from evaluation.runs import read_runs
-    from evaluation.sampling import Samples, read_samples
+    from evaluation.jobs.sample import Samples, read_samples
+    from evaluation.plan.runs import read_runs
 
     together: dict[tuple[str, int], list[Samples]] = {}
     for variant, subset, seed in read_runs(args.runs):
@@ -196,7 +196,7 @@ def _identity(record: Any, name: str) -> dict[str, Any]:
 
 def _rows(args: argparse.Namespace, judges: list[Any], sources: list[dict[str, Any]]) -> Any:
     from evaluation.datasets import load_dataset
-    from evaluation.judge import MIXTURE, images_per_class, judge_rows, mixture_images, real_images
+    from evaluation.jobs.judge import MIXTURE, images_per_class, judge_rows, mixture_images, real_images
 
     given = [(source["images"], source["labels"]) for source in sources]
     per_class = images_per_class(given, len(load_dataset(args.dataset).classes))
@@ -213,8 +213,8 @@ def _rows(args: argparse.Namespace, judges: list[Any], sources: list[dict[str, A
 
 def _parameter_rows(args: argparse.Namespace, sources: list[dict[str, Any]]) -> Any:
     """The number of parameters of each model that says so."""
-    from evaluation.judge import EXPERIMENT
-    from evaluation.metrics import tidy_row
+    from evaluation.jobs.judge import EXPERIMENT
+    from evaluation.measures.metrics import tidy_row
 
     for source in sources:
         if "parameters" in source:
@@ -233,9 +233,9 @@ def _print_table(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evaluation.judge import MEASURES
-    from evaluation.metrics import tidy_frame
-    from evaluation.numbers import NOTHING
+    from evaluation.jobs.judge import MEASURES
+    from evaluation.measures.metrics import tidy_frame
+    from evaluation.results.numbers import NOTHING
 
     means = tidy_frame(rows).groupby(["model", "metric"], sort=False)["value"].mean()
     table = Table(title=f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}")

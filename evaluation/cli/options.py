@@ -30,7 +30,7 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: a word of another form, or one key twice.
     """
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     options: dict[str, Any] = {}
     for word in words:
@@ -61,7 +61,7 @@ def check_options(method: Callable[..., Any], options: Mapping[str, Any], flags:
     Raises:
         UserError: such an option, by name.
     """
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     parameters = inspect.signature(method).parameters.values()
     known = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY and p.name not in flags]
@@ -76,8 +76,8 @@ def check_options(method: Callable[..., Any], options: Mapping[str, Any], flags:
 @contextmanager
 def refusals() -> Iterator[None]:
     """Make a sentence of the TypeError of an option's value; models document them, and other ones are defects."""
+    from evaluation.base.errors import UserError
     from evaluation.cli import _is_ours
-    from evaluation.errors import UserError
 
     try:
         yield
@@ -93,7 +93,7 @@ def check_picture(name: str | None) -> None:
     Raises:
         UserError: another suffix.
     """
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     if name and Path(name).suffix.lower() != ".png":
         raise UserError(f"--grid {name} is not a PNG file; give a name that ends in .png")
@@ -105,7 +105,7 @@ def check_count(flag: str, value: int) -> None:
     Raises:
         UserError: such a number.
     """
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     if value < 1:
         raise UserError(f"{flag} {value} is no number of images; give at least 1")

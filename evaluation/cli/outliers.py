@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.runs import add_run_arguments
+from evaluation.plan.runs import add_run_arguments
 
 HELP = "measure outlier detection from scores"
 
@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.atomic import atomic_path
-    from evaluation.metrics import tidy_frame
-    from evaluation.outliers import outlier_rows
-    from evaluation.runs import read_runs
-    from evaluation.scoring import read_scores
+    from evaluation.base.files import atomic_path
+    from evaluation.jobs.score import read_scores
+    from evaluation.measures.metrics import tidy_frame
+    from evaluation.measures.outliers import outlier_rows
+    from evaluation.plan.runs import read_runs
 
     rows: list[dict[str, object]] = []
     for variant, subset, seed in read_runs(args.runs):

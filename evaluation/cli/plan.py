@@ -8,8 +8,8 @@ from typing import Any
 
 HELP = "estimate the jobs, CPU hours, memory, disk and time of a profile"
 DESCRIPTION = (
-    "Estimate what a profile costs, from measured prices and a simple cost model (evaluation/planning.py). Nothing is "
-    "run. GPUs were not measured: the column says how many of the CPU hours belong to models that gain from one."
+    "Estimate what a profile costs, from measured prices and a simple cost model (evaluation/cost/planning.py). "
+    "Nothing is run. GPUs were not measured: the column says how many of the CPU hours belong to models that gain."
 )
 
 
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.config import load_plan
-    from evaluation.errors import UserError
-    from evaluation.planning import Estimate, Prices, result_folders
+    from evaluation.base.errors import UserError
+    from evaluation.cost.planning import Estimate, Prices, result_folders
+    from evaluation.plan.config import load_plan
 
     if min(args.workers) < 1:
         raise UserError(f"--workers {min(args.workers)}: at least one worker is needed")

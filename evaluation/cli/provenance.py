@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.config import load
-    from evaluation.provenance import write_provenance
+    from evaluation.jobs.provenance import write_provenance
+    from evaluation.plan.config import load
 
     write_provenance(Path(args.out), load(args.configfile), Path(args.results, "models"), Path(args.results, "stamps"))
     return 0

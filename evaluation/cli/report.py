@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import json
 
-    from evaluation.atomic import write_text
+    from evaluation.base.files import write_text
     from evaluation.cli.compare import inputs
-    from evaluation.config import load_plan
-    from evaluation.report import page
-    from evaluation.tables import read_metrics
+    from evaluation.plan.config import load_plan
+    from evaluation.results.report import page
+    from evaluation.results.tables.writing import read_metrics
 
     metrics_files, configfile, folder = inputs(args)
     pictures = sorted(folder.glob("figures/*.png")) if args.figures is None else map(Path, args.figures)

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.resources import read_jobs, summary
+    from evaluation.cost.resources import read_jobs, summary
 
     print("{:<44}{:>6}{:>10}{:>10}{:>10}{:>10}{:>7}".format("", "jobs", "minutes", "of", "MB", "of", "share"))
     for use in summary(read_jobs(Path(args.results)), by_variant=args.by_variant):

@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.config import load_plan
-    from evaluation.resuming import end_leftovers, queue_of, read_profile, snakemake_command, unlock
-    from evaluation.running import held
+    from evaluation.jobs.lock import held
+    from evaluation.jobs.resume import end_leftovers, queue_of, read_profile, snakemake_command, unlock
+    from evaluation.plan.config import load_plan
 
     results = args.results or load_plan(args.configfile).root
     profile = Path(args.workflow_profile) if args.workflow_profile else None

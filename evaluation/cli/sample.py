@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from evaluation.base.process import prepare
 from evaluation.cli import trained
 from evaluation.cli.options import add_arguments as add_options
 from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
-from evaluation.process import prepare
 
 HELP = "draw images from trained models"
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads)
-    from evaluation.errors import UserError
+    from evaluation.base.errors import UserError
 
     check_count("--n", args.n)
     check_picture(args.grid)
@@ -44,16 +44,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _path(directory: Path, args: argparse.Namespace) -> Path:
-    from evaluation.registry import read_record
-    from evaluation.sampling import place
+    from evaluation.jobs.sample import place
+    from evaluation.models.registry import read_record
 
     return Path(args.out) if args.out.endswith(".npz") else Path(args.out) / f"{place(read_record(directory))}.npz"
 
 
 def _sample(directory: Path, args: argparse.Namespace, options: dict[str, Any]) -> Path:
-    from evaluation.registry import load_model, read_record
-    from evaluation.sampling import write_samples
-    from evaluation.training import forget_frameworks
+    from evaluation.jobs.sample import write_samples
+    from evaluation.jobs.train import forget_frameworks
+    from evaluation.models.registry import load_model, read_record
 
     path = _path(directory, args)
     model = load_model(directory)
@@ -62,7 +62,7 @@ def _sample(directory: Path, args: argparse.Namespace, options: dict[str, Any]) 
         images = model.sample(args.n, seed=args.seed, **options)
     write_samples(path, images, read_record(directory), {"seed": args.seed, **options})
     if args.grid:
-        from evaluation.figures.grid import write_grid
+        from evaluation.results.figures.grid import write_grid
 
         write_grid(Path(args.grid), images[:100])
     print(f"{path}: {len(images)} samples", flush=True)

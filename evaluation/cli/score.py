@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evaluation.base.process import prepare
 from evaluation.cli import trained
-from evaluation.process import prepare
 
 HELP = "score the validation and test images with trained models"
 
@@ -25,10 +25,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _score(directory: Path, out: Path) -> Path:
     from evaluation.datasets import load_dataset
-    from evaluation.registry import load_model, read_spec
-    from evaluation.sampling import place
-    from evaluation.scoring import score_frame, scored_model, write_scores
-    from evaluation.training import forget_frameworks
+    from evaluation.jobs.sample import place
+    from evaluation.jobs.score import score_frame, scored_model, write_scores
+    from evaluation.jobs.train import forget_frameworks
+    from evaluation.models.registry import load_model, read_spec
 
     record = read_spec(directory)
     path = out / f"{place(record)}.parquet"

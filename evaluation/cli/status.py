@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evaluation.config import Plan
+    from evaluation.plan.config import Plan
 
 HELP = "say how far a run is: jobs done per stage, what is training, time left"
 
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.errors import UserError
-    from evaluation.planning import Estimate, prices_before
-    from evaluation.status import lines, status
+    from evaluation.base.errors import UserError
+    from evaluation.cost.planning import Estimate, prices_before
+    from evaluation.results.status import lines, status
 
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}: at least one job at a time is needed")
@@ -47,7 +47,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     Raises:
         ConfigError: there is none of these.
     """
-    from evaluation.config import ROOT, ConfigError, load_plan
+    from evaluation.plan.config import ROOT, ConfigError, load_plan
 
     own = Path("results", args.profile, "profile.json")
     choices = [Path(args.configfile)] if args.configfile else [own, ROOT / "config" / f"{args.profile}.yaml"]

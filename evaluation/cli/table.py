@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.config import load_text
-    from evaluation.contents import Entry, make
-    from evaluation.errors import UserError
-    from evaluation.grid_cost import LeftOut
-    from evaluation.tables import read_metrics, write
+    from evaluation.base.errors import UserError
+    from evaluation.plan.config import load_text
+    from evaluation.plan.grid_cost import LeftOut
+    from evaluation.results.contents import Entry, make
+    from evaluation.results.tables.writing import read_metrics, write
 
     if args.table in FROM_METRICS and not args.metrics:
         raise UserError(f"{args.table} is made from metrics; give --metrics FILE …")

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evaluation.process import prepare
+from evaluation.base.process import prepare
 
 if TYPE_CHECKING:
-    from evaluation.training import Training
+    from evaluation.jobs.train import Training
 
 HELP = "train a model on a data set, for one or several seeds and subsets of classes"
 DESCRIPTION = (
@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     dataset = load_dataset(args.dataset)
     failures = _train_all(trainings, places, dataset, quiet=args.quiet)
     if failures:
-        from evaluation.errors import UserError
+        from evaluation.base.errors import UserError
 
         raise UserError(f"{len(failures)} of {len(trainings)} trainings failed; " + "; ".join(failures))
     if args.stamp:
-        from evaluation.stamps import write_stamp
+        from evaluation.jobs.stamps import write_stamp
 
         write_stamp(Path(args.stamp), places)
     else:
@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _trainings(args: argparse.Namespace) -> list[Training]:
     """Every training that the command line asks for."""
-    from evaluation.config import load_text, params_of
-    from evaluation.training import Training
+    from evaluation.jobs.train import Training
+    from evaluation.plan.config import load_text, params_of
 
     what = _what(args)
     point = load_text(args.point)
@@ -103,7 +103,7 @@ def _train_all(trainings: list[Training], places: list[Path], dataset: Any, *, q
     """Train one after the other; a failure does not stop the others, and is one sentence of the result."""
     import traceback
 
-    from evaluation.training import forget_frameworks, train
+    from evaluation.jobs.train import forget_frameworks, train
 
     failures = []
     for training, place in zip(trainings, places, strict=True):
@@ -136,8 +136,8 @@ def _what(args: argparse.Namespace) -> _What:
     Raises:
         ConfigError: not exactly one way to name the model, unknown model or parameter.
     """
-    from evaluation import registry
-    from evaluation.config import Catalogue, ConfigError, Variant, load, load_text
+    from evaluation.models import registry
+    from evaluation.plan.config import Catalogue, ConfigError, Variant, load, load_text
 
     if args.config and (args.model or args.factory):
         raise ConfigError("--config is a DCGMM by itself; leave out --model and --factory")
@@ -167,7 +167,7 @@ def _what(args: argparse.Namespace) -> _What:
 
 
 def _given_params(args: argparse.Namespace) -> dict[str, Any]:
-    from evaluation.config import ConfigError
+    from evaluation.plan.config import ConfigError
 
     given: dict[str, Any] = {}
     for text in args.param:
@@ -184,13 +184,13 @@ def _given_params(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _suffix(params: dict[str, Any]) -> str:
-    from evaluation.config import path_word
+    from evaluation.plan.config import path_word
 
     return "".join(f"+{key}={path_word(value)}" for key, value in sorted(params.items()))
 
 
 def _places(args: argparse.Namespace, trainings: list[Training]) -> list[Path]:
-    from evaluation.config import ConfigError
+    from evaluation.plan.config import ConfigError
 
     if args.out is None:
         return [training.directory(Path(args.models or BY_HAND)) for training in trainings]
@@ -205,9 +205,9 @@ def _print_result(training: Any, place: Path, dataset: Any) -> None:
     from rich.table import Table
 
     from evaluation.datasets import select
-    from evaluation.metrics import auroc
-    from evaluation.registry import load_model
-    from evaluation.scoring import layer_scores
+    from evaluation.jobs.score import layer_scores
+    from evaluation.measures.metrics import auroc
+    from evaluation.models.registry import load_model
 
     x, y = dataset.split("test")
     scores = layer_scores(load_model(place), x)

@@ -33,8 +33,8 @@ def models(args: argparse.Namespace, verb: str) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    from evaluation.errors import UserError
-    from evaluation.stamps import read_stamp
+    from evaluation.base.errors import UserError
+    from evaluation.jobs.stamps import read_stamp
 
     stamps = [args.trained] if isinstance(args.trained, str) else args.trained or []
     found = [Path(model) for model in args.models] + [m for stamp in stamps for m in read_stamp(Path(stamp))]
@@ -49,9 +49,9 @@ def only(directories: Sequence[Path], runs: Iterable[str]) -> list[Path]:
     Raises:
         UserError: a run that none of the models is from.
     """
-    from evaluation.errors import UserError
-    from evaluation.registry import read_spec
-    from evaluation.runs import read_runs
+    from evaluation.base.errors import UserError
+    from evaluation.models.registry import read_spec
+    from evaluation.plan.runs import read_runs
 
     wanted = list(dict.fromkeys(read_runs(runs)))
     if not wanted:
@@ -66,7 +66,7 @@ def only(directories: Sequence[Path], runs: Iterable[str]) -> list[Path]:
 
 def make_all(args: argparse.Namespace, directories: list[Path], make: Callable[[Path], Path]) -> int:
     """Make the file of each model, then the stamp; returns the exit code."""
-    from evaluation.stamps import write_stamp
+    from evaluation.jobs.stamps import write_stamp
 
     made = [make(directory) for directory in directories]
     if args.stamp:

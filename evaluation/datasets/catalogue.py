@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluation.errors import UserError
+from evaluation.base.errors import UserError
 
 DIGIT_NAMES = tuple("0123456789")
 OFFICIAL_SIZES = (

@@ -8,8 +8,8 @@ import os
 import zlib
 from pathlib import Path
 
+from evaluation.base.errors import DataError
 from evaluation.datasets.catalogue import DataFile, DatasetSpec
-from evaluation.errors import DataError
 
 
 def data_root(root: str | Path | None = None) -> Path:

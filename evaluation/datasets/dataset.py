@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.base.errors import DataError, UserError
 from evaluation.datasets import embedded
 from evaluation.datasets.catalogue import DatasetSpec, specification
 from evaluation.datasets.contents import data_root, read_files
 from evaluation.datasets.idx import read_idx
 from evaluation.datasets.svhn import read_mat
-from evaluation.errors import DataError, UserError
 
 SPLITS = ("train", "validation", "test")
 

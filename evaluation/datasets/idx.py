@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-from evaluation.errors import DataError
+from evaluation.base.errors import DataError
 
 _UNSIGNED_BYTE = 0x08
 

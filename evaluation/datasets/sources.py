@@ -12,12 +12,12 @@ from pathlib import Path
 
 import filelock
 
-from evaluation.atomic import atomic_path
+from evaluation.base.errors import DataError
+from evaluation.base.files import atomic_path
 from evaluation.datasets.catalogue import DataFile, DatasetSpec, specification
 from evaluation.datasets.contents import data_root, problem, read_verified
 from evaluation.datasets.debian import unpack_package
 from evaluation.datasets.download import Progress, SourceError, download
-from evaluation.errors import DataError
 
 Say = Callable[[str], None]
 ProgressFor = Callable[[str], Progress]

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from evaluation.errors import DataError
+from evaluation.base.errors import DataError
 
 
 def read_mat(content: bytes, name: str = "SVHN data") -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evaluation.cli import main
-from evaluation.registry import load_model, read_spec
+from evaluation.models.registry import load_model, read_spec
 
 ROOT = Path(__file__).parents[2]
 TOY = ("--factory", "toy_models:Brightness", "--name", "toy", "--model", "toy")

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from evaluation.config import Plan
-from evaluation.metrics import tidy_frame, tidy_row
+from evaluation.measures.metrics import tidy_frame, tidy_row
+from evaluation.plan.config import Plan
 
 SETTINGS = {
     "profile": "made-up",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluation.planning import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
+from evaluation.cost.planning import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY_MODELS = ROOT / "tests/evaluation/toy_models.py"

@@ -7,12 +7,12 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from evaluation.config import Pack, Plan
-from evaluation.contents import FILES, SECTIONS, table_options
-from evaluation.errors import UserError
-from evaluation.planning import GPU_FAMILIES, Estimate, Prices
-from evaluation.progress import follow
-from evaluation.running import hold
+from evaluation.plan.config import Pack, Plan
+from evaluation.results.contents import FILES, SECTIONS, table_options
+from evaluation.base.errors import UserError
+from evaluation.cost.planning import GPU_FAMILIES, Estimate, Prices
+from evaluation.results.progress import follow
+from evaluation.jobs.lock import hold
 
 try:
     PLAN = Plan(config, where=" ".join(map(str, workflow.configfiles)) or "config")

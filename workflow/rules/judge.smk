@@ -1,5 +1,5 @@
 # Table III: a model for each class, its samples, and the classifiers that judge them.
-from evaluation.pictures import sampling_options
+from evaluation.results.panels import sampling_options
 
 JUDGE = PLAN.experiments.get("judge", {})
 JUDGE_SEEDS = PLAN.judge_seeds()

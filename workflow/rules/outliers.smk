@@ -28,7 +28,7 @@ rule outliers:
         "bench outliers --dataset {wildcards.dataset} {params.runs} --scores {params.scores} --out {output} > {log} 2>&1"
 
 
-from evaluation.contents import gridded, outlier_tables
+from evaluation.results.contents import gridded, outlier_tables
 
 OUTLIER_TABLES = {FILES[name]: name for name in outlier_tables(PLAN)}
 GRIDDED = {model.name: model.label for model in gridded(PLAN)}

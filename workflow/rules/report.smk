@@ -1,5 +1,5 @@
 # What every run ends with: the architectures, the comparison with the paper, where the numbers come from.
-from evaluation.contents import ARCHITECTURES, COMPARED
+from evaluation.results.contents import ARCHITECTURES, COMPARED
 
 ARCHITECTURE_TABLES = {FILES[name]: name for name in ARCHITECTURES}
 

@@ -1,5 +1,5 @@
 # Figs. 5, 6, 9, 11, 12, 13: samples, of DCGMMs without and with sharpening, and of all models; Fig. 14: the visual alphabet.
-from evaluation.pictures import (
+from evaluation.results.panels import (
     picture_inputs,
     picture_options,
     pictures,

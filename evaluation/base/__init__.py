@@ -1,0 +1,1 @@
+"""Foundations of every room: errors, files, process set-up."""

@@ -1,0 +1,1 @@
+"""What jobs do, and how they are kept apart."""

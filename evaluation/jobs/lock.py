@@ -1,0 +1,59 @@
+"""One run per folder of results: a lock that the operating system releases when its holder dies, and the run's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from evaluation.base.errors import UserError
+
+_HELD: list[FileLock] = []  # until the process ends
+
+
+def hold(results: str | Path, logs: Iterable[str | Path] = ()) -> None:
+    """Keep other runs away from a folder of results for as long as this process lives, and note the run's logs there.
+
+    Raises:
+        UserError: another run has it.
+    """
+    _HELD.append(_locked(results))
+    with log_list(results).open("a", encoding="utf-8") as out:
+        out.writelines(f"{Path(log).resolve()}\n" for log in logs)
+
+
+@contextmanager
+def held(results: str | Path) -> Iterator[None]:
+    """`hold` for the length of a block.
+
+    Raises:
+        UserError: another run has it.
+    """
+    lock = _locked(results)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_file(results: str | Path) -> Path:
+    """The file that a run in a folder of results holds locked."""
+    return Path(results) / ".running.lock"
+
+
+def log_list(results: str | Path) -> Path:
+    """The file that names Snakemake's logs of the runs in a folder of results, the last one at the end."""
+    return Path(results) / ".running.logs"
+
+
+def _locked(results: str | Path) -> FileLock:
+    path = lock_file(results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another run is working in {results}; wait for it, or stop it, and start again") from None
+    return lock

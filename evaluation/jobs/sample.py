@@ -1,0 +1,110 @@
+"""Sample files: images that a model has drawn, with the class they should show and where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.base.errors import UserError
+from evaluation.base.files import atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
+
+IMAGE_KEYS = ("samples", "images", "x")
+LABEL_KEYS = ("labels", "y")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """images (n, H, W, C) float32 in [0, 1]; labels (n,) int64, the class each should show, or None; record: bench.json
+    of the model, empty for somebody else's samples."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    record: Mapping[str, Any]
+
+
+def subset_class(subset: str | None) -> int | None:
+    """The class C of the subset "onlyC", else None."""
+    return int(subset[4:]) if subset and subset.startswith("only") and subset[4:].isdigit() else None
+
+
+def place(record: Mapping[str, Any]) -> Path:
+    """Where what is made with the model of `record` stands below a folder: dataset/subset/name/seedN, without what is
+    not known."""
+    return Path(*filter(None, (record["dataset"], record["subset"], record["name"])), f"seed{record['seed']}")
+
+
+def write_samples(path: Path, images: np.ndarray, record: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Write images drawn by the model of `record` (bench.json), labelled with the classes that were asked for (the
+    option `labels`), or with the class that the model was trained on if it was one."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {"samples": np.asarray(images, np.float32)}
+    label = options.get("labels")
+    if label is None:
+        label = subset_class(record["subset"])
+    if label is not None:
+        arrays["labels"] = np.broadcast_to(np.asarray(label, np.int64), (len(images),))
+    note = json.dumps({**record, "sampling": dict(options)})
+    with atomic_path(path) as part:
+        np.savez_compressed(part, **arrays, record=np.array(note))
+
+
+def read_samples(path: str | Path) -> Samples:
+    """Samples of `bench sample`, or anybody's: an .npz with `samples` (n, H, W[, C]), float in [0, 1] or uint8, and, if
+    the images should show certain classes, `labels` (n,).
+
+    Raises:
+        UserError: no such file, not an .npz, or arrays of another kind.
+    """
+    import zipfile
+
+    import numpy as np
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there are no samples in {path}; make them with `bench sample`")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not an .npz file; write it with numpy.savez(path, samples=..., labels=...)")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            content = {key: arrays[key] for key in arrays.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is not an .npz of plain arrays ({error}); write it with numpy.savez") from error
+    images = next((content[key] for key in IMAGE_KEYS if key in content), None)
+    if images is None:
+        raise UserError(f"{path} holds {', '.join(content) or 'nothing'}; expected an array `samples` (n, H, W, C)")
+    labels = next((content[key] for key in LABEL_KEYS if key in content), None)
+    record = json.loads(str(content["record"])) if "record" in content else {}
+    return Samples(_images(images, path), _labels(labels, len(images), path), record)
+
+
+def _images(images: np.ndarray, path: Path) -> np.ndarray:
+    import numpy as np
+
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or not len(images):
+        raise UserError(f"{path}: samples of shape {images.shape} given; expected (n, H, W, C)")
+    if images.dtype == np.uint8:
+        return (images / 255.0).astype(np.float32)
+    images = images.astype(np.float32)
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
+        low, high = np.nanmin(images), np.nanmax(images)
+        raise UserError(f"{path}: pixels from {low:.3g} to {high:.3g} given; expected 0 to 1 (or uint8 counts)")
+    return images
+
+
+def _labels(labels: np.ndarray | None, n: int, path: Path) -> np.ndarray | None:
+    import numpy as np
+
+    if labels is None:
+        return None
+    if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
+        raise UserError(f"{path}: labels {labels.dtype} {labels.shape} for {n} samples; expected one integer for each")
+    return labels.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Pure functions from scores, samples and completions to numbers."""

@@ -1,0 +1,60 @@
+"""Outlier detection from scores: the class that was left out against the others (Sec. V-B)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from evaluation.base.errors import UserError
+from evaluation.measures.metrics import auroc, auroc_100_thresholds, tidy_row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+EXPERIMENT = "outliers"
+
+
+def outlier_class(subset: str) -> int:
+    """The class that is left out of "notC".
+
+    Raises:
+        UserError: another subset.
+    """
+    if not (subset.startswith("not") and subset[3:].isdigit()):
+        raise UserError(f"subset {subset!r} leaves no class out; outlier detection needs notC, for example not0")
+    return int(subset[3:])
+
+
+def inliers_and_outliers(
+    frame: pd.DataFrame, split: str, subset: str, column: str = "score"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of one split's images of the classes trained on, and of the class left out: (n,), (m,) in nats."""
+    part = frame[frame["split"] == split]
+    is_outlier = (part["label"] == outlier_class(subset)).to_numpy()
+    scores = part[column].to_numpy()
+    return scores[~is_outlier], scores[is_outlier]
+
+
+def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Tidy rows of one model's scores. `record` is the model's bench.json.
+
+    Metrics: auroc (exact), auroc_100_thresholds (as the authors' scripts), each also with _layer_0 …, auroc_validation
+    (for choosing grid points), all in percent; log_likelihood of the test inliers in nats; parameters; seconds of
+    training; of a DCGMM, sigma_layer_0 …, where the annealing of each layer was when training ended.
+    """
+    subset = record["subset"]
+    common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
+    params = {"outlier_class": outlier_class(subset), **record["point"]}
+    values: dict[str, float] = {}
+    layers = [column for column in map(str, frame.columns) if column.startswith("layer_")]
+    for suffix, column in [("", "score"), *((f"_{layer}", layer) for layer in layers)]:
+        inliers, outliers = inliers_and_outliers(frame, "test", subset, column)
+        values[f"auroc{suffix}"] = auroc(inliers, outliers)
+        values[f"auroc_100_thresholds{suffix}"] = auroc_100_thresholds(inliers, outliers)
+        values[f"log_likelihood{suffix}"] = float(inliers.mean())
+    values["auroc_validation"] = auroc(*inliers_and_outliers(frame, "validation", subset))
+    values |= {"parameters": record["parameters"], "seconds": record["seconds"]}
+    values |= {f"sigma_layer_{layer}": sigma for layer, sigma in enumerate(record.get("sigmas", []))}
+    for metric, value in values.items():
+        yield tidy_row(experiment=EXPERIMENT, params=params, metric=metric, value=value, **common)

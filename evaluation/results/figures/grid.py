@@ -1,0 +1,30 @@
+"""Images side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.base.files import atomic_path
+
+
+def image_grid(images: np.ndarray, columns: int = 10, gap: int = 1) -> np.ndarray:
+    """Images (n, H, W, C) in [0, 1] row by row on white ground: (rows·(H + gap) + gap, columns·(W + gap) + gap, C)."""
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    canvas = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.float32)
+    for index, image in enumerate(images):
+        top, left = (gap + (index // columns) * (height + gap)), (gap + (index % columns) * (width + gap))
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def write_grid(path: Path, images: np.ndarray, columns: int = 10, zoom: int = 2) -> None:
+    """Write the grid of `images` as PNG, each pixel `zoom` times as large."""
+    from PIL import Image
+
+    canvas = np.clip(image_grid(images, columns), 0, 1).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    counts = np.rint(canvas * 255).astype(np.uint8)
+    with atomic_path(path) as part:
+        Image.fromarray(counts[..., 0] if counts.shape[-1] == 1 else counts).save(part, format="PNG")

@@ -1,0 +1,47 @@
+"""A line about every stage while a run goes on: a handler of Snakemake's log that counts what is there."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.cost.planning import Estimate, prices_before
+from evaluation.results.status import in_words, status
+
+if TYPE_CHECKING:
+    from evaluation.plan.config import Plan
+
+SECONDS_BETWEEN = 30.0
+FINISHED = "job_finished"  # value of Snakemake's log event
+
+
+class StageProgress(logging.Handler):
+    """Prints done and planned jobs of every stage, and the time left, after a job has finished; not too often."""
+
+    def __init__(self, plan: Plan, seconds_between: float) -> None:
+        super().__init__()
+        self.plan, self.seconds_between = plan, seconds_between
+        self.printed = time.monotonic()
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        return Estimate(self.plan, prices_before(Path(self.plan.root)))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) == FINISHED and time.monotonic() - self.printed >= self.seconds_between:
+            self.printed = time.monotonic()
+            self._print()
+
+    def _print(self) -> None:
+        state = status(self.estimate, Path(self.plan.root))
+        stages = ", ".join(f"{stage.name} {stage.done}/{stage.total}" for stage in state.stages)
+        print(f"bench: {stages}; {in_words(state)}", file=sys.stderr, flush=True)
+
+
+def follow(plan: Plan, logger: logging.Logger) -> None:
+    """Print progress for the rest of this run."""
+    logger.addHandler(StageProgress(plan, SECONDS_BETWEEN))

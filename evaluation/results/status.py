@@ -1,0 +1,220 @@
+"""How far a run is: what each stage has made of what the plan asks for, what trains just now, and the time left.
+
+The time left is the estimate of `bench plan` (evaluation/cost/planning.py) for the jobs that have not finished, times
+what the finished ones took relative to theirs.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.cost.planning import wall_seconds
+from evaluation.jobs.lock import lock_file, log_list
+from evaluation.results.contents import FILES, figures, tables
+from evaluation.results.panels import pictures
+
+if TYPE_CHECKING:
+    from evaluation.cost.planning import Estimate, Job
+    from evaluation.plan.config import Plan
+
+LOCKS = Path("/proc/locks")  # Linux; elsewhere nobody is seen running
+WORKERS = 2  # jobs at a time, where a run has not said
+PROVIDED = re.compile(r"^Provided (cores|remote nodes): (\d+)", flags=re.MULTILINE)  # in Snakemake's log
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    """seconds: by the clock, on so many workers, 0 where every job has finished; None where nothing is known of any job
+    that is left; pace: seconds that finished jobs took, relative to their estimate, None before one has finished;
+    unknown: variants that are left out, since nothing comparable was measured."""
+
+    seconds: float | None
+    workers: int
+    pace: float | None
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """stages: in the order of the data flow; training: models that are being trained on this machine, by path;
+    alive: whether a run holds the folder."""
+
+    stages: list[Stage]
+    training: list[str]
+    alive: bool
+    left: TimeLeft
+
+
+def outputs(plan: Plan) -> dict[str, list[str]]:
+    """What every stage makes, below the folder of results: one file for each job, or for each table and figure."""
+    experiments = plan.experiments
+    made = {"data": [f"stamps/data/{dataset}.json" for dataset in plan.datasets()]}
+    made["train"] = [f"stamps/train/{pack.path}.json" for pack in plan.all_packs()]
+    made["score"] = _below(plan, plan.stamps("score", "outliers"))
+    drawn = [stamp for panels in pictures(plan).values() for panel in panels for stamp in panel.stamps]
+    sampled = [stamp for stamp in _below(plan, drawn) if stamp.startswith("stamps/grid_")]
+    made["sample"] = list(dict.fromkeys([*_below(plan, plan.stamps("sample", "judge")), *sampled]))
+    made["inpaint"] = _below(plan, plan.stamps("inpaint", "inpainting"))
+    made["judge"] = [f"stamps/judges/{d}/{seed}.json" for d in plan.datasets("judge") for seed in plan.judge_seeds()]
+    measured = [name for name in experiments if name not in ("sampling", "svhn")]
+    made["metrics"] = [f"metrics/{name}_{dataset}.parquet" for name in measured for dataset in plan.datasets(name)]
+    made["tables"] = [f"tables/{FILES[table.name]}.csv" for table in tables(plan)]
+    made["figures"] = [f"figures/{stem}.png" for stem in figures(plan)]
+    made["pages"] = ["compare.md", "provenance.json", "report.html"]
+    return {stage: files for stage, files in made.items() if files}
+
+
+def _below(plan: Plan, paths: Iterable[str]) -> list[str]:
+    return [path.removeprefix(f"{plan.root}/") for path in paths]
+
+
+def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Status:
+    """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself."""
+    plan = estimate.plan
+    stages = [
+        Stage(name, sum((folder / file).is_file() for file in files), len(files))
+        for name, files in outputs(plan).items()
+    ]
+    held = held_locks()
+    training = sorted(
+        f"{lock.parent.relative_to(folder / 'models').as_posix()}/{lock.name.removeprefix('.').removesuffix('.lock')}"
+        for lock in folder.glob("models/*/*/*/.seed*.lock")
+        if _is_held(lock, held)
+    )
+    left = time_left(estimate, folder, workers or workers_of(plan, folder))
+    return Status(stages, training, _is_held(lock_file(folder), held), left)
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def time_left(estimate: Estimate, folder: Path, workers: int) -> TimeLeft:
+    """The time until every job of a run has finished; pages, which take seconds, are not counted."""
+    chains, taken = _left_and_taken(estimate, folder)
+    known = [(job, seconds) for job, seconds in taken if job.priced]
+    pace = sum(seconds for _, seconds in known) / sum(job.seconds for job, _ in known) if known else None
+    unpriced: dict[tuple[str, str], list[float]] = defaultdict(list)  # seconds for each training
+    for job, seconds in taken:
+        if job.pack and not job.priced:
+            unpriced[job.stage, job.pack.variant].append(seconds / job.pack.trainings)
+
+    submissions: list[list[float]] = []
+    unknown: dict[str, None] = {}
+    for chain in chains:
+        expected = []
+        for job in chain:
+            if job.priced or job.pack is None:
+                expected.append((pace or 1.0) * job.seconds)
+            elif several := unpriced.get((job.stage, job.pack.variant)):
+                expected.append(job.pack.trainings * sum(several) / len(several))
+            else:
+                unknown[job.pack.variant] = None
+        submissions.append(expected)
+    seconds = wall_seconds([sum(expected) for expected in submissions if expected], workers)
+    return TimeLeft(seconds if any(submissions) or not chains else None, workers, pace, tuple(unknown))
+
+
+def _left_and_taken(estimate: Estimate, folder: Path) -> tuple[list[list[Job]], list[tuple[Job, float]]]:
+    """The submissions with the jobs that they still have, and the finished jobs with the seconds that they took."""
+    chains, taken = [], []
+    for chain in estimate.chains:
+        left = []
+        for job in chain:
+            if not (folder / f"stamps/{job.path}.json").is_file():
+                left.append(job)
+            elif (seconds := _seconds(folder / f"benchmarks/{job.path}.tsv")) is not None:
+                taken.append((job, seconds))
+        if left:
+            chains.append(left)
+    return chains, taken
+
+
+def workers_of(plan: Plan, folder: Path) -> int:
+    """Jobs at a time of the last run in a folder of results, as its log has it: cluster submissions, or cores."""
+    try:
+        log = log_list(folder).read_text(encoding="utf-8").split("\n")[-2]
+        provided = PROVIDED.findall(Path(log).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, IndexError):
+        provided = []
+    if not provided:
+        return WORKERS
+    what, number = provided[-1]
+    return max(1, int(number) // (plan.config.get("threads", 1) if what == "cores" else 1))
+
+
+def _seconds(path: Path) -> float | None:
+    """Seconds by the clock in Snakemake's benchmark file; None without one."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return float(next(csv.DictReader(lines, delimiter="\t"))["s"])
+    except (OSError, StopIteration, KeyError, ValueError):
+        return None
+
+
+# --- locks -----------------------------------------------------------------------------------------------------------
+
+
+def held_locks() -> set[int]:
+    """Inodes of the files that somebody on this machine has locked. Looking does not disturb: nothing is locked."""
+    try:
+        lines = LOCKS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return set()
+    return {int(found[1]) for line in lines if (found := re.search(r":(\d+) \d+ (?:\d+|EOF)$", line))}
+
+
+def _is_held(path: Path, held: set[int]) -> bool:
+    return path.is_file() and path.stat().st_ino in held
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def lines(state: Status) -> Iterator[str]:
+    """The status in words."""
+    yield ", ".join(f"{stage.name} {stage.done}/{stage.total}" for stage in state.stages)
+    yield in_words(state)
+    for name in state.training:
+        yield f"training {name}"
+
+
+def in_words(state: Status) -> str:
+    """ "about 2 h 10 min left (2 jobs at a time; so far they took 1.4 times what `bench plan` expects)"."""
+    pages, left = state.stages[-1], state.left
+    if all(stage.done == stage.total for stage in state.stages):
+        return "everything is made"
+    if left.seconds == 0:
+        return f"all models are trained and measured; {pages.total - pages.done} of {pages.total} pages are to be made"
+    unknown = f"nothing like {', '.join(left.unknown)} was measured" if left.unknown else ""
+    if left.seconds is None:
+        return f"how long it takes is not known: {unknown}"
+    side = f"{left.workers} jobs at a time" if left.workers > 1 else "one job at a time"
+    basis = (
+        "what `bench plan` expects" if left.pace is None else f"{left.pace:.2g} times what `bench plan` expects, so far"
+    )
+    without = f"; not counted: {unknown}" if unknown else ""
+    return f"{duration(left.seconds)} left ({side}; {basis}{without})"
+
+
+def duration(seconds: float) -> str:
+    """ "about 2 h 10 min", "about 3 min", "less than a minute"."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"about {days} d {hours} h"
+    return f"about {hours} h {rest} min" if hours else f"about {rest} min"

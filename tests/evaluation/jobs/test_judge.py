@@ -1,0 +1,347 @@
+"""Judging samples of the embedded digits, from the training of a judge to the table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("keras")
+
+from evaluation.base.errors import UserError
+from evaluation.cli import main
+from evaluation.datasets import load_dataset
+from evaluation.jobs.judge import (
+    MEASURES,
+    REAL_TEST,
+    Judge,
+    finished,
+    images_per_class,
+    judge_rows,
+    mixture_images,
+    real_images,
+    train_judge,
+)
+from evaluation.jobs.sample import read_samples, write_samples
+from evaluation.measures.metrics import tidy_frame, tidy_row
+
+SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}
+
+
+@pytest.fixture(scope="module")
+def judges(tmp_path_factory):
+    """A judge of digits, 600 images, in DIR/digits/seed0."""
+    root = tmp_path_factory.mktemp("judges")
+    train_judge("digits", root / "digits" / "seed0", params=SETTINGS, limit=600, progress=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def judge(judges):
+    return Judge.load(judges / "digits" / "seed0", "digits")
+
+
+def test_training_is_recorded_and_not_repeated(judges):
+    directory = judges / "digits" / "seed0"
+    record = finished(directory)
+    assert record["accuracy"] > 50 and record["seed_used"] == 0 and record["diverged"] == []
+    before = (directory / "network.safetensors").stat().st_mtime_ns
+    assert train_judge("digits", directory, params=SETTINGS, limit=600, progress=False) == record
+    assert (directory / "network.safetensors").stat().st_mtime_ns == before
+
+
+def test_divergence_is_repeated_with_the_next_seed(tmp_path, monkeypatch):
+    from baselines.cnn import Cnn, DivergedError
+
+    def fit(self, *args, **kwargs):
+        if self.seed < 200:
+            raise DivergedError(f"training with seed {self.seed} diverged")
+
+    monkeypatch.setattr(Cnn, "fit", fit)
+    record = train_judge("digits", tmp_path / "judge", seed=0, limit=10, progress=False)
+    assert record["seed"] == 0 and record["seed_used"] == 200
+    assert len(record["diverged"]) == 2 and "seed 100 diverged" in record["diverged"][1]
+
+    monkeypatch.setattr(Cnn, "fit", lambda self, *a, **k: (_ for _ in ()).throw(DivergedError("diverged")))
+    with pytest.raises(UserError, match="5 trainings of a judge of digits diverged"):
+        train_judge("digits", tmp_path / "never", limit=10, progress=False)
+
+
+def test_another_training_takes_over_nothing_of_an_interrupted_one(tmp_path, monkeypatch):
+    from baselines.cnn import Cnn
+
+    whole, seen = Cnn.fit, []
+
+    def killed(self, *args, checkpoint, **kwargs):
+        seen.append(checkpoint)
+        checkpoint.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Cnn, "fit", killed)
+    for params in ({"epochs": 2}, {"epochs": 1}, {"epochs": 1, "learning_rate": 0.002}):
+        with pytest.raises(KeyboardInterrupt):
+            train_judge("digits", tmp_path, params=params, limit=100, progress=False)
+        assert [path for path in tmp_path.iterdir() if path.is_dir()] == [seen[-1]]  # the states before are gone
+    assert len(set(seen)) == 3
+    monkeypatch.setattr(Cnn, "fit", lambda self, *args, checkpoint, **kwargs: checkpoint.mkdir(exist_ok=True))
+    train_judge("digits", tmp_path, params={"epochs": 2}, limit=100, progress=False)
+    assert not list(tmp_path.glob("state-*"))
+    monkeypatch.setattr(Cnn, "fit", whole)
+    assert train_judge("digits", tmp_path, params={"epochs": 2}, limit=100, progress=False)["accuracy"] < 30
+
+
+def test_default_settings_may_be_named(tmp_path, monkeypatch):
+    from baselines.cnn import Cnn
+
+    monkeypatch.setattr(Cnn, "fit", lambda *args, **kwargs: None)
+    record = train_judge("digits", tmp_path, limit=100, progress=False)
+    monkeypatch.setattr(Cnn, "fit", None)  # another training would fail
+    assert train_judge("digits", tmp_path, params={"epochs": 15}, limit=100, progress=False) == record
+
+
+def test_real_images_are_perfect_and_repetition_shows(judge):
+    x, y = load_dataset("digits").split("test")
+    real = judge.measure(x, y)
+    assert real["frechet_distance"] == pytest.approx(0, abs=1e-3)
+    assert real["precision"] == real["recall"] == 100
+    by_class = [real[f"judge_accuracy_class_{c}"] for c in range(10)]
+    assert real["judge_accuracy"] == pytest.approx(np.mean(by_class))
+    assert real["judge_accuracy"] == pytest.approx(judge.record["accuracy"], abs=3)
+    one_good_image = np.array([np.flatnonzero((y == c) & (judge.cnn.predict(x) == c))[0] for c in np.unique(y)])
+    repeated = judge.measure(np.repeat(x[one_good_image], 20, axis=0), np.repeat(y[one_good_image], 20))
+    assert repeated["judge_accuracy"] == 100 and repeated["nearest_neighbour_distance"] == pytest.approx(0, abs=1e-3)
+    assert repeated["recall"] < 50 and repeated["frechet_distance"] > real["frechet_distance"]
+
+
+def test_noise_is_far_from_everything(judge):
+    noise = np.random.default_rng(0).uniform(size=(100, 28, 28, 1)).astype(np.float32)
+    values = judge.measure(noise, None)
+    assert not any(name.startswith("judge_accuracy") for name in values)
+    x, y = load_dataset("digits").split("validation")
+    assert values["frechet_distance"] > 5 * judge.measure(x, y)["frechet_distance"]
+
+
+def test_wrong_labels_cost_accuracy_only(judge):
+    x, y = load_dataset("digits").split("test")
+    right, wrong = judge.measure(x, y), judge.measure(x, (y + 1) % 10)
+    assert wrong["judge_accuracy"] < 20 < right["judge_accuracy"]
+    assert wrong["frechet_distance"] == right["frechet_distance"]
+
+
+def test_other_shapes_and_other_data_sets_are_refused(judge, judges):
+    with pytest.raises(UserError, match="the judge sees"):
+        judge.measure(np.zeros((5, 32, 32, 3), np.float32), None)
+    with pytest.raises(UserError, match="a judge of digits, not of mnist"):
+        Judge.load(judges / "digits" / "seed0", "mnist")
+    with pytest.raises(UserError, match="bench judge --train"):
+        Judge.load(judges / "nothing", "digits")
+
+
+@pytest.mark.parametrize(
+    ("n", "label", "message"),
+    [(3, 0, "3 images given; precision and recall need at least 4"), (4, 77, "label 77 given; the classes are 0 to 9")],
+)
+def test_too_few_samples_and_labels_of_no_class_are_refused(judge, tmp_path, capsys, n, label, message):
+    images, labels = np.zeros((n, 28, 28, 1), np.float32), np.full(n, label)
+    with pytest.raises(UserError, match=message):
+        judge.measure(images, labels)
+    np.savez(tmp_path / "bad.npz", samples=images, labels=labels)
+    command = ["judge", "--dataset", "digits", "--samples", str(tmp_path / "bad.npz"), "--judges", str(tmp_path)]
+    assert main(command) != 0
+    said = capsys.readouterr()
+    assert message in said.err and "training" not in said.out  # before a judge is trained
+
+
+def test_an_unknown_data_set_is_refused_before_a_judge_is_trained(tmp_path, capsys):
+    np.savez(tmp_path / "mine.npz", samples=np.zeros((5, 28, 28, 1), np.float32))
+    assert main(["judge", "--dataset", "digit", "--samples", str(tmp_path / "mine.npz")]) != 0
+    said = capsys.readouterr()
+    assert "'digit'" in said.err and "training" not in said.out
+
+
+def test_a_finished_judge_is_used_as_it_is_and_never_replaced(judges, tmp_path, capsys):
+    x, y = load_dataset("digits").split("test")
+    np.savez(tmp_path / "mine.npz", samples=x[:20], labels=y[:20])
+    directory = judges / "digits" / "seed0"
+    before = (directory / "judge.json").read_bytes(), (directory / "network.safetensors").read_bytes()
+    command = ["judge", "--dataset", "digits", "--samples", str(tmp_path / "mine.npz"), "--no-references"]
+    for place in (["--judges", str(judges)], ["--judge", str(directory)]):
+        assert main([*command, *place, "--epochs", "3"]) == 0
+        said = capsys.readouterr().out
+        assert "3 epochs of 600 images, learning rate 0.002, seed 0; test accuracy " in said
+        for option, value, there in (("--epochs", "2", "3"), ("--train-images", "100", "600")):
+            assert main([*command, *place, option, value]) != 0
+            assert f"was trained with {option} {there}, not {value}" in capsys.readouterr().err
+    assert before == ((directory / "judge.json").read_bytes(), (directory / "network.safetensors").read_bytes())
+
+
+def test_rows_of_real_images_hold_as_many_as_the_samples():
+    per_class = images_per_class(
+        [(np.zeros((6, 1)), np.array([0, 0, 1, 1, 1, 3])), (np.zeros((15, 1)), None)], classes=10
+    )
+    assert per_class == [2, 2 + 1, 2, 2, 2, 2, 2, 2, 2, 2]
+    per_class[9] = 10_000
+    x, y = load_dataset("digits").split("test")
+    found = real_images("digits", per_class)
+    for name, (_, labels) in found.items():
+        assert list(np.bincount(labels))[:9] == per_class[:9], name
+    images, labels = found[REAL_TEST]
+    assert (labels == 9).sum() == (y == 9).sum()
+    np.testing.assert_array_equal(images, real_images("digits", per_class)[REAL_TEST][0])
+    assert all((x == image).all(axis=(1, 2, 3)).any() for image in images)
+
+
+def test_rows_name_the_judge_and_the_model(judge):
+    x, y = load_dataset("digits").split("test")
+    rows = pd.DataFrame(judge_rows([judge], x, y, dataset="digits", model="toy", seed=4, point={"sums": 2}))
+    assert set(rows["metric"]) == {*MEASURES, *(f"judge_accuracy_class_{c}" for c in range(10))}
+    assert set(rows["params"]) == {'{"judge":0,"sums":2}'} and set(rows["seed"]) == {4}
+
+
+def test_mixture_reference_has_all_classes():
+    images, labels = mixture_images("digits", per_class=5, limit=40)
+    assert images.shape == (50, 28, 28, 1)
+    np.testing.assert_array_equal(np.bincount(labels), [5] * 10)
+
+
+def test_command_judges_anybodys_samples(judges, tmp_path, capsys):
+    x, y = load_dataset("digits").split("test")
+    np.savez(tmp_path / "mine.npz", samples=(x[:100] * 255).astype(np.uint8)[..., 0], labels=y[:100])
+    command = ["judge", "--dataset", "digits", "--judge", str(judges / "digits" / "seed0")]
+    assert main([*command, "--samples", str(tmp_path / "mine.npz")]) == 0
+    printed = capsys.readouterr().out
+    assert "mine" in printed and "real test images" in printed and "Fréchet" in printed
+    out = tmp_path / "metrics.parquet"
+    assert main([*command, "--samples", str(tmp_path / "mine.npz"), "--no-references", "--out", str(out)]) == 0
+    assert set(pd.read_parquet(out)["model"]) == {"mine", "CNN"}
+
+
+def test_classes_of_a_model_are_judged_together(judges, tmp_path):
+    x, y = load_dataset("digits").split("test")
+    for label in (0, 1):
+        record = {"subset": f"only{label}", "seed": 3, "model": "toy", "protocol": "clean", "point": {}}
+        path = tmp_path / "digits" / f"only{label}" / "toy+x" / "seed3.npz"
+        write_samples(path, x[y == label], record, {"seed": 0})
+    out = tmp_path / "metrics.parquet"
+    command = ["judge", "--dataset", "digits", "--judge", str(judges / "digits" / "seed0"), "--no-references"]
+    command += ["--run", "toy+x:only0,only1:3", "--samples-dir", str(tmp_path), "--out", str(out)]
+    assert main(command) == 0
+    frame = pd.read_parquet(out)
+    judges_own = frame[frame["model"] == "CNN"]
+    assert judges_own["value"][judges_own["metric"] == "cnn_test_accuracy"].item() > 50
+    frame = frame[frame["model"] != "CNN"]
+    assert set(frame["model"]) == {"toy"} and set(frame["seed"]) == {3} and set(frame["protocol"]) == {"clean"}
+    assert {"judge_accuracy_class_0", "judge_accuracy_class_1"} <= set(frame["metric"])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": np.zeros((3, 28, 28, 1))}, "expected an array `samples`"),
+        ({"samples": np.zeros((3, 28))}, "expected \\(n, H, W, C\\)"),
+        ({"samples": np.full((3, 28, 28, 1), 7.0)}, "expected 0 to 1"),
+        ({"samples": np.zeros((3, 28, 28, 1)), "labels": np.zeros(2, int)}, "one integer for each"),
+    ],
+)
+def test_bad_sample_files_are_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(UserError, match=message):
+        read_samples(tmp_path / "bad.npz")
+
+
+def test_files_that_are_no_npz_are_refused(tmp_path):
+    (tmp_path / "text.npz").write_text(json.dumps({"samples": []}))
+    with pytest.raises(UserError, match=r"is not an \.npz file"):
+        read_samples(tmp_path / "text.npz")
+    np.savez(tmp_path / "objects.npz", samples=np.array([{}, None], dtype=object))
+    with pytest.raises(UserError, match="of plain arrays"):
+        read_samples(tmp_path / "objects.npz")
+
+
+def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
+    from evaluation.jobs.judge import summary_rows
+    from evaluation.results.tables.judge import judge_table
+
+    def rows(model, values, protocol="both"):
+        for seed, value in enumerate(values):
+            for metric in MEASURES:
+                yield tidy_row(
+                    protocol=protocol, experiment="judge", dataset="mnist", model=model, seed=0, metric=metric,
+                    value=value, params={"judge": seed},
+                )  # fmt: skip
+
+    judged = [*rows("a", [90, 92]), *rows("d", [80], "paper"), *rows("d", [70], "clean"), *rows(REAL_TEST, [99])]
+    summaries = list(summary_rows(judged))
+    assert [row["value"] for row in summaries if row["model"] == "a"] == [91.0] * 5
+    table = judge_table(tidy_frame([*judged, *summaries]), {"a": "DCGMM-A", "d": "DGC-SPN"})
+    cells = {row[0]: row[1:] for row in table.rows}
+    assert cells["DCGMM-A"][:2] == ["98.2 ± 0.1", "91.0 ± 1.4"]  # one training: over the judges, without an interval
+    assert "± is the spread over the judges" in table.caption
+    assert cells["DGC-SPN (paper)"][1] == "80.0" and cells["DGC-SPN (clean)"][1] == "70.0"
+    assert cells[REAL_TEST][:2] == ["–", "99.0"]
+    assert len(table.columns) == len(table.rows[0]) == 7
+
+
+def crossed(values, model="dcgmm-a"):
+    """Rows of judged accuracies; values: (trainings, judges)."""
+    return [
+        tidy_row(
+            protocol="both", experiment="judge", dataset="mnist", model=model, seed=seed, metric="judge_accuracy",
+            value=value, params={"judge": judge},
+        )
+        for seed, by_judge in enumerate(values)
+        for judge, value in enumerate(by_judge)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [[[80, 90], [82, 92], [84, 94]], [[80, 90]], [[80], [82], [84]]])
+def test_judges_are_no_independent_trials_and_the_comparison_says_the_same(values):
+    """Trainings are two points apart, judges ten: averaged over judges, the spread is that of the trainings."""
+    from evaluation.jobs.judge import summary_rows
+    from evaluation.plan.config import Plan
+    from evaluation.results.compare import compare
+    from evaluation.results.tables.judge import judge_table
+
+    rows = crossed(values)
+    metrics = tidy_frame([*rows, *summary_rows(rows)])
+    table = judge_table(metrics, {"dcgmm-a": "DCGMM-A"})
+    row = table.data.iloc[0]
+    trainings, judges = np.shape(values)
+    several, spread = trainings > 1, np.std(values[0], ddof=1) if judges > 1 else np.nan
+    assert (row["n"], row["judges"], row["mean"]) == (trainings, judges, np.mean(values))
+    assert row["std"] == pytest.approx(2.0 if several else spread)
+    np.testing.assert_allclose(row["std_judges"], spread)
+    assert np.isnan(row["low"]) != several
+    assert ("samples", "MNIST ± over judges")[several and judges > 1] in table.columns
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
+    compared = compare(metrics, Plan({"profile": "p", "seeds": 1, "experiments": settings}))
+    cell = compared.query("table == 'table_3' and model == 'DCGMM-A' and dataset == 'mnist'").iloc[0]
+    ours = ["ours", "ours_std", "ours_low", "ours_high", "n"]
+    np.testing.assert_allclose(list(cell[ours]), list(row[["mean", "std", "low", "high", "n"]]))
+    assert len(cell["source"].rows(metrics)) == np.size(values)
+
+
+def test_a_weak_judge_is_named_beside_what_it_judged():
+    from evaluation.plan.config import Plan
+    from evaluation.results.compare import compare
+
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"], "judges": {"epochs": 3, "train_images": 6000}}}
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    for accuracies, said in (
+        ([99.2, 96.0], ""),
+        ([99.2, 95.9], "the weakest of 2 judges has a test accuracy of 95.9 %"),
+    ):
+        own = [
+            tidy_row(
+                protocol="both", experiment="judge", dataset="mnist", model="CNN", seed=seed,
+                metric="cnn_test_accuracy", value=value,
+            )
+            for seed, value in enumerate(accuracies)
+        ]  # fmt: skip
+        rows = compare(tidy_frame([*crossed([[98, 98]]), *own]), plan).query("dataset == 'mnist'")
+        remark = rows.query("metric == 'judge_accuracy' and model == 'DCGMM-A'").iloc[0]["remark"]
+        assert remark.startswith(said) and bool(remark) == bool(said)
+        (judge,) = rows.query("model == 'CNN'").query("protocol == 'paper'")["remark"]
+        assert judge == 'printed as "> 99 %"; epochs 3 instead of 15, trained on 6,000 images'
+        unjudged = rows.query("metric == 'judge_accuracy' and model == 'DCGMM-B'").iloc[0]["remark"]
+        assert "weakest" not in unjudged

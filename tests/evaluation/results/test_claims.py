@@ -1,0 +1,157 @@
+"""What the paper says in words, on numbers made up to speak for it, against it, or both."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evaluation.measures.metrics import tidy_frame, tidy_row
+from evaluation.plan.config import Plan
+from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED, claims
+
+LETTERS = "abe"
+REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/quick"
+
+
+def plan(**changed):
+    models = [*(f"dcgmm-{letter}" for letter in LETTERS), "dcgmm-e-independent", "rat-spn", "gmm"]
+    outliers = {"datasets": ["mnist", "fashion_mnist"], "models": models, "grid": False}
+    experiments = {
+        "outliers": outliers,
+        "judge": {
+            "datasets": ["mnist", "fashion_mnist"],
+            "models": ["dcgmm-e", "dcgmm-e-independent", "rat-spn", "gmm"],
+        },
+        "dynamics": {"datasets": ["mnist"], "models": ["dcgmm-f-dynamics"]},
+    }
+    return Plan({"profile": "p", "seeds": 2, "protocols": ["paper"], "experiments": experiments, "models": changed})
+
+
+def area(model, values, dataset="mnist", metric="auroc", outlier=0, protocol="both"):
+    """Rows of one area for each seed, and of the validation area that selection looks at."""
+    params = {"outlier_class": outlier}
+    for seed, value in enumerate(values):
+        for name in dict.fromkeys((metric, "auroc")):
+            yield tidy_row(
+                protocol=protocol, experiment="outliers", dataset=dataset, model=model, params=params, seed=seed,
+                metric=name, value=value if name == metric else 50.0,
+            )  # fmt: skip
+
+
+def judged(model, value, dataset, protocol="both"):
+    return tidy_row(
+        protocol=protocol, experiment="judge", dataset=dataset, model=model, params={"judge": 0}, seed=0,
+        metric="judge_accuracy", value=value,
+    )  # fmt: skip
+
+
+def dynamics(curves):
+    """One curve of test log-likelihoods for each layer."""
+    for layer, curve in enumerate(curves):
+        for step, value in enumerate(curve):
+            yield tidy_row(
+                protocol="both", experiment="dynamics", dataset="mnist", model="dcgmm-f-dynamics", seed=0,
+                params={"step": step, "split": "test"}, metric=f"log_likelihood_layer_{layer}", value=value,
+            )  # fmt: skip
+
+
+def verdict(rows, words, **changed):
+    (claim,) = [claim for claim in claims(tidy_frame(rows), plan(**changed)) if words in claim.words]
+    return claim
+
+
+def test_without_results_nothing_is_said():
+    assert {claim.verdict for claim in claims(tidy_frame([]), plan())} == {NOT_RUN}
+
+
+@pytest.mark.parametrize(("e", "expected"), [(80, HOLDS), (70, IN_PART), (50, FAILS)])
+def test_depth_on_fashion_mnist(e, expected):
+    b = 75 if expected != FAILS else 40
+    rows = [*area("dcgmm-a", [60, 60], "fashion_mnist"), *area("dcgmm-e", [e, e], "fashion_mnist")]
+    rows += area("dcgmm-b", [b if expected != IN_PART else 50] * 2, "fashion_mnist")
+    claim = verdict(rows, "depth increases")
+    assert claim.verdict == expected
+    assert ("DCGMM-B 50.0, DCGMM-A 60.0" in claim.evidence) == (expected == IN_PART)
+
+
+@pytest.mark.parametrize(("deep", "expected"), [(50, HOLDS), (70, FAILS)])
+def test_the_flat_instance_on_mnist_and_variants_do_not_count(deep, expected):
+    rows = [*area("dcgmm-a", [60, 60]), *area("dcgmm-b", [deep, deep]), *area("dcgmm-e-independent", [99, 99])]
+    claim = verdict(rows, "flat DCGMM-A")
+    assert (claim.verdict, claim.evidence[:6]) == (expected, f"{int(expected == HOLDS)} of 1")
+
+
+@pytest.mark.parametrize(("areas", "expected"), [((40, 50, 60), HOLDS), ((40, 70, 60), FAILS)])
+def test_the_highest_layer(areas, expected):
+    rows = [
+        row for layer, value in enumerate(areas) for row in area("dcgmm-b", [value] * 2, metric=f"auroc_layer_{layer}")
+    ]
+    assert verdict(rows[::-1], "highest cGMM").verdict == expected
+
+
+@pytest.mark.parametrize(("other", "expected"), [(65, HOLDS), (75, FAILS)])
+def test_outlier_classes(other, expected):
+    rows = [*area("dcgmm-a", [60, 60]), *area("dcgmm-a", [other, other], outlier=4)]
+    assert verdict(rows, "outlier classes").verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("e", "expected"),
+    [([80, 82, 81, 80, 81], HOLDS), ([80, 60, 80, 60, 80], FAILS)],  # the mean is better, the interval has 0 in it
+)
+def test_the_edge_over_the_rivals_needs_an_interval_above_zero(e, expected):
+    rows = [*area("dcgmm-e", e), *area("rat-spn", [69] * 5, protocol="paper"), *area("gmm", [99] * 5)]
+    claim = verdict(rows, "clear edge")
+    assert (claim.verdict, claim.evidence[:6]) == (expected, f"{int(expected == HOLDS)} of 1")
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_an_interval_of_few_seeds_decides_nothing(seeds):
+    rows = [*area("dcgmm-e", [80, 82, 81, 80][:seeds]), *area("rat-spn", [69] * 4, protocol="paper")]
+    claim = verdict(rows, "clear edge")
+    assert claim.verdict == f"{UNDECIDED} ({seeds} seeds)"
+    assert claim.evidence.startswith("undecided, with fewer than 5 seeds: RAT-SPN (paper) on MNIST, difference +1")
+
+
+def test_a_shortened_rival_is_no_opponent():
+    short = {"rat-spn": {"params": {"epochs": 2}}}
+    rows = [*area("dcgmm-e", [80, 82, 81, 80, 81]), *area("rat-spn", [69] * 5, protocol="paper")]
+    claim = verdict(rows, "clear edge", **short)
+    assert claim.verdict == f"{UNDECIDED} (shortened trainings)"
+    assert claim.evidence.startswith("not counted, shortened trainings: RAT-SPN (paper) on MNIST, difference +11.8")
+    assert "epochs 2 instead of 25" in claim.evidence
+    rows = [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 90, "fashion_mnist", "paper")]
+    assert verdict(rows, "outperform").verdict == HOLDS
+    assert verdict(rows, "outperform", **short).verdict == f"{UNDECIDED} (shortened trainings)"
+
+
+def test_samples_on_both_data_sets():
+    rows = [judged("dcgmm-e", 95, "mnist"), judged("rat-spn", 93, "mnist", "paper"), judged("gmm", 10, "mnist")]
+    rows += [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 97, "fashion_mnist", "paper")]
+    assert verdict(rows, "very similarly").verdict == HOLDS
+    claim = verdict(rows, "outperform")
+    assert claim.verdict == FAILS and "RAT-SPN (paper) 97.0, DCGMM-E 95.0" in claim.evidence
+    rows.append(judged("dcgmm-e-independent", 98, "fashion_mnist"))  # as the published runs
+    assert verdict(rows, "outperform").verdict == HOLDS
+
+
+@pytest.mark.parametrize(
+    ("curves", "expected"),
+    [
+        (([0, 9, 10, 10], [5, 0, 6, 10]), HOLDS),
+        (([5, 0, 6, 10], [0, 9, 10, 10]), FAILS),
+        (([0, 9, 10, 10], [5, 10, 6, 0]), NOT_RUN),  # the upper layer had not converged when training ended
+        (([0, 0, 9, 9, 9, 9], [10, 12, 0, 6, 7, 7]), HOLDS),  # before it learns it is better than it ever becomes
+        (([0, 1, 1, 2, 3, 9, 9], [10, 12, 0, 6, 7, 7, 7]), FAILS),
+    ],
+)
+def test_layers_in_order(curves, expected):
+    assert verdict(list(dynamics(curves)), "converge sequentially").verdict == expected
+
+
+def test_the_reference_run_decides_the_order_of_the_layers():
+    metrics = pd.read_parquet(REFERENCE / "metrics/dynamics_fashion_mnist.parquet")
+    quick = Plan(json.loads((REFERENCE / "profile.json").read_text()))
+    claim = next(claim for claim in claims(metrics, quick) if "converge sequentially" in claim.words)
+    assert claim.verdict == HOLDS

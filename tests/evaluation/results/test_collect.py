@@ -1,0 +1,141 @@
+"""bench collect: what a stopped run has made so far."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.cli import main
+from evaluation.jobs.score import write_scores
+from evaluation.measures.metrics import tidy_frame, tidy_row
+from evaluation.plan.config import Plan
+from evaluation.results.collect import training, trainings
+
+MODELS = {"mine": {"factory": "nowhere:Mine", "label": "Mine", "grid": {"width": [1, 2]}}}
+
+
+def plan():
+    outliers = {"datasets": ["digits"], "models": ["mine"], "curves": [["mine", "digits"]]}
+    experiments = {"outliers": outliers, "judge": {"datasets": ["digits"], "models": ["mine"]}}
+    experiments["dynamics"] = {"datasets": ["digits"], "models": ["mine"], "seeds": 1}
+    return Plan({"profile": "p", "title": "my title", "seeds": 2, "models": MODELS, "experiments": experiments})
+
+
+def finish(one, folder, shift=1.0, spec=None):
+    """A training with its scores, as `bench train` and `bench score` leave them."""
+    record = {key: getattr(one, key) for key in one.__dataclass_fields__}
+    record |= {"spec": spec or one.spec, "parameters": 5, "seconds": 1.0, "params": dict(one.params)}
+    directory = one.directory(folder / "models")
+    directory.mkdir(parents=True)
+    (directory / "bench.json").write_text(json.dumps(record))
+    history = {"step": [0, 9], "layer": [0, 0], "split": ["test", "test"], "log_likelihood": [1.0, 2.0]}
+    pd.DataFrame(history).to_parquet(directory / "history.parquet")
+    rng = np.random.default_rng(one.seed)
+    label = np.tile(np.arange(10), 20)
+    score = rng.normal(size=200) + shift * (label != 0)
+    frame = pd.DataFrame({"split": np.repeat(["validation", "test"], 100), "label": label, "score": score})
+    path = folder / "scores" / one.dataset / one.subset / one.name / f"seed{one.seed}.parquet"
+    write_scores(path, frame.assign(layer_0=score), record)
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """A run with both points of the first seed, one of the second (the other is of older settings), and no metrics."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results/p"
+    for one in (one for one in trainings(plan()) if one.subset == "not0"):
+        old = one.seed == 1 and one.point["width"] == 2
+        finish(one, folder, shift=one.point["width"], spec="older" if old else None)
+    finish(training(plan(), "digits", "all", "mine", 0), folder)
+    (folder / "profile.json").write_text(plan().as_json())
+    (folder / "judges/digits/seed0").mkdir(parents=True)
+    (folder / "judges/digits/seed0/judge.json").write_text('{"seed": 0, "accuracy": 99.0, "diverged": [100]}')
+    (folder / "figures").mkdir()
+    (folder / "figures/fig_10_outlier_curves.png").write_bytes(b"an older picture")
+    (folder / "figures/of_another_plan.png").write_bytes(b"not asked for")
+    return folder
+
+
+def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    out = Path("so-far")
+    mark = f"my title, unfinished: 4 of {len(trainings(plan()))} trainings"
+    assert capsys.readouterr().out == f"so-far: {mark}\n"
+    metrics = pd.read_parquet(out / "metrics/outliers_digits.parquet").query("metric == 'auroc'")
+    seeds = {params: sorted(rows["seed"]) for params, rows in metrics.groupby("params")}
+    assert seeds == {'{"outlier_class":0,"width":1}': [0, 1], '{"outlier_class":0,"width":2}': [0]}
+    dynamics = pd.read_parquet(out / "metrics/dynamics_digits.parquet")
+    assert list(dynamics["value"]) == [1.0, 2.0]
+    judge = pd.read_parquet(out / "metrics/judge_digits.parquet")
+    assert dict(zip(judge["metric"], judge["value"], strict=True)) == {"cnn_test_accuracy": 99.0, "diverged": 1.0}
+    table = pd.read_csv(out / "tables/table_2_grid.csv")
+    assert list(table["n"]) == [2, 1]
+    assert not list(out.glob("tables/table_3*"))
+    for picture in ("fig_4_dynamics", "fig_10_outlier_curves", "heat_map_mine"):
+        assert (out / f"figures/{picture}.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list((out / "figures").iterdir())) == 3
+    for name in ("compare.md", "report.html", "tables/table_2_grid.md"):
+        assert mark in (out / name).read_text()
+    assert json.loads((out / "provenance.json").read_text())["config"]["profile"] == "p"
+    assert main(["compare", "--metrics", *map(str, out.glob("metrics/*")), "--configfile", f"{out}/profile.json"]) == 0
+
+
+def test_metrics_of_the_run_itself_go_first(stopped):
+    row = tidy_row(
+        protocol="both", experiment="outliers", dataset="digits", model="mine", params={"outlier_class": 0, "width": 1},
+        seed=0, metric="auroc", value=12.0,
+    )  # fmt: skip
+    (stopped / "metrics").mkdir()
+    tidy_frame([row, {**row, "metric": "auroc_validation"}]).to_parquet(stopped / "metrics/outliers_digits.parquet")
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert list(pd.read_csv("so-far/tables/table_2_grid.csv")["auroc"]) == [12.0]
+
+
+def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.yaml").write_text(plan().as_json())
+    assert main(["collect", "--profile", "p", "--configfile", "p.yaml", "--out", "so-far"]) == 2
+    assert "no results of the my title" in capsys.readouterr().err
+    assert not Path("so-far").exists()
+
+
+def test_a_training_is_described_as_the_workflow_does():
+    """The specification is that of the command line which the workflow runs."""
+    from evaluation.cli import build_parser
+    from evaluation.cli.train import _trainings
+
+    of_classes = {"judge": {"datasets": ["digits"], "models": ["dcgmm-a"], "seeds": 1}}
+    for any_plan in (plan(), Plan({"profile": "p", "seeds": 2, "experiments": of_classes})):
+        for one in trainings(any_plan):
+            words = any_plan.train_options(one.name)
+            args = build_parser(["train"]).parse_args(
+                [
+                    "train",
+                    *shlex.split(words),
+                    "--dataset",
+                    one.dataset,
+                    "--subset",
+                    one.subset,
+                    "--seed",
+                    str(one.seed),
+                ]
+            )
+            (told,) = _trainings(args)
+            assert told == one and told.spec == one.spec
+
+
+def test_a_model_of_one_class_is_trained_as_its_entry_says():
+    from evaluation.cli import build_parser
+    from evaluation.cli.train import _trainings
+
+    def lengths(*words):
+        asked = ["train", "--model", "dcgmm-e", "--dataset", "mnist", "--subset", "all", "only3", "not3", *words]
+        return [one.params.get("iterations") for one in _trainings(build_parser(["train"]).parse_args(asked))]
+
+    assert lengths() == [None, 10_000, None]
+    assert lengths("--epochs", "2") == [None, None, None]
+    assert lengths("--param", "iterations=70") == [70, 70, 70]
+    assert lengths("--one-class", '{"iterations": 9}', "--epochs", "2") == [None, 9, None]
