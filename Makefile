@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quick test lint setup clean
+.PHONY: help quick test lint docs shell setup clean
 
 INSTALLED := $(VENV)/.installed
 # Snakemake's jobs call `bench`: the environment's programs come first.
@@ -38,6 +38,13 @@ lint: setup ## check style, types and workflow
 	snakemake --lint --configfile config/smoke.yaml
 	mypy
 
+docs: setup ## build the pages, the API and the gallery into site/; broken links are errors
+	$(PIP) install --quiet --no-build-isolation --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
+shell: setup ## a shell in which `bench`, `snakemake` and `python` are those of the environment
+	@exec $${SHELL:-bash}
+
 setup: $(INSTALLED) ## make the virtual environment and install the locked packages
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -48,5 +55,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 clean: ## remove the environment and caches; data and results stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./.git -prune -o -name __pycache__ -type d -print0 | xargs -0 -r rm -rf
