@@ -1,7 +1,7 @@
 """Hook of MkDocs: pages that stand outside docs/, and links into the repository.
 
-README.md becomes the start page, config/README.md the page of profiles. A link to another file of the repository leads to a page that
-shows the file; a link to nothing ends the build.
+README.md becomes the start page, config/README.md the page of profiles. A link to another file of the repository
+leads to a page that shows the file; a link to nothing ends the build.
 """
 
 from __future__ import annotations
