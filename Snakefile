@@ -24,6 +24,8 @@ include: "workflow/rules/report.smk"
 
 onstart:
     hold(ROOT, log)
+    record(PLAN.config, ROOT)
+    require(name for name in PLAN.datasets() if not Path(f"{ROOT}/stamps/data/{name}.json").is_file())
     follow(PLAN, logger)
 
 

@@ -60,6 +60,12 @@ def problem(directory: Path, file: DataFile) -> str | None:
     return None
 
 
+def unusable(spec: DatasetSpec, directory: Path) -> dict[DataFile, str]:
+    """The files of a data set that cannot be used from `directory`, each with the reason."""
+    problems = ((file, problem(directory, file)) for file in spec.files)
+    return {file: reason for file, reason in problems if reason is not None}
+
+
 def read_files(spec: DatasetSpec, root: Path, files: tuple[DataFile, ...]) -> list[bytes]:
     """The checked contents of some of a data set's files.
 

@@ -5,11 +5,44 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from evaluation.datasets.download import SourceError
 
 TIME_LIMIT = 600  # seconds for one apt-get command
+SILENCE = 6.0  # seconds without a byte from the package archive
+FINDING_LIMIT = 60.0  # seconds for its lists
+
+
+def find_package(package: str, directory: Path) -> None:
+    """Make sure that the machine's package archive offers `package`, without fetching it: raises SourceError if not.
+
+    Private lists in `directory`, as in `unpack_package`. An archive that sends nothing in `SILENCE` seconds is taken
+    as out of reach.
+    """
+    if shutil.which("apt-get") is None:
+        raise SourceError("this machine has no apt-get")
+    options = [*_private_options(directory), "-o", "Acquire::Retries=0"]
+    lists = directory / "state/lists"
+    begun = time.monotonic()
+    command = ["apt-get", *options, "update"]
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_english(),
+    ) as update:
+        while update.poll() is None:
+            waited = time.monotonic() - begun
+            heard = any(file.stat().st_size for file in lists.rglob("*") if file.is_file())
+            if waited > (FINDING_LIMIT if heard else SILENCE):
+                update.kill()
+                raise SourceError(f"the package archive did not answer in {waited:.0f} seconds")
+            time.sleep(0.1)
+    _run(["apt-get", *options, "download", "--print-uris", package], directory)
 
 
 def unpack_package(package: str, directory: Path) -> Path:
@@ -52,6 +85,10 @@ def _private_options(directory: Path) -> list[str]:
     return ["-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
 
 
+def _english() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C"}
+
+
 def _run(command: list[str], directory: Path) -> None:
     try:
         done = subprocess.run(
@@ -61,7 +98,7 @@ def _run(command: list[str], directory: Path) -> None:
             capture_output=True,
             text=True,
             timeout=TIME_LIMIT,
-            env={**os.environ, "LC_ALL": "C"},
+            env=_english(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceError(str(error)) from error

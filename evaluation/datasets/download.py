@@ -12,6 +12,7 @@ from typing import Protocol
 
 ATTEMPTS = 4
 TIMEOUT = 20.0  # seconds without a byte
+SHORT_TIMEOUT = 4.0  # the same, to find out whether there is a server at all
 CHUNK = 1 << 16
 
 
@@ -46,7 +47,7 @@ def download(url: str, part: Path, progress: Progress | None = None) -> None:
                 raise SourceError(f"HTTP {error.code} {error.reason}") from error
             reason = f"HTTP {error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", "") or error or type(error).__name__)
+            reason = _reason(error)
             if _size(part) == before:  # not one byte came: no use in asking again
                 break
         else:
@@ -56,6 +57,26 @@ def download(url: str, part: Path, progress: Progress | None = None) -> None:
     raise SourceError(reason or "the server does not say how long the file is")
 
 
+def first_bytes(url: str, n: int = 16) -> bytes:
+    """The first bytes of a file. Raises SourceError when the server cannot be reached within seconds, or refuses."""
+    try:
+        with urllib.request.urlopen(_request(url, Range=f"bytes=0-{n - 1}"), timeout=SHORT_TIMEOUT) as response:
+            return bytes(response.read(n))
+    except urllib.error.HTTPError as error:
+        raise SourceError(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise SourceError(_reason(error)) from error
+
+
+def _request(url: str, **headers: str) -> urllib.request.Request:
+    common = {"Accept-Encoding": "identity", "User-Agent": "dcgmm-benchmark"}
+    return urllib.request.Request(url, headers={**common, **headers})
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", "") or error or type(error).__name__)
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
@@ -63,9 +84,7 @@ def _size(path: Path) -> int:
 def _transfer(url: str, part: Path, progress: Callable[[int, int | None], None]) -> int:
     """One request; the number of bytes that are still missing afterwards (0 when the server gives no length)."""
     done = _size(part)
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "dcgmm-benchmark"})
-    if done:
-        request.add_header("Range", f"bytes={done}-")
+    request = _request(url, Range=f"bytes={done}-") if done else _request(url)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
         if done and not _continues(response, done):
             done = 0  # the server sends the file from its beginning

@@ -15,19 +15,24 @@ import filelock
 from evaluation.base.errors import DataError
 from evaluation.base.files import atomic_path
 from evaluation.datasets.catalogue import DataFile, DatasetSpec, specification
-from evaluation.datasets.contents import data_root, problem, read_verified
-from evaluation.datasets.debian import unpack_package
-from evaluation.datasets.download import Progress, SourceError, download
+from evaluation.datasets.contents import data_root, read_verified, unusable
+from evaluation.datasets.debian import find_package, unpack_package
+from evaluation.datasets.download import Progress, SourceError, download, first_bytes
 
 Say = Callable[[str], None]
 ProgressFor = Callable[[str], Progress]
 PRESENT = "already there"
+GZIP = b"\x1f\x8b"
 
 
 class Source(ABC):
     """A place that may hold the files of a data set."""
 
     label: str
+
+    @abstractmethod
+    def offer(self, files: Sequence[DataFile]) -> None:
+        """Raise SourceError if the source would not give the files, as far as can be found out without fetching."""
 
     @abstractmethod
     def fetch(self, files: Sequence[DataFile], directory: Path, progress_for: ProgressFor) -> Iterator[DataFile]:
@@ -41,18 +46,24 @@ class DirectoryCopy(Source):
         self.directory = Path(directory)
         self.label = str(directory)
 
+    def offer(self, files: Sequence[DataFile]) -> None:
+        for file in files:
+            self._check(file)
+
     def fetch(self, files: Sequence[DataFile], directory: Path, progress_for: ProgressFor) -> Iterator[DataFile]:
         for file in files:
-            original = self.directory / file.name
-            try:
-                read_verified(original, file)
-                with atomic_path(directory / file.name) as temporary:
-                    temporary.write_bytes(original.read_bytes())
-            except FileNotFoundError as error:
-                raise SourceError(f"{file.name} is not there") from error
-            except DataError as error:
-                raise SourceError(str(error)) from error
+            self._check(file)
+            with atomic_path(directory / file.name) as temporary:
+                temporary.write_bytes((self.directory / file.name).read_bytes())
             yield file
+
+    def _check(self, file: DataFile) -> None:
+        try:
+            read_verified(self.directory / file.name, file)
+        except FileNotFoundError as error:
+            raise SourceError(f"{file.name} is not there") from error
+        except DataError as error:
+            raise SourceError(str(error)) from error
 
 
 class Mirror(Source):
@@ -61,6 +72,11 @@ class Mirror(Source):
     def __init__(self, address: str) -> None:
         self.address = address if address.endswith("/") else f"{address}/"
         self.label = self.address
+
+    def offer(self, files: Sequence[DataFile]) -> None:
+        beginning = first_bytes(f"{self.address}{files[0].name}")
+        if files[0].name.endswith(".gz") and not beginning.startswith(GZIP):
+            raise SourceError("the server gives something else")  # a login page, for example
 
     def fetch(self, files: Sequence[DataFile], directory: Path, progress_for: ProgressFor) -> Iterator[DataFile]:
         for file in files:
@@ -94,6 +110,10 @@ class DebianPackage(Source):
         self.package = package
         self.system_directory = system_directory
         self.label = f"apt-get download {package}"
+
+    def offer(self, files: Sequence[DataFile]) -> None:
+        with tempfile.TemporaryDirectory(prefix="bench-apt-") as temporary:
+            find_package(self.package, Path(temporary))
 
     def fetch(self, files: Sequence[DataFile], directory: Path, progress_for: ProgressFor) -> Iterator[DataFile]:
         with tempfile.TemporaryDirectory(prefix="bench-apt-") as temporary:
@@ -135,10 +155,10 @@ def ensure(
         return {}
     directory = data_root(root) / spec.name
     origin = {file.name: PRESENT for file in spec.files}
-    if not _unusable(spec, directory):
+    if not unusable(spec, directory):
         return origin
     with _one_at_a_time(directory, say):
-        missing = _unusable(spec, directory)  # somebody else may have filled it while we waited
+        missing = unusable(spec, directory)  # somebody else may have filled it while we waited
         for file in missing:
             if (directory / file.name).exists():
                 say(f"{missing[file]}; fetching it again")
@@ -156,11 +176,6 @@ def ensure(
     if missing:
         raise DataError(_nothing_works(spec, directory, missing, failures))
     return origin
-
-
-def _unusable(spec: DatasetSpec, directory: Path) -> dict[DataFile, str]:
-    problems = ((file, problem(directory, file)) for file in spec.files)
-    return {file: reason for file, reason in problems if reason is not None}
 
 
 @contextmanager
@@ -189,9 +204,15 @@ def _nothing_works(spec: DatasetSpec, directory: Path, missing: dict[DataFile, s
     lines = [f"no source gives {spec.name}:"]
     lines += [f"  {reason}" for reason in missing.values()]
     lines += ["tried:", *(f"  {failure}" for failure in failures)]
-    lines += [f"Put these files into {directory} (any gzip of the same content will do), or set BENCH_DATA:"]
-    lines += [f"  {file.name}  (SHA-256 of the content {file.sha256})" for file in missing]
+    lines += [put_there(spec, directory, list(missing))]
     if spec.name == "svhn":
         lines += ["Or let embedded photographs stand in for it: `experiments.svhn.datasets: [photos]` in the profile."]
     lines += ["Without any data, `make quick PROFILE=smoke` runs everything on embedded images."]
     return "\n".join(lines)
+
+
+def put_there(spec: DatasetSpec, directory: Path, files: Sequence[DataFile]) -> str:
+    """What to put where, so that these files of a data set are there."""
+    gzipped = " (any gzip of the same content will do)" if files and files[0].name.endswith(".gz") else ""
+    lines = [f"Put these files of {spec.label} into {directory}{gzipped}, or set BENCH_DATA:"]
+    return "\n".join([*lines, *(f"  {file.name}  (SHA-256 of the content {file.sha256})" for file in files)])

@@ -84,6 +84,40 @@ def test_the_whole_dag_is_listed(profile):
         assert f"rule {rule}:" in text
 
 
+def without_network(data, *words, cwd):
+    """Snakemake on a machine with the data in one folder alone: every proxy refuses, also apt's."""
+    proxies = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https")}
+    environment = {key: value for key, value in ENVIRONMENT.items() if key.lower() != "no_proxy"}
+    environment |= {**proxies, "BENCH_DATA": str(data)}
+    return subprocess.run(command(*words), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_quick_without_data_or_network_says_what_stands_in(tmp_path):
+    config = ROOT / "config/quick.yaml"
+    done = without_network(tmp_path / "none", "--dry-run", "--configfile", config, cwd=tmp_path)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    notices = [line.partition(" For ")[0] for line in text.splitlines() if "cannot be had" in line]
+    assert notices == [
+        "MNIST cannot be had here; MNIST (5,000 digits) is used in its place.",
+        "Fashion-MNIST cannot be had here; Digits is used in its place.",
+    ]
+    assert "dataset=mnist-5k" in text and "dataset=digits" in text
+    assert "dataset=mnist," not in text and "dataset=fashion_mnist" not in text
+
+
+def test_other_profiles_stop_before_the_first_job_and_say_what_to_put_where(tmp_path):
+    outliers = {**TINY["experiments"]["outliers"], "datasets": ["mnist", "digits"]}
+    folder = place(tmp_path / "run", {**TINY, "experiments": {"outliers": outliers}})
+    done = without_network(tmp_path / "none", "--cores", 1, "--configfile", "tiny.yaml", cwd=folder)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "MNIST cannot be had, and this profile needs them" in text
+    assert f"into {tmp_path / 'none' / 'mnist'}" in text and "t10k-labels-idx1-ubyte.gz" in text
+    assert "Traceback" not in text
+    assert not (folder / "results/tiny/logs").exists(), "a job has started"
+
+
 def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):
     """A measured family whose entry states one parameter, and a model that nothing is known of."""
     models = {"x": {"family": "rat-spn", "label": "x", "params": {"depth": 2}}, **TINY["models"]}

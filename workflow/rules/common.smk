@@ -10,14 +10,24 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from evaluation.plan.config import Pack, Plan
 from evaluation.results.contents import FILES, SECTIONS, table_options
 from evaluation.base.errors import UserError
+from evaluation.datasets.finding import require
+from evaluation.datasets.settle import record, settle
 from evaluation.cost.planning import GPU_FAMILIES, Estimate, Prices
 from evaluation.results.progress import follow
 from evaluation.jobs.lock import hold
 
+WHERE = " ".join(map(str, workflow.configfiles)) or "config"
+
 try:
-    PLAN = Plan(config, where=" ".join(map(str, workflow.configfiles)) or "config")
+    PLAN = Plan(config, where=WHERE)
+    SETTLED = settle(config, PLAN.root, decide=workflow.is_main_process)
+    if SETTLED.profile != config:
+        PLAN = Plan(SETTLED.profile, where=WHERE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+for notice in SETTLED.notices:
+    logger.warning(notice)
 
 ESTIMATE = Estimate(PLAN, Prices())
 ROOT = PLAN.root
