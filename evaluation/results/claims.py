@@ -54,10 +54,23 @@ class Finding(NamedTuple):
 
 def claims(metrics: pd.DataFrame, plan: Plan) -> list[Claim]:
     """Every claim with what our results say; each case of it (an instance, a rival, a data set) counts once."""
-    return [_claim(section, words, list(check(metrics, plan))) for section, words, check in CLAIMS]
+    others = [f"{DATASET_LABELS[d]} in place of {DATASET_LABELS[name]}" for name, d in _stands_in(plan).items()]
+    return [_claim(section, words, list(check(metrics, plan)), others) for section, words, check in CLAIMS]
 
 
-def _claim(section: str, words: str, found: list[Finding]) -> Claim:
+def _stands_in(plan: Plan) -> dict[str, str]:
+    """Data set of the paper → the one that was used in its place."""
+    return dict(plan.config.get("stands_in", {}))
+
+
+def _papers_datasets(plan: Plan, experiment: str) -> list[str]:
+    """The data sets of an experiment without those that stand in for another: the paper says nothing of these."""
+    return [name for name in plan.datasets(experiment) if name not in _stands_in(plan).values()]
+
+
+def _claim(section: str, words: str, found: list[Finding], others: list[str]) -> Claim:
+    if not found and others:
+        return Claim(section, words, f"{UNDECIDED} (other data)", f"the run used {', '.join(others)}")
     if not found:
         return Claim(section, words, NOT_RUN, "nothing of it is run in this profile, or not to its end")
     changed = [case for case in found if case.changed]
@@ -96,7 +109,7 @@ def _instances(plan: Plan) -> dict[str, str]:
 def top_layer_is_best(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
     values = _values(metrics)
     for model, label in _instances(plan).items():
-        for dataset in plan.datasets("outliers"):
+        for dataset in _papers_datasets(plan, "outliers"):
             layers = [
                 row["mean"]
                 for (d, m, metric), row in sorted(values.items())
@@ -130,7 +143,7 @@ def _against_a(
 def classes_are_comparable(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
     by_class = [_values(metrics, outlier=outlier) for outlier in range(10)]
     for model, label in _instances(plan).items():
-        for dataset in plan.datasets("outliers"):
+        for dataset in _papers_datasets(plan, "outliers"):
             areas = [v[dataset, model, "auroc"]["mean"] for v in by_class if (dataset, model, "auroc") in v]
             if len(areas) > 1:
                 what = f"{label} on {DATASET_LABELS[dataset]} from {min(areas):.1f} to {max(areas):.1f}"
@@ -142,7 +155,7 @@ def e_beats_the_spns(metrics: pd.DataFrame, plan: Plan) -> Iterator[Finding]:
     seen = set()
     for protocol in PROTOCOLS:
         values = _values(metrics, protocol)
-        for dataset in plan.datasets("outliers"):
+        for dataset in _papers_datasets(plan, "outliers"):
             e = values.get((dataset, "dcgmm-e", "auroc"))
             for rival in (model for model in plan.rows("outliers") if model.family in SPNS):
                 other = values.get((dataset, rival.name, "auroc"))
@@ -171,7 +184,7 @@ def layers_converge_in_order(metrics: pd.DataFrame, plan: Plan) -> Iterator[Find
     params = rows["params"].map(json.loads)
     rows = rows.assign(step=[p["step"] for p in params], split=[p["split"] for p in params])
     rows = rows[rows["split"] == "test"]
-    for dataset in plan.datasets("dynamics"):
+    for dataset in _papers_datasets(plan, "dynamics"):
         steps, ended = [], True
         for _, curve in rows[rows["dataset"] == dataset].groupby("metric"):
             mean = curve.groupby("step")["value"].mean()

@@ -204,6 +204,9 @@ class _Results:
         if experiment not in self.plan.experiments:
             return "", f"the experiment {experiment} is not in this profile"
         if dataset not in self.plan.datasets(experiment):
+            other = self.plan.config.get("stands_in", {}).get(dataset)
+            if other:
+                return "", f"other data: {DATASET_LABELS[other]} was used in its place"
             return "", f"{DATASET_LABELS[dataset]} is not in this profile"
         for model in self.plan.rows(experiment):
             if model.label == label:
