@@ -25,8 +25,18 @@ include: "workflow/rules/report.smk"
 onstart:
     hold(ROOT, log)
     record(PLAN.config, ROOT)
-    require(name for name in PLAN.datasets() if not Path(f"{ROOT}/stamps/data/{name}.json").is_file())
+    require(name for name in PLAN.datasets() if not data_stamp(name).is_file())
     follow(PLAN, logger)
+    logger.addHandler(FAILURES)
+
+
+onerror:
+    report_failures(PLAN, FAILURES, logger.error)
+
+
+onsuccess:
+    # The report of an earlier run, in which jobs have failed.
+    shutil.rmtree(f"{ROOT}/{PARTIAL}", ignore_errors=True)
 
 
 # The data are fetched where the run was started: a cluster's nodes often see no network.

@@ -203,6 +203,30 @@ def test_a_failing_job_shows_its_own_message_and_names_its_log(tmp_path):
     assert "results/tiny/logs/train/digits/slow/not0/0-1.log" in text
 
 
+def test_the_rest_of_a_run_with_a_failing_model_ends_in_a_report(tmp_path):
+    failing = {**TINY["models"]["slow"], "params": {"fail": True}, "label": "Failing"}
+    models = {**TINY["models"], "failing": failing}
+    outliers = {"datasets": ["digits"], "models": ["slow", "failing"]}
+    config = {**TINY, "models": models, "experiments": {"outliers": outliers}}
+    folder = place(tmp_path / "run", config)
+    words = ["--cores", 1, "--configfile", "tiny.yaml", "--retries", 1]
+    done = snakemake(*words, cwd=folder)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    (line,) = [line for line in text.splitlines() if line.startswith("train digits failing not0 0-1 failed: ")]
+    assert "seed 1 is told to fail" in line and "results/tiny/logs/train/digits/failing/not0/0-1.log" in line
+    partial = folder / "results/tiny/partial"
+    assert "results/tiny/partial/report.html (tiny profile, unfinished: 3 of 4 trainings)" in text
+    assert "Slow" in (partial / "tables/table_2_outliers_models.md").read_text()
+    assert (partial / "report.html").is_file() and not (folder / "results/tiny/report.html").exists()
+    # Mended: the run goes on, and the report of the part is gone.
+    mended = {**models, "failing": {**failing, "params": {}}}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**config, "models": mended}))
+    done = snakemake(*words, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "results/tiny/report.html").is_file() and not partial.exists()
+
+
 def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():

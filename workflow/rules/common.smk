@@ -1,4 +1,5 @@
 # What every stage needs: the expanded configuration, and the lists that the stages' outputs are added to.
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from evaluation.base.errors import UserError
 from evaluation.datasets.finding import require
 from evaluation.datasets.settle import record, settle
 from evaluation.cost.planning import GPU_FAMILIES, Estimate, Prices
+from evaluation.results.failures import PARTIAL, Failures, report_failures
 from evaluation.results.progress import follow
 from evaluation.jobs.lock import hold
 
@@ -31,6 +33,7 @@ for notice in SETTLED.notices:
 
 ESTIMATE = Estimate(PLAN, Prices())
 ROOT = PLAN.root
+FAILURES = Failures()
 METRICS, TABLES, FIGURES = [], [], []
 
 
@@ -46,6 +49,11 @@ def add_outputs(collection, stem, *suffixes):
     paths = [f"{ROOT}/{stem}{suffix}" for suffix in suffixes]
     collection.extend(paths)
     return paths
+
+
+def data_stamp(name):
+    """The file that stands for a data set that is there."""
+    return Path(f"{ROOT}/stamps/data/{name}.json")
 
 
 def section(name):

@@ -1,0 +1,71 @@
+"""The jobs of a run that failed: one line each, and a report of what there is all the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.base.errors import UserError
+
+if TYPE_CHECKING:
+    from evaluation.plan.config import Plan
+
+JOB_FAILED = "job_error"  # value of Snakemake's log event
+PARTIAL = "partial"  # folder of the report, below the results
+LONGEST = 200  # characters of a job's own message
+
+
+class Failures(logging.Handler):
+    """Notes the failed attempts of jobs from Snakemake's log, for the rest of this run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs: dict[tuple[str, ...], tuple[str, list[Path]]] = {}  # outputs → rule, logs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) == JOB_FAILED:
+            job = record.__dict__
+            self._jobs[tuple(job["output"])] = job["rule_name"], [Path(path) for path in job["log"]]
+
+    def lines(self, results: str | Path) -> list[str]:
+        """A line for each job that has failed in its last attempt: which, what it said last, its log."""
+        return [
+            _line(rule, logs, Path(results))
+            for outputs, (rule, logs) in self._jobs.items()
+            if not (outputs and all(Path(path).exists() for path in outputs))  # another attempt has made it
+        ]
+
+
+def _line(rule: str, logs: Iterable[Path], results: Path) -> str:
+    log = next((path for path in logs if path.is_file()), None)
+    if log is None:
+        return f"{rule} failed"
+    place = log.with_suffix("")
+    name = " ".join(place.relative_to(results / "logs").parts) if place.is_relative_to(results / "logs") else rule
+    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    message = said[-1].removeprefix("bench: error: ") if said else "no message"
+    short = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    return f"{name} failed: {short} (log: {log})"
+
+
+def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) -> None:
+    """Name the failed jobs, and put together in a folder of its own what the others have made.
+
+    Nothing is said of a run that was stopped by hand.
+    """
+    from evaluation.results.collect import collect
+
+    lines = failures.lines(plan.root)
+    if not lines:
+        return
+    for line in lines:
+        say(line)
+    out = Path(plan.root) / PARTIAL
+    try:
+        title = collect(plan, Path(plan.root), out)
+    except UserError as error:
+        say(str(error))
+        return
+    say(f"what there is without them: {out / 'report.html'} ({title})")
