@@ -8,6 +8,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 PIP_ARGS ?=
 SNAKEMAKE_ARGS ?=
+V ?=
 TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 
@@ -26,7 +27,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 quick: setup ## run config/$(PROFILE).yaml; PROFILE=smoke needs no data, paper runs everything
-	snakemake --cores $(CORES) --configfile config/$(PROFILE).yaml $(SNAKEMAKE_ARGS)
+	PYTHONPATH=workflow/logger snakemake $(if $(V),,--logger bench) --cores $(CORES) --configfile config/$(PROFILE).yaml $(SNAKEMAKE_ARGS)
 
 test: setup ## run the tests
 	python -m pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)

@@ -31,12 +31,14 @@ onstart:
 
 
 onerror:
-    report_failures(PLAN, FAILURES, logger.error)
+    report_failures(PLAN, FAILURES, partial(logger.error, extra={TOLD: True}))
 
 
 onsuccess:
     # The report of an earlier run, in which jobs have failed.
     shutil.rmtree(f"{ROOT}/{PARTIAL}", ignore_errors=True)
+    if Path(f"{ROOT}/report.html").is_file():
+        logger.info(f"report: {ROOT}/report.html", extra={TOLD: True})
 
 
 # The data are fetched where the run was started: a cluster's nodes often see no network.

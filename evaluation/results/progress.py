@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.cost.planning import Estimate, prices_before
 from evaluation.results.status import in_words, status
+from evaluation.results.terminal import estimate_from
 
 if TYPE_CHECKING:
     from evaluation.plan.config import Plan
@@ -43,5 +44,6 @@ class StageProgress(logging.Handler):
 
 
 def follow(plan: Plan, logger: logging.Logger) -> None:
-    """Print progress for the rest of this run."""
-    logger.addHandler(StageProgress(plan, SECONDS_BETWEEN))
+    """Tell progress for the rest of this run: on its display, or in lines between Snakemake's own."""
+    if not estimate_from(plan):
+        logger.addHandler(StageProgress(plan, SECONDS_BETWEEN))

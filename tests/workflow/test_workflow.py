@@ -276,3 +276,21 @@ def test_two_runs_in_one_folder_keep_apart(undisturbed):
 def test_the_workflow_is_clean():
     done = snakemake("--lint", "--configfile", "config/smoke.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_logger_plugin_shows_the_run_in_lines(undisturbed, tmp_path):
+    """As `make quick` asks for it; there is no terminal here."""
+    folder = place(tmp_path / "run")
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": f"{ROOT / 'workflow/logger'}{os.pathsep}{ENVIRONMENT.get('PYTHONPATH', '')}",
+    }
+    words = command("--logger", "bench", "--cores", 2, "--configfile", "tiny.yaml")
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    assert done.returncode == 0, lines
+    assert lines[1].startswith("jobs: data 1, train 1, score 1, measure 1, tables ")
+    assert lines[-1] == "report: results/tiny/report.html"
+    assert len(lines) < 30 and not any("bench train" in line for line in lines)
+    (log,) = (folder / ".snakemake/log").glob("*.log")
+    assert "bench train" in log.read_text()

@@ -1,6 +1,7 @@
 # What every stage needs: the expanded configuration, and the lists that the stages' outputs are added to.
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -16,6 +17,7 @@ from evaluation.datasets.settle import record, settle
 from evaluation.cost.planning import GPU_FAMILIES, Estimate, Prices
 from evaluation.results.failures import PARTIAL, Failures, report_failures
 from evaluation.results.progress import follow
+from evaluation.results.terminal import TOLD
 from evaluation.jobs.lock import hold
 
 WHERE = " ".join(map(str, workflow.configfiles)) or "config"
