@@ -28,7 +28,7 @@ def measure(steps: int, *, batch: int = 128, xla: bool = False, **params: Any) -
     """CPU seconds for 1,000 images, and of the first step."""
     import numpy as np
 
-    from baselines.dgcspn import DgcSpn
+    from baselines.dgcspn.libspn import DgcSpnLibspn as DgcSpn
 
     model = DgcSpn((28, 28, 1), batch_size=batch, **params)
     tf = model._tf

@@ -31,7 +31,8 @@ COMMON = (
 FRAMEWORKS = {
     "DCGMM (TensorFlow)": "from dcgmm import DCGMM; DCGMM",
     "Einsum networks (PyTorch)": "import torch, baselines.einsum",
-    "DGC-SPN (libspn-keras)": "from baselines.dgcspn import import_libspn; import_libspn()",
+    "DGC-SPN (numba)": "import baselines.dgcspn.network",
+    "DGC-SPN (libspn-keras)": "from baselines.dgcspn.libspn import import_libspn; import_libspn()",
     "VAE, judge (Keras)": "import keras",
     "Gaussian mixture (scikit-learn)": "import sklearn.mixture",
     "figures (seaborn)": "import matplotlib.pyplot, seaborn",
@@ -41,7 +42,8 @@ FAMILIES = {
     "dcgmm": "DCGMM (TensorFlow)",
     "rat-spn": "Einsum networks (PyTorch)",
     "pd-spn": "Einsum networks (PyTorch)",
-    "dgc-spn": "DGC-SPN (libspn-keras)",
+    "dgc-spn": "DGC-SPN (numba)",
+    "dgc-spn-libspn": "DGC-SPN (libspn-keras)",
     "vae": "VAE, judge (Keras)",
     "gmm": "Gaussian mixture (scikit-learn)",
 }

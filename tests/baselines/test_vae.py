@@ -119,11 +119,11 @@ def test_saved_and_resumed(trained, images, tmp_path):
 
 @pytest.mark.parametrize("setting", [None, "1"])
 def test_needs_no_legacy_keras_and_sets_none(setting):
-    """Whatever TF_USE_LEGACY_KERAS says, the VAE is one of Keras 3; only a DGC-SPN that is made sets it."""
+    """Whatever TF_USE_LEGACY_KERAS says, the VAE is one of Keras 3; only a DgcSpnLibspn that is made sets it."""
     program = """
 import os, sys
 before = os.environ.get("TF_USE_LEGACY_KERAS")
-import baselines.dgcspn, baselines.vae
+import baselines.dgcspn.libspn, baselines.vae
 vae = baselines.vae.Vae((28, 28, 1), latent=2, width=0.01, epochs=1)
 images = vae.sample(4, seed=0)
 vae.fit(images, progress=False)
@@ -133,10 +133,10 @@ assert isinstance(vae._encoder, keras.Model)
 assert "tf_keras" not in sys.modules or before
 assert os.environ.get("TF_USE_LEGACY_KERAS") == before
 if before:
-    baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+    baselines.dgcspn.libspn.DgcSpnLibspn((28, 28, 1), sums=2, products=6)
 else:
     try:
-        baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+        baselines.dgcspn.libspn.DgcSpnLibspn((28, 28, 1), sums=2, products=6)
     except RuntimeError as error:
         assert "already imported with Keras 3" in str(error)
     else:
@@ -146,12 +146,12 @@ assert os.environ.get("TF_USE_LEGACY_KERAS") == before
     run_alone(program, setting)
 
 
-def test_a_dgcspn_sets_legacy_keras_when_it_is_made_not_before():
+def test_a_dgcspn_of_libspn_sets_legacy_keras_when_it_is_made_not_before():
     program = """
 import os
-import baselines.dgcspn
+import baselines.dgcspn.libspn
 assert "TF_USE_LEGACY_KERAS" not in os.environ
-baselines.dgcspn.DgcSpn((28, 28, 1), sums=2, products=6)
+baselines.dgcspn.libspn.DgcSpnLibspn((28, 28, 1), sums=2, products=6)
 assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
 """
     run_alone(program, None)

@@ -1,4 +1,4 @@
-"""DGC-SPN on tiny images: a normalised density, exact conditionals, training, and the process it needs.
+"""DGC-SPN on libspn-keras: our own against it, with the same parameters; and itself, on tiny images.
 
 TensorFlow's Keras 2 must be chosen before TensorFlow is imported, so the tests run in a process of their own.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INSIDE = "DGCSPN_TEST_PROCESS"
 NEVER = -60.0  # log-value of a component that is ruled out; the package multiplies it by 0, which -inf is not made for
 inside = pytest.mark.skipif(INSIDE not in os.environ, reason="runs in the process that the first test starts")
@@ -33,7 +33,7 @@ def test_all_in_a_process_of_its_own():
 
 @pytest.mark.skipif(INSIDE in os.environ, reason="needs a fresh process")
 def test_refuses_keras_3():
-    code = "import tensorflow, baselines.dgcspn as d; d.DgcSpn((4, 4, 1), products=3, sums=2)"
+    code = "import tensorflow, baselines.dgcspn.libspn as d; d.DgcSpnLibspn((4, 4, 1), products=3, sums=2)"
     result = python("-c", code)
     assert result.returncode != 0
     assert "already imported with Keras 3" in result.stderr.splitlines()[-1]
@@ -41,32 +41,22 @@ def test_refuses_keras_3():
 
 @pytest.mark.skipif(INSIDE in os.environ, reason="no TensorFlow wanted")
 def test_impossible_architectures_are_refused_before_tensorflow_is_needed():
-    from baselines.dgcspn import DgcSpn
+    from baselines.dgcspn.libspn import DgcSpnLibspn
 
     with pytest.raises(ValueError, match="take more products"):
-        DgcSpn((28, 28, 1), products=5)
+        DgcSpnLibspn((28, 28, 1), products=5)
     with pytest.raises(ValueError, match="'global' or 'sample'"):
-        DgcSpn((28, 28, 1), normalization="none")
+        DgcSpnLibspn((28, 28, 1), normalization="none")
 
 
 # --- inside the process --------------------------------------------------------------------------------------------
 
 
 def tiny(**params):
-    from baselines.dgcspn import DgcSpn
+    from baselines.dgcspn.libspn import DgcSpnLibspn
 
     defaults = {"seed": 1, "sums": 3, "leaves": 2, "products": 3, "epochs": 4, "batch_size": 20, "alpha": 1.0}
-    return DgcSpn((4, 4, 1), **(defaults | params))
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Two kinds of 4×4 images, bright left or bright top, with noise: (200, 4, 4, 1)."""
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0.0, 0.2, (200, 4, 4, 1))
-    x[:100, :, :2] += 0.8
-    x[100:, :2] += 0.8
-    return rng.permutation(x.astype(np.float32))
+    return DgcSpnLibspn((4, 4, 1), **(defaults | params))
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +66,40 @@ def trained(images):
     return model
 
 
+# --- our own against it ----------------------------------------------------------------------------------------------
+
+SHAPES = [((4, 4, 1), {"sums": 3, "leaves": 2, "products": 3}), ((6, 5, 2), {"sums": 8, "leaves": 3, "products": 4}),
+          ((28, 28, 1), {"sums": 16, "leaves": 4, "products": 7})]  # fmt: skip
+
+
 @inside
-def test_parameters_of_table_iii_by_arithmetic():
-    # 28 → 29 → 31 → 35 → 43 → 59 → 91 rows, 256 products at first, then 16; the root sees 64·64·16; 4 means and scales.
-    sums = 29**2 * 256 * 16 + sum(side**2 for side in (31, 35, 43, 59, 91)) * 16 * 16
-    assert sums + 64 * 64 * 16 + 28 * 28 * 4 * 2 == 7_560_576
-    # the same rule on 4×4 pixels, sums=3, leaves=2: 4 → 5 → 7 → 4 with 16 and 3 products
-    assert tiny().count_params() == 5**2 * 16 * 3 + 7**2 * 3 * 3 + 1 * 1 * 3 * (7 + 3 - 4 - 2) ** 2 + 4 * 4 * 2 * 2
+@pytest.mark.parametrize("shape, params", SHAPES)
+def test_our_own_has_its_log_likelihoods_and_its_em_step(shape, params):
+    """The oracle: same parameters, same log-likelihoods (1e-4 relative) and the same step, dropout off."""
+    from baselines.dgcspn import DgcSpn
+    from baselines.dgcspn.libspn import DgcSpnLibspn
+
+    options = {**params, "alpha": 0.1, "dropout": 0.0, "learning_rate": 0.05, "batch_size": 16, "epochs": 1}
+    theirs, ours = DgcSpnLibspn(shape, **options), DgcSpn(shape, **options)
+    assert theirs.count_params() == ours.count_params()
+    x = np.random.default_rng(0).random((48, *shape), dtype=np.float32)
+    theirs._adapt(x)
+    ours._leaves.adapt(x)
+    np.testing.assert_allclose(ours._leaves.means, theirs._leaf.loc.numpy()[0], atol=1e-5)
+    weights = [w.numpy().reshape(s) for w, s in zip(theirs._weights(), ours._architecture.weight_shapes, strict=True)]
+    ours._kept = ours._place([w.copy() for w in weights])
+    np.testing.assert_allclose(ours.score_samples(x), theirs.score_samples(x), rtol=1e-4)
+    for step in range(3):
+        batch = x[16 * step : 16 * step + 16]
+        density = theirs._step(theirs._normalize(batch)).numpy()
+        assert ours._step(batch, step).mean() == pytest.approx(float(density), rel=1e-4)
+    for before, own, other in zip(weights, ours._network.weights, theirs._weights(), strict=True):
+        other = other.numpy().reshape(own.shape)
+        assert np.abs(own / before - 1).max() > 1e-2
+        assert np.abs(own - other).max() < 2e-5 and np.mean(np.abs(own - other) > 2e-6) < 1e-3
+
+
+# --- itself ----------------------------------------------------------------------------------------------------------
 
 
 @inside
@@ -168,10 +185,10 @@ def test_sample_wise_normalisation_leaks_hidden_pixels(images):
 
 @inside
 def test_saved_and_resumed(trained, images, tmp_path):
-    from baselines.dgcspn import DgcSpn
+    from baselines.dgcspn.libspn import DgcSpnLibspn
 
     trained.save(tmp_path / "model")
-    loaded = DgcSpn.load(tmp_path / "model")
+    loaded = DgcSpnLibspn.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.score_samples(images), trained.score_samples(images))
     options = {"dropout": 0.0, "learning_rate": 0.1}
     whole, first, second = tiny(epochs=2, **options), tiny(epochs=1, **options), tiny(epochs=2, **options)

@@ -2,7 +2,7 @@
 
 The package needs the Keras 2 of TensorFlow (tf-keras) in its process, and TensorFlow's oneDNN kernels, the only ones
 with a gradient of dilated convolutions on CPUs. Both are switched by environment variables that TensorFlow reads when
-it is imported; `DgcSpn` sets them, and refuses to start where TensorFlow is there already with other ones.
+it is imported; `DgcSpnLibspn` sets them, and refuses to start where TensorFlow is there already with other ones.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def import_libspn() -> tuple[Any, Any]:
     loaded = sys.modules.get("tensorflow")
     if loaded is not None and not getattr(loaded, "_tf_uses_legacy_keras", False):
         raise RuntimeError(
-            "TensorFlow was already imported with Keras 3, and libspn-keras needs tf-keras: use DgcSpn in a process of "
-            "its own, or set TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
+            "TensorFlow was already imported with Keras 3, and libspn-keras needs tf-keras: use DgcSpnLibspn in a "
+            "process of its own, or set TF_USE_LEGACY_KERAS=1 before TensorFlow is imported."
         )
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "0":
         raise RuntimeError(
@@ -48,8 +48,8 @@ def import_libspn() -> tuple[Any, Any]:
     return tensorflow, libspn_keras
 
 
-class DgcSpn(KerasModel):
-    """Deep generalised convolutional sum-product network; continuous density, trained by online EM.
+class DgcSpnLibspn(KerasModel):
+    """The model of `baselines.dgcspn:DgcSpn` by another program, as a check on it: ten times slower, online EM only.
 
     Normal leaves of scale 1 on normalised pixels, then `products` times a 2×2 product of dilation 1, 2, 4, ...
     ("full" padding, "final" at the top; the first with all combinations of its channels, the others depthwise), each
@@ -334,7 +334,7 @@ class DgcSpn(KerasModel):
         write_json(Path(path) / "dgcspn.json", {"params": self.get_params(), "constants": constants})
 
     @classmethod
-    def load(cls, path: str | Path) -> DgcSpn:
+    def load(cls, path: str | Path) -> DgcSpnLibspn:
         """The model that `save` wrote into the directory `path`."""
         content = json.loads((Path(path) / "dgcspn.json").read_text())
         params = content["params"]
