@@ -102,30 +102,29 @@ def naive_step(config: str, start: list[dict[str, np.ndarray]] | None, sigmas: l
 
 def library_step(config: str, start: list[dict[str, np.ndarray]], sigmas: list[float], x: np.ndarray) -> Any:
     """`STEPS` steps of the library's compiled training loop as a function without arguments."""
-    import tensorflow as tf
+    import jax.numpy as jnp
 
-    from dcgmm.layers.cgmm import Parameters
+    from dcgmm.layers.parameters import Parameters, packed
     from dcgmm.network import stages
     from dcgmm.notation import place
-    from dcgmm.runtime import keep_freed_memory
-    from dcgmm.training import CompiledTraining, TrainingOptions
+    from dcgmm.programs import Program, compiled
 
-    keep_freed_memory()
     chain = stages(place(config, SHAPE))
-    annealed = tuple(sigma <= naive.SIGMA_END for sigma in sigmas)
-    loop = CompiledTraining(chain, TrainingOptions()).loop(len(chain), annealed)
+    annealed = all(sigma <= naive.SIGMA_END for sigma in sigmas)
+    window = compiled(Program(chain, (1.0, 0.1, 0.0), len(chain), annealed))
     smoothings = tuple(
-        tf.constant(naive.smoothing_matrix(stage.components, sigma), tf.float32)
-        for stage, sigma in zip(chain, sigmas, strict=True)
+        np.float32(naive.smoothing_matrix(stage.components, sigma)) for stage, sigma in zip(chain, sigmas, strict=True)
     )
-    rates = tf.fill((len(chain),), 0.011)
-    batches, labels = tf.constant(np.stack([x] * STEPS)), tf.zeros((STEPS, len(x)), tf.int64)
-    parameters = tuple(Parameters(**{n: tf.constant(v) for n, v in layer.items()}) for layer in start)
+    rates = np.full(len(chain), 0.011, np.float32)
+    data, labels = jnp.asarray(x), jnp.zeros(1, jnp.int32)
+    indices = np.tile(np.arange(len(x), dtype=np.int32), (STEPS, 1))
+    parameters = tuple(packed(Parameters(**{n: jnp.asarray(v) for n, v in layer.items()})) for layer in start)
 
     def run() -> None:
         nonlocal parameters
-        parameters, _, losses = loop(batches, labels, parameters, (), smoothings, rates)
-        if not np.isfinite(losses.numpy()).all():
+        count = np.int32(STEPS)
+        parameters, _, losses = window(data, labels, indices, count, parameters, (), smoothings, rates)
+        if not np.isfinite(losses).all():
             raise ArithmeticError(f"{config}: the loss is not a number")
 
     return run

@@ -1,6 +1,6 @@
 """Deep Convolutional Gaussian Mixture Models (Gepperth: A new perspective on probabilistic image modeling).
 
-`from dcgmm import DCGMM` is the model. Importing this package does not import TensorFlow; using the model does.
+`from dcgmm import DCGMM` is the model. Importing this package does not import JAX; using the model does.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 from dcgmm.history import History
 
 if TYPE_CHECKING:
-    from dcgmm.model import DCGMM
+    from dcgmm.model import DCGMM, fit_many, score_many
 
-__all__ = ["DCGMM", "History"]
+__all__ = ["DCGMM", "History", "fit_many", "score_many"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DCGMM":
-        from dcgmm.runtime import import_tensorflow
+    if name in __all__:
+        from dcgmm import model
 
-        import_tensorflow()
-        from dcgmm.model import DCGMM
-
-        return DCGMM
+        return getattr(model, name)
     raise AttributeError(f"module 'dcgmm' has no attribute {name!r}")

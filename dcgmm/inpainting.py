@@ -14,43 +14,24 @@ Two ways to go forward:
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-import tensorflow as tf
 
+from dcgmm.batches import mini_batch_size, padded
 from dcgmm.layers import cgmm
 from dcgmm.layers.folding import fold
+from dcgmm.layers.products import matmul
 from dcgmm.network import Stage
-from dcgmm.sampling import mini_batch_size, padded
 
 VARIANTS = ("paper", "conditional")
 
 
-def check_known(known: np.ndarray, images: Sequence[int]) -> np.ndarray:
-    """The mask for each image, (n, H, W) bool.
-
-    Args:
-        known: (H, W) or (n, H, W) bool, True where a pixel is known.
-        images: shape (n, H, W, C) of the images.
-
-    Raises:
-        ValueError: another shape or type.
-    """
-    known = np.asarray(known)
-    n, height, width, _ = images
-    if known.dtype != np.bool_ or known.shape not in ((height, width), (n, height, width)):
-        raise ValueError(
-            f"known has shape {known.shape} and type {known.dtype}: expected a boolean array of shape "
-            f"({height}, {width}) or ({n}, {height}, {width}), True where a pixel is known"
-        )
-    return np.broadcast_to(known, (n, height, width))
-
-
 def marginal_log_densities(
-    x: tf.Tensor, known: tf.Tensor, parameters: cgmm.Parameters, size: int, stride: int
-) -> tf.Tensor:
+    x: jax.Array, known: jax.Array, parameters: cgmm.Parameters, size: int, stride: int
+) -> jax.Array:
     """Log-densities of the known values of each patch: Σ over known d of log N(x_d; mu_kd, s_kd^-2), plus log pi_k.
 
     Args:
@@ -64,20 +45,18 @@ def marginal_log_densities(
     """
     mu, s, w = parameters
     precision = s * s
-    kernel = tf.concat([precision * mu, -0.5 * precision, tf.math.log(s) - 0.5 * precision * mu * mu], -1)
-    rows = tf.concat([fold(part, size, stride) for part in (x * known, x * x * known, known)], -1)
-    h, width, dimension = rows.shape[1], rows.shape[2], rows.shape[3]
-    if mu.shape[0] == 1:
-        log_p = tf.matmul(tf.reshape(rows, (-1, dimension)), kernel[0], transpose_b=True)
-        return tf.reshape(log_p, (-1, h, width, mu.shape[1])) + tf.nn.log_softmax(w[0])
-    by_position = tf.transpose(tf.reshape(rows, (-1, h * width, dimension)), (1, 0, 2))
-    log_p = tf.matmul(by_position, kernel, transpose_b=True) + tf.nn.log_softmax(w)[:, None]
-    return tf.reshape(tf.transpose(log_p, (1, 0, 2)), (-1, h, width, mu.shape[1]))
+    kernel = jnp.concatenate([precision * mu, -0.5 * precision, jnp.log(s) - 0.5 * precision * mu * mu], -1)
+    rows = jnp.concatenate([fold(part, size, stride) for part in (x * known, x * x * known, known)], -1)
+    n, h, width, dimension = rows.shape
+    sets = mu.shape[0]  # 1, or as many as positions
+    by_set = rows.reshape(-1, sets, dimension).transpose(1, 0, 2)
+    log_p = matmul(by_set, kernel.transpose(0, 2, 1)) + jax.nn.log_softmax(w)[:, None]
+    return log_p.transpose(1, 0, 2).reshape(n, h, width, mu.shape[1])
 
 
 def conditional_activities(
-    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], x: tf.Tensor, known: tf.Tensor
-) -> tf.Tensor:
+    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], x: jax.Array, known: jax.Array
+) -> jax.Array:
     """Responsibilities of the last stage's components given the known pixels only.
 
     Args:
@@ -89,20 +68,20 @@ def conditional_activities(
     """
     for index, (stage, own) in enumerate(zip(chain, parameters, strict=True)):
         patches = stage.patches
-        known = known + tf.zeros_like(x)  # one flag for each value
+        known = jnp.broadcast_to(known, x.shape)  # one flag for each value
         if index == 0:  # a pooled pixel is known where its whole window is
             x, known = stage.transform(x), 1.0 - stage.transform(1.0 - known)
         else:  # the maximum over the positions of a window that know something
             x, known = stage.transform(x * known), stage.transform(known)
         log_p = marginal_log_densities(x, known, own, patches.size, patches.stride)
-        x = cgmm.responsibilities(log_p)
-        known = tf.reduce_max(fold(known, patches.size, patches.stride), -1, keepdims=True)
+        x = cgmm.posterior(log_p)
+        known = fold(known, patches.size, patches.stride).max(-1, keepdims=True)
     return x
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(chain: tuple[Stage, ...], mini_batch: int) -> Any:
-    return tf.function(functools.partial(conditional_activities, chain), jit_compile=True, autograph=False)
+def _compiled(chain: tuple[Stage, ...]) -> Callable[..., jax.Array]:
+    return jax.jit(functools.partial(conditional_activities, chain))
 
 
 def conditional_control(
@@ -111,10 +90,10 @@ def conditional_control(
     """`conditional_activities` for images x (n, H, W, C) and masks (n, H, W), in compiled mini-batches."""
     n = len(x)
     size = mini_batch_size(n)
-    forward = _compiled(chain, size)
+    forward = _compiled(chain)
     parts = []
     for first in range(0, max(n, 1), size):
         images = padded(x[first : first + size], size)
         masks = padded(known[first : first + size].astype(np.float32), size)[..., None]
-        parts.append(forward(tuple(parameters), tf.constant(images), tf.constant(masks)).numpy())
+        parts.append(np.asarray(forward(tuple(parameters), images, masks)))
     return np.concatenate(parts)[:n]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-import tensorflow as tf
 
 from dcgmm.layers import cgmm
 from dcgmm.layers.folding import fold
@@ -24,7 +24,7 @@ class Stage:
     components: int
     layer: PlacedLayer
 
-    def transform(self, x: tf.Tensor, skipped: int = 0) -> tf.Tensor:
+    def transform(self, x: jax.Array, skipped: int = 0) -> jax.Array:
         """(N, H', W', C') activities of the stage below → what `patches` describes; without `skipped` first steps."""
         for placed in self.transforms[skipped:]:
             spec = placed.spec
@@ -41,8 +41,8 @@ class Stage:
         return full, full, full[:2]
 
 
-def stages(architecture: Architecture) -> tuple[Stage, ...]:
-    """The stages of an architecture, bottom first."""
+def stages(architecture: Architecture, platform: str = "cpu") -> tuple[Stage, ...]:
+    """The stages of an architecture, bottom first, in the forms that suit the platform, "cpu" or "gpu"."""
     found: list[Stage] = []
     pending: list[PlacedLayer] = []
     for placed in architecture.layers:
@@ -53,40 +53,45 @@ def stages(architecture: Architecture) -> tuple[Stage, ...]:
         transforms = tuple(pending[:-1] if below else pending)
         size, stride = (below.spec.size, below.spec.stride) if below else (1, 1)  # type: ignore[union-attr]
         shape = below.input_shape if below else placed.input_shape
-        patches = cgmm.Patches(size, stride, shape, placed.spec.independent)
+        patches = cgmm.Patches(size, stride, shape, placed.spec.independent, platform)
         found.append(Stage(transforms, patches, placed.spec.components, placed))
         pending = []
     return tuple(found)
 
 
 def initial_parameters(chain: tuple[Stage, ...], rng: np.random.Generator) -> list[cgmm.Parameters]:
-    """Random start: mu uniform in [-0.1, 0.1], s = √20, w = 1/K, float32."""
+    """Random start: mu uniform in [-0.1, 0.1], s = √20, w = 1/K; float32 in NumPy."""
     start = []
     for stage in chain:
         shape, _, weights = stage.parameter_shapes
-        start.append(
-            cgmm.Parameters(
-                tf.constant(rng.uniform(-0.1, 0.1, shape).astype(np.float32)),
-                tf.fill(shape, np.float32(cgmm.S_MAX)),
-                tf.fill(weights, np.float32(1.0 / stage.components)),
-            )
-        )
+        mu = rng.uniform(-0.1, 0.1, shape).astype(np.float32)
+        s = np.full(shape, cgmm.S_MAX, np.float32)
+        start.append(cgmm.Parameters(mu, s, np.full(weights, 1.0 / stage.components, np.float32)))  # type: ignore[arg-type]
     return start
 
 
 def forward(
-    chain: tuple[Stage, ...], parameters: Any, x: tf.Tensor, *, last_activities: bool = False
-) -> Iterator[tuple[Stage, tf.Tensor, tf.Tensor, tf.Tensor | None]]:
+    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], x: jax.Array, *, last_activities: bool = False
+) -> Iterator[tuple[Stage, jax.Array, jax.Array, jax.Array | None]]:
     """Forward mode through all stages.
 
-    Yields, bottom first: the stage, its transformed input (N, H', W', C'), its log-densities in the layout of
-    `stage.patches.component_axis`, and its activities (N, h, w, K), None for the last stage unless asked for.
+    Yields, bottom first: the stage, its transformed input (N, H', W', C'), its log-densities in the order of axes of
+    its form, and its activities (N, h, w, K), None for the last stage unless asked for.
     """
     for index, (stage, own) in enumerate(zip(chain, parameters, strict=True)):
         x = stage.transform(x)
         log_p = cgmm.log_densities(x, cgmm.quadratic_form(own), stage.patches)
         activities = None
         if last_activities or index < len(chain) - 1:
-            activities = cgmm.responsibilities(log_p, axis=stage.patches.component_axis)
+            activities = cgmm.responsibilities(log_p, stage.patches)
         yield stage, x, log_p, activities
-        x = activities
+        if activities is not None:
+            x = activities
+
+
+def classifier_features(
+    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], x: jax.Array, sources: int
+) -> jax.Array:
+    """Flattened activities of the `sources` highest cGMM layers, lower layer first: (N, D)."""
+    every = [a for *_, a in forward(chain, parameters, x, last_activities=True)]
+    return jnp.concatenate([a.reshape(len(x), -1) for a in every[-sources:] if a is not None], -1)

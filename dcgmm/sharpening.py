@@ -8,9 +8,9 @@ ascent, until it looks more like an input of the target layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import tensorflow as tf
+import jax
+import jax.numpy as jnp
 
 from dcgmm.layers import cgmm
 from dcgmm.layers.folding import add_copies
@@ -25,95 +25,101 @@ class SharpeningDiverged(ArithmeticError):
     """A signal or its loss is not a finite number any more: the step was too large."""
 
 
-def target_loss(
-    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], control: tf.Tensor, target: int, skipped: int = 0
-) -> tf.Tensor:
-    """Log-likelihood (Eq. 8) of the target layer for each control signal, in nats.
+def target_input(
+    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], control: jax.Array, skipped: int = 0
+) -> jax.Array:
+    """What enters the highest cGMM layer of the chain, before its folding, for a control signal further down.
 
     Args:
-        chain: stages from the one that the signal enters.
+        chain: stages from the one that the signal enters to the target's.
         parameters: of these stages.
-        control: (N, H', W', C') signal that enters the first stage of `chain`, behind its first `skipped` transforms.
-        target: index in `chain` of the stage whose cGMM layer is the target.
+        control: (N, H', W', C') signal that enters the first stage, behind its first `skipped` transforms.
 
     Returns:
-        (N,)
+        (N, H', W', C') input of the last stage's cGMM layer.
     """
-    for index in range(target + 1):
-        stage = chain[index]
-        x = stage.transform(control, skipped if index == 0 else 0)
-        if index == target:
-            return log_likelihood(x, parameters[index], stage.patches)
-        log_p = cgmm.log_densities(x, cgmm.quadratic_form(parameters[index]), stage.patches)
-        control = cgmm.responsibilities(log_p, axis=stage.patches.component_axis)
-    raise ValueError(f"the target {target} is below the signal")
+    for index, stage in enumerate(chain):
+        control = stage.transform(control, skipped if index == 0 else 0)
+        if index < len(chain) - 1:
+            log_p = cgmm.log_densities(control, cgmm.quadratic_form(parameters[index]), stage.patches)
+            control = cgmm.responsibilities(log_p, stage.patches)
+    return control
 
 
-def log_likelihood(x: tf.Tensor, parameters: cgmm.Parameters, patches: cgmm.Patches) -> tf.Tensor:
-    """Log-likelihood (Eq. 8) of a layer's input, (N,) in nats, with a closed form of its gradient.
+def target_loss(
+    chain: Sequence[Stage], parameters: Sequence[cgmm.Parameters], control: jax.Array, skipped: int = 0
+) -> tuple[jax.Array, jax.Array]:
+    """Log-likelihood (Eq. 8) under the chain's highest cGMM layer for each control signal, and its gradient.
+
+    Args:
+        chain, parameters, control, skipped: as for `target_input`.
+
+    Returns:
+        (N,) in nats, and (N, H', W', C') each image's derivative by its own signal.
+    """
+    x, back = jax.vjp(lambda signal: target_input(chain, parameters, signal, skipped), control)
+    loss, gradient = log_likelihood(x, parameters[len(chain) - 1], chain[-1].patches)
+    return loss, back(gradient)[0]
+
+
+def log_likelihood(x: jax.Array, parameters: cgmm.Parameters, patches: cgmm.Patches) -> tuple[jax.Array, jax.Array]:
+    """Log-likelihood (Eq. 8) of a layer's input, and its gradient in closed form.
 
     Only the winning component k of each patch has a gradient, s_k²(mu_k - x): a row of a table per patch, where going
     back through the densities would be a product with all components.
 
     Args:
         x: (N, H', W', C') input before folding.
+
+    Returns:
+        (N,) in nats, (N, H', W', C').
     """
     form = cgmm.quadratic_form(parameters)
-    h, w = patches.grid
-    components, dimension = form.linear.shape[1:]
+    winner, best = cgmm.winners(cgmm.log_densities(x, form, patches), patches)
+    _, dimension, components = form.linear.shape
     # Rows in the order of a folding of two channels for each one: s²mu beside s².
-    pulls = tf.reshape(tf.stack([form.linear, -2.0 * form.quadratic], -1), (-1, 2 * dimension))
-
-    @tf.custom_gradient
-    def value(x: tf.Tensor) -> Any:
-        log_p = cgmm.log_densities(x, form, patches)
-        winner, best = cgmm.winners(log_p, axis=patches.component_axis)
-
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            row = winner
-            if patches.independent:
-                row = winner + tf.reshape(tf.range(h * w) * components, (1, h, w))
-            height, width, channels = patches.input_shape
-            summed = add_copies(tf.gather(pulls, row), patches.size, patches.stride, (height, width, 2 * channels))
-            centre, precision = tf.unstack(tf.reshape(summed, (-1, height, width, channels, 2)), axis=-1)
-            return upstream[:, None, None, None] / (h * w) * (centre - precision * x)
-
-        return tf.reduce_mean(best, (1, 2)), gradient
-
-    return value(x)
+    both = jnp.stack([form.linear, -2.0 * form.quadratic], 2)  # (P, D, 2, K)
+    pulls = both.transpose(0, 3, 1, 2).reshape(-1, 2 * dimension)
+    if patches.independent:
+        winner = winner + jnp.arange(patches.positions, dtype=jnp.int32).reshape(1, *patches.grid) * components
+    height, width, channels = patches.input_shape
+    rows = pulls.at[winner].get(mode="promise_in_bounds")
+    summed = add_copies(rows, patches.size, patches.stride, (height, width, 2 * channels))
+    split = summed.reshape(-1, height, width, channels, 2)
+    return best.mean((1, 2)), (split[..., 0] - split[..., 1] * x) / patches.positions
 
 
 def sharpen(
-    loss: Callable[[tf.Tensor], tf.Tensor],
-    control: tf.Tensor,
-    iterations: tf.Tensor | int,
-    step: tf.Tensor | float,
-    places: int | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradient ascent of each image's own loss, all images at once, as one loop of the graph.
+    loss: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
+    control: jax.Array,
+    iterations: jax.Array | int,
+    step: jax.Array | float,
+    places: int,
+) -> tuple[jax.Array, jax.Array]:
+    """Gradient ascent of each image's own loss, all images at once, as one loop of the program.
 
     An iteration adds step/100 times the gradient of the image's loss, a mean over positions (see BATCH_OF_THE_PAPER):
     the result for an image does not depend on the others in its mini-batch.
 
     Args:
-        loss: (N, H', W', C') → (N,), differentiable; image by image.
+        loss: (N, H', W', C') → (N,), and its gradient (N, H', W', C'), image by image.
         control: (N, H', W', C') signal to start from.
         iterations: I of the paper.
         step: ε_sh of the paper.
-        places: length of the trace where I is not static, at least I + 1.
+        places: length of the trace, at least I + 1: I itself may change without compiling anew.
 
     Returns:
-        The sharpened signal, and the trace (I + 1, N): each image's loss before every iteration and at the end; with
-        `places`, zeros behind them.
+        The sharpened signal, and the trace (places, N): each image's loss before every iteration and after the last,
+        zeros behind them.
     """
-    rate = tf.cast(step, control.dtype) / BATCH_OF_THE_PAPER
-    trace = tf.TensorArray(control.dtype, places or int(iterations) + 1, element_shape=control.shape[:1])
+    rate = jnp.asarray(step, control.dtype) / BATCH_OF_THE_PAPER
+    count = jnp.asarray(iterations, jnp.int32)
 
-    def body(i: Any, signal: Any, trace: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(signal)
-            losses = loss(signal)
-        return i + 1, signal + rate * tape.gradient(losses, signal), trace.write(i, losses)
+    def body(i: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        signal, trace = state
+        losses, gradient = loss(signal)
+        return signal + rate * gradient, trace.at[i].set(losses)
 
-    _, control, trace = tf.while_loop(lambda i, *_: i < iterations, body, (0, control, trace), parallel_iterations=1)
-    return control, trace.write(iterations, loss(control)).stack()
+    start = (control, jnp.zeros((places, control.shape[0]), control.dtype))
+    control, trace = jax.lax.fori_loop(jnp.zeros((), jnp.int32), count, body, start)
+    return control, trace.at[count].set(loss(control)[0])

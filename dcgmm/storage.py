@@ -75,9 +75,10 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps({**plain, CHECKSUM: _json_digest(plain)}, indent=2) + "\n")
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, *, unchecked: bool = False) -> dict[str, Any]:
     """The content that `write_json` wrote, without the checksum.
 
+    unchecked: take a file without a checksum, too, as version 0.1 wrote them.
     Raises FileNotFoundError, or DamagedFileError for a truncated or altered file.
     """
     path = _existing(path)
@@ -85,6 +86,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except ValueError as error:
         raise DamagedFileError(f"{path} is damaged, it is no JSON ({error}): {CURE}") from None
+    if isinstance(content, dict) and unchecked and CHECKSUM not in content:
+        return content
     if not isinstance(content, dict) or content.pop(CHECKSUM, None) != _json_digest(content):
         raise DamagedFileError(f"{path} was altered after it was written, its checksum is another: {CURE}")
     return content
@@ -123,7 +126,7 @@ def read_tensors(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:  # the last: an unknown type
         raise DamagedFileError(f"{path} is damaged ({error}): {CURE}") from None
     text = metadata.get("description", "")
-    if metadata.get(CHECKSUM) != _digest(tensors, text):
+    if metadata.get(CHECKSUM) not in (_digest(tensors, text), _digest_of_values(tensors)):
         raise DamagedFileError(f"{path} was altered after it was written, its checksum is another: {CURE}")
     return tensors, json.loads(text)
 
@@ -132,6 +135,14 @@ def _digest(tensors: Mapping[str, npt.NDArray[Any]], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(f"{name} {array_digest(tensors[name])}".encode())
+    return digest.hexdigest()
+
+
+def _digest_of_values(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
+    """The checksum of version 0.1, whose models are still read."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + np.ascontiguousarray(tensors[name]).tobytes())
     return digest.hexdigest()
 
 

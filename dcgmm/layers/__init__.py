@@ -1,1 +1,1 @@
-"""The layers as pure functions on tensors (NHWC): forward, backwards, closed-form gradients."""
+"""The layers as pure functions on arrays (NHWC): forward, backwards, closed-form gradients."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+import jax
+import jax.numpy as jnp
+
+from dcgmm.layers.products import matmul
 
 
-def logits(features: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+def logits(features: jax.Array, weights: jax.Array, bias: jax.Array) -> jax.Array:
     """(N, D) features, (D, S) weights, (S,) bias → (N, S) unnormalised log-probabilities."""
-    return tf.matmul(features, weights) + bias
+    return matmul(features, weights) + bias
 
 
-def gradient(features: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def gradient(features: jax.Array, labels: jax.Array, weights: jax.Array, bias: jax.Array) -> tuple[jax.Array, ...]:
     """Closed-form gradient of the mean log-probability of the labels (the negative cross-entropy, nats).
 
     Args:
@@ -20,15 +23,14 @@ def gradient(features: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, bias: t
     Returns:
         Ascent directions for weights (D, S) and bias (S,), and the mean log-probability ().
     """
-    log_p = tf.nn.log_softmax(logits(features, weights, bias))
-    target = tf.one_hot(labels, bias.shape[0], dtype=features.dtype)
-    count = tf.cast(tf.shape(features)[0], features.dtype)
-    error = (target - tf.exp(log_p)) / count
-    mean = tf.reduce_sum(target * log_p) / count
-    return tf.matmul(features, error, transpose_a=True), tf.reduce_sum(error, 0), mean
+    log_p = jax.nn.log_softmax(logits(features, weights, bias))
+    target = jax.nn.one_hot(labels, bias.shape[0], dtype=features.dtype)
+    error = (target - jnp.exp(log_p)) / features.shape[0]
+    mean = (target * log_p).sum() / features.shape[0]
+    return matmul(features.T, error), error.sum(0), mean
 
 
-def invert(control: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor, components: int) -> tf.Tensor:
+def invert(control: jax.Array, weights: jax.Array, bias: jax.Array, components: int) -> jax.Array:
     """Approximate inversion Wᵀ(log T - b + c), with c such that the result is positive (Sec. III-F).
 
     The constant is chosen for each position of each image by itself. A common one would be the lowest of all positions:
@@ -44,8 +46,8 @@ def invert(control: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor, components: 
         (N, D) positive control signal for the flattened activities; the smallest entry of each position is 1e-6 of the
         position's range above zero.
     """
-    wanted = tf.math.log(tf.maximum(control, 1e-6)) - bias
-    raw = tf.reshape(tf.matmul(wanted, weights, transpose_b=True), (-1, weights.shape[0] // components, components))
-    lowest = tf.reduce_min(raw, -1, keepdims=True)
-    spread = tf.reduce_max(raw, -1, keepdims=True) - lowest
-    return tf.reshape(raw - lowest + 1e-6 * tf.maximum(spread, 1e-6), (-1, weights.shape[0]))
+    wanted = jnp.log(jnp.maximum(control, 1e-6)) - bias
+    raw = matmul(wanted, weights.T).reshape(-1, weights.shape[0] // components, components)
+    lowest = raw.min(-1, keepdims=True)
+    spread = raw.max(-1, keepdims=True) - lowest
+    return (raw - lowest + 1e-6 * jnp.maximum(spread, 1e-6)).reshape(-1, weights.shape[0])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import tensorflow as tf
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from dcgmm.notation import Folding, Shape
 
 
-def fold(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+def fold(x: jax.Array, size: int, stride: int) -> jax.Array:
     """Copy every size × size patch into the channels (Eq. 9).
 
     Args:
@@ -18,26 +18,27 @@ def fold(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
     Returns:
         (N, H, W, f²C') with channel order (row in patch, column in patch, channel).
     """
-    _, height, width, channels = x.shape
+    n, height, width, channels = x.shape
     h, w = 1 + (height - size) // stride, 1 + (width - size) // stride
     if h == w == 1:
-        return tf.reshape(x[:, :size, :size], (-1, 1, 1, size * size * channels))
+        return x[:, :size, :size].reshape(n, 1, 1, size * size * channels)
     # First along columns, then along rows: 2f slices instead of f².
-    columns = tf.concat([x[:, :, j : j + (w - 1) * stride + 1 : stride] for j in range(size)], -1)
-    return tf.concat([columns[:, i : i + (h - 1) * stride + 1 : stride] for i in range(size)], -1)
+    columns = jnp.concatenate([x[:, :, j : j + (w - 1) * stride + 1 : stride] for j in range(size)], -1)
+    return jnp.concatenate([columns[:, i : i + (h - 1) * stride + 1 : stride] for i in range(size)], -1)
 
 
-def copies(layer: Folding, input_shape: Shape) -> Any:
+def copies(layer: Folding, input_shape: Shape) -> np.ndarray:
     """How often `fold` copies each input value, (H', W', 1) float32: J of Sec. III-E."""
-    height, width, _ = input_shape
-    ones = tf.ones((1, height, width, 1))
-    with tf.GradientTape() as tape:
-        tape.watch(ones)
-        total = tf.reduce_sum(fold(ones, layer.size, layer.stride))
-    return tape.gradient(total, ones)[0]
+
+    def along(extent: int) -> np.ndarray:
+        place = np.arange(extent)[:, None]
+        first = np.arange(0, extent - layer.size + 1, layer.stride)
+        return ((first <= place) & (place < first + layer.size)).sum(1)
+
+    return np.outer(along(input_shape[0]), along(input_shape[1]))[..., None].astype(np.float32)
 
 
-def unfold(t: tf.Tensor, layer: Folding, input_shape: Shape) -> tf.Tensor:
+def unfold(t: jax.Array, layer: Folding, input_shape: Shape) -> jax.Array:
     """Backwards mode: every input value becomes the average over all places that it was copied to.
 
     Args:
@@ -48,11 +49,11 @@ def unfold(t: tf.Tensor, layer: Folding, input_shape: Shape) -> tf.Tensor:
         (N, H', W', C').
     """
     if t.shape[1] == t.shape[2] == 1:
-        return tf.reshape(t, (-1, *input_shape))
-    return add_copies(t, layer.size, layer.stride, input_shape) / tf.cast(copies(layer, input_shape), t.dtype)
+        return t.reshape(-1, *input_shape)
+    return add_copies(t, layer.size, layer.stride, input_shape) / copies(layer, input_shape)
 
 
-def add_copies(t: tf.Tensor, size: int, stride: int, input_shape: Shape) -> tf.Tensor:
+def add_copies(t: jax.Array, size: int, stride: int, input_shape: Shape) -> jax.Array:
     """The transpose of the linear map `fold`: every input value becomes the sum over all places it was copied to.
 
     Args:
@@ -62,8 +63,6 @@ def add_copies(t: tf.Tensor, size: int, stride: int, input_shape: Shape) -> tf.T
     Returns:
         (N, H', W', C').
     """
-    x = tf.zeros((tf.shape(t)[0], *input_shape), t.dtype)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        folded = fold(x, size, stride)
-    return tape.gradient(folded, x, output_gradients=t)
+    x = jax.ShapeDtypeStruct((t.shape[0], *input_shape), t.dtype)
+    (summed,) = jax.linear_transpose(lambda x: fold(x, size, stride), x)(t)
+    return summed

@@ -70,7 +70,9 @@ def check_options(method: Callable[..., Any], options: Mapping[str, Any], flags:
             raise UserError(f"--option {name} has a flag of its own; give --{name}")
         if name not in known and all(p.kind != p.VAR_KEYWORD for p in parameters):
             choice = f"choose from {', '.join(known)}" if known else "it has none"
-            raise UserError(f"{method.__qualname__} has no option {name!r}; {choice}")
+            owner = getattr(method, "__self__", None)  # whose class may have the method from another one
+            whose = method.__qualname__ if owner is None else f"{type(owner).__name__}.{method.__name__}"
+            raise UserError(f"{whose} has no option {name!r}; {choice}")
 
 
 @contextmanager

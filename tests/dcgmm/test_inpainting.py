@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from dcgmm import DCGMM
 from dcgmm.inpainting import conditional_control
@@ -104,7 +103,7 @@ def test_paper_variant_uses_the_activities_of_the_blackened_image():
     black = np.where(known[..., None], x, 0)
     result = model.inpaint(x, known, seed=0, top_s=1, from_layer=0)
     winner = model.activities(black, 0).argmax(-1)
-    folded = tf.constant(layers[0]["mu"][0][winner].reshape(6, 6, 6, 3, 3, 2))
+    folded = layers[0]["mu"][0][winner].reshape(6, 6, 6, 3, 3, 2)
     total, count = np.zeros((6, 8, 8, 2)), np.zeros((8, 8, 1))
     for i in range(6):
         for j in range(6):
@@ -131,3 +130,8 @@ def test_wrong_arguments_are_refused(known, options, message):
 def test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 9, 8, 2\)"):
         DCGMM("F(8,1)-G(4)", (8, 8, 2)).inpaint(np.zeros((2, 9, 8, 2), np.float32), np.ones((9, 8), bool), seed=0)
+
+
+def test_bytes_are_refused():
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        random_model().inpaint(np.zeros((2, 8, 8, 2), np.uint8), np.ones((8, 8), bool), seed=0)

@@ -1,5 +1,10 @@
 """The model as its users see it: parameters, scores, reproducibility, saving, resuming, refusing."""
 
+import copy
+import json
+from pathlib import Path
+
+import jax
 import numpy as np
 import pytest
 
@@ -173,3 +178,67 @@ def test_instances(name, count):
 def test_unknown_instance_is_refused():
     with pytest.raises(ValueError, match=r"'?Z'?"):
         DCGMM.instance("Z", input_shape=(28, 28, 1))
+
+
+@pytest.mark.parametrize("seed", [None, 1.0, -1, True, "1"])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(ValueError, match="seed"):
+        DCGMM(SMALL, input_shape=SHAPE, seed=seed)
+
+
+def test_numpys_scalars_are_numbers_too(tmp_path):
+    options = {"seed": np.int64(3), "batch_size": np.int32(10), "epochs": np.float32(1.0), "window": np.uint8(20)}
+    model = DCGMM(SMALL, input_shape=np.array(SHAPE), **options)
+    model.fit(images(30), progress=False)
+    model.save(tmp_path)
+    loaded = DCGMM.load(tmp_path)
+    assert loaded.seed == 3 and loaded.options == model.options and loaded.input_shape == SHAPE
+    assert_same_parameters(loaded.get_parameters(), model.get_parameters(), rtol=0)
+
+
+def test_bytes_and_integers_are_no_images():
+    model = DCGMM(SMALL, input_shape=SHAPE)
+    for x in (np.ones((3, *SHAPE), np.uint8), np.ones((3, *SHAPE), int)):
+        with pytest.raises(ValueError, match="floats in"):
+            model.fit(x, progress=False)
+        with pytest.raises(ValueError, match="floats in"):
+            model.score_samples(x)
+
+
+def test_every_trainable_number_counts():
+    model = DCGMM(SMALL + "-C(10)", input_shape=SHAPE)
+    assert model.count_params() == sum(value.size for layer in model.get_parameters() for value in layer.values())
+    assert model.count_params("centroids") == 4 * 9 + 4 * 9 * 16
+    with pytest.raises(ValueError, match="centroids"):
+        model.count_params("weights")
+
+
+def test_models_can_be_copied():
+    model = DCGMM(SMALL, input_shape=SHAPE, seed=4)
+    model.fit(images(30), epochs=1, batch_size=10, progress=False)
+    twin = copy.deepcopy(model)
+    before = twin.get_parameters()
+    model.fit(images(30), epochs=2, batch_size=10, progress=False)
+    assert_same_parameters(twin.get_parameters(), before, rtol=0)
+    twin.fit(images(30), epochs=2, batch_size=10, progress=False)
+    assert_same_parameters(twin.get_parameters(), model.get_parameters(), rtol=0)
+
+
+def test_a_device_that_is_not_there_or_unknown():
+    with pytest.raises(ValueError, match=r"'tpu'.*'auto', 'cpu', 'gpu'"):
+        DCGMM(SMALL, input_shape=SHAPE, device="tpu")
+    assert DCGMM(SMALL, input_shape=SHAPE, device="cpu")._device.platform == "cpu"
+    if jax.default_backend() == "cpu":
+        with pytest.raises(ValueError, match=r"device='gpu'.*device=\"cpu\""):
+            DCGMM(SMALL, input_shape=SHAPE, device="gpu")
+
+
+def test_models_of_version_0_1_are_read():
+    """tests/dcgmm/model_0_1: written by commit ac64f8d, and what it said of one image."""
+    folder = Path(__file__).parent / "model_0_1"
+    model = DCGMM.load(folder)
+    x = np.linspace(0, 1, 25, dtype=np.float32).reshape(1, 5, 5, 1)
+    expected = json.loads((folder / "scores.json").read_text())
+    np.testing.assert_allclose(model.score_layers(x), expected, rtol=1e-5)
+    assert model.sigmas_ and model.options.window == 20
+    model.fit(np.repeat(x, 20, 0), iterations=5, batch_size=5, warm_start=True, progress=False)

@@ -1,11 +1,14 @@
 """Sampling: exact for one layer, the options, and independence of mini-batches."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from dcgmm import DCGMM, randomness, sampling
+from dcgmm.backwards import choose_components
 from dcgmm.layers.cgmm import S_MAX
+from dcgmm.network import stages
 
 ONE = "F(3,1)-G(4)"
 SHAPE = (3, 3, 1)
@@ -95,9 +98,11 @@ def test_choice_by_the_control_signal(top_s):
     control = np.array([0.0, 0.5, -3.0, 0.2, 0.3], np.float32)
     n = 20_000
     u = (np.arange(n) + 0.5) / n * (1 - 2**-20)
-    drawn = sampling.choose_components(
-        tf.constant(np.tile(control, (n, 1, 1, 1))), tf.constant(u.reshape(n, 1, 1), tf.float32), top_s
-    ).numpy()
+    drawn = np.asarray(
+        choose_components(
+            jnp.asarray(np.tile(control, (n, 1, 1, 1))), jnp.asarray(u.reshape(n, 1, 1), jnp.float32), top_s
+        )
+    )
     kept = np.zeros(5)
     order = np.argsort(-control)[: top_s or 5]
     kept[order] = np.maximum(control[order], 0)
@@ -106,19 +111,19 @@ def test_choice_by_the_control_signal(top_s):
 
 def test_power_sharpens_the_choice_and_ties_keep_exactly_s():
     n = 20_000
-    u = tf.constant(((np.arange(n) + 0.5) / n).reshape(n, 1, 1), tf.float32)
-    control = tf.constant(np.tile(np.array([1, 2, 1], np.float32), (n, 1, 1, 1)))
-    squared = sampling.choose_components(control, u, None, 2.0).numpy().ravel()
+    u = jnp.asarray(((np.arange(n) + 0.5) / n).reshape(n, 1, 1), jnp.float32)
+    control = jnp.asarray(np.tile(np.array([1, 2, 1], np.float32), (n, 1, 1, 1)))
+    squared = np.asarray(choose_components(control, u, None, 2.0)).ravel()
     np.testing.assert_allclose(np.bincount(squared) / n, np.array([1, 4, 1]) / 6, atol=1e-3)
-    tied = sampling.choose_components(tf.ones((n, 1, 1, 4)), u, 2).numpy().ravel()
+    tied = np.asarray(choose_components(jnp.ones((n, 1, 1, 4)), u, 2)).ravel()
     assert len(np.unique(tied)) == 2
 
 
 @pytest.mark.parametrize("top_s", [None, 1, 2, 3])
 def test_a_position_without_positive_entries_is_uniform_whatever_s(top_s):
-    u = tf.constant(((np.arange(3000) + 0.5) / 3000).reshape(-1, 1, 1), tf.float32)
-    control = tf.constant(np.tile(np.array([-1, 0, -2], np.float32), (3000, 1, 1, 1)))
-    drawn = sampling.choose_components(control, u, top_s).numpy().ravel()
+    u = jnp.asarray(((np.arange(3000) + 0.5) / 3000).reshape(-1, 1, 1), jnp.float32)
+    control = jnp.asarray(np.tile(np.array([-1, 0, -2], np.float32), (3000, 1, 1, 1)))
+    drawn = np.asarray(choose_components(control, u, top_s)).ravel()
     np.testing.assert_array_equal(np.bincount(drawn, minlength=3), 1000)
 
 
@@ -142,7 +147,7 @@ def test_numbers_do_not_compile_anew_nor_do_options_of_layers_that_are_not_used(
 
 
 def test_scores_do_not_compile_anew_for_every_number_of_images():
-    from dcgmm import model as module
+    from dcgmm import scoring as module
 
     model = random_model()
     x = np.random.default_rng(0).uniform(size=(105, 8, 8, 2)).astype(np.float32)
@@ -163,18 +168,47 @@ def test_layer_options_override_the_common_ones():
     assert not np.array_equal(common, lowest)
 
 
-def test_random_numbers_are_those_of_threefry_and_well_spread():
-    # Test vectors of the authors of Threefry (Random123, kat_vectors), 20 rounds.
-    for word, expected in ((0, [0x6B200159, 0x99BA4EFE]), (0xFFFFFFFF, [0x1CB996FC, 0xBB002BE7])):
-        words = tf.constant(np.full(2, word, np.uint32))
-        drawn = randomness.threefry(words, words[:1], words[:1])
-        assert [int(drawn_word[0]) for drawn_word in drawn] == expected
-    key = tf.constant(randomness.stream_keys(0, 1))[0]
-    z = randomness.normal(key, tf.range(50), (999,)).numpy().ravel()
+def test_random_numbers_belong_to_seed_stream_and_image_and_are_well_spread():
+    key, other = randomness.stream_keys(0, 2)
+    images = np.arange(50, dtype=np.int32)
+    z = np.asarray(randomness.normal(key, images, (999,)))
     assert abs(z.mean()) < 0.02 and abs(z.std() - 1) < 0.02 and abs((z**4).mean() - 3) < 0.15
-    u = randomness.uniform(key, tf.range(50), (999,)).numpy()
+    u = np.asarray(randomness.uniform(key, images, (999,)))
     assert u.min() >= 0 and u.max() < 1
     assert abs(np.corrcoef(u[:, 0::2][:, :499].ravel(), u[:, 1::2].ravel())[0, 1]) < 0.03
+    assert abs(np.corrcoef(u[1:].ravel(), u[:-1].ravel())[0, 1]) < 0.03
+    np.testing.assert_array_equal(u[7:9], randomness.uniform(key, images[7:9], (999,)))
+    assert abs(np.corrcoef(u.ravel(), np.asarray(randomness.uniform(other, images, (999,))).ravel())[0, 1]) < 0.03
+
+
+def test_the_callers_default_generator_has_no_influence():
+    key, images = randomness.stream_keys(3, 1)[0], np.arange(4, dtype=np.int32)
+    plain = np.asarray(randomness.normal(key, images, (5,)))
+    for other in (jax.default_prng_impl("rbg"), jax.threefry_partitionable(False), jax.threefry_partitionable(True)):
+        with other:
+            np.testing.assert_array_equal(randomness.normal(key, images, (5,)), plain)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_several_models_at_once_give_what_each_gives_alone(platform, monkeypatch):
+    """On a GPU in one program with an axis of models, which runs here on the CPU."""
+    models = [random_model(seed=seed) for seed in range(3)]
+    options = dict(divisor=5.0, top_s=2, sharpen=True, sharpen_iterations=3, layer_options={1: {"divisor": 8.0}})
+    alone = [model.sample(12, seed=seed, **options) for model, seed in zip(models, (4, 5, 4), strict=True)]
+    chain = stages(models[0].architecture, platform)
+    for model in models:
+        monkeypatch.setattr(model, "_chain", chain)
+    together = DCGMM.sample_many(models, 12, seeds=[4, 5, 4], **options)
+    for one, same in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one, same, atol=0 if platform == "cpu" else 1e-5)
+
+
+def test_several_models_must_be_alike_and_have_a_seed_each():
+    models = [random_model(), random_model("F(3,1)-G(4)")]
+    with pytest.raises(ValueError, match="the models differ"):
+        DCGMM.sample_many(models, 2, seeds=[0, 1])
+    with pytest.raises(ValueError, match="one for each"):
+        DCGMM.sample_many(models[:1], 2, seeds=[0, 1])
 
 
 @pytest.mark.parametrize(

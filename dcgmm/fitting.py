@@ -1,0 +1,242 @@
+"""`fit` and `fit_many`: what is trained on what, from where, kept where."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from dcgmm.annealing import Annealing
+from dcgmm.batches import Batches
+from dcgmm.checkpoint import Checkpoint, identity
+from dcgmm.checkpointing import from_checkpoint, to_checkpoint
+from dcgmm.devices import platform_of
+from dcgmm.history import History
+from dcgmm.layers.parameters import Parameters
+from dcgmm.options import TrainingOptions
+from dcgmm.progress import training_progress
+from dcgmm.scoring import Scoring
+from dcgmm.storage import array_digest
+from dcgmm.training import Alone, Data, Stacked, Trainer, TrainingState
+
+Splits = dict[str, np.ndarray]
+
+
+def fit_models(
+    models: Sequence[Scoring],
+    x: np.ndarray,
+    rows: Sequence[np.ndarray] | None = None,
+    *,
+    labels: np.ndarray | None = None,
+    validation: Any = None,
+    progress: bool = True,
+    checkpoint: str | Path | None = None,
+    warm_start: bool = False,
+    training: Mapping[str, Any],
+    runner: Any = None,
+) -> list[History]:
+    """Train models of one configuration; see `dcgmm.DCGMM.fit_many` for the arguments.
+
+    Args:
+        training: constants of training that replace those of the models.
+        runner: `Alone` or `Stacked`; None for what suits the device.
+    """
+    options = _common_options(models, training)
+    first = models[0]
+    x = first._check_images(x)
+    labels = first._check_labels(labels, len(x))
+    chosen = [_check_rows(own, len(x)) for own in (rows if rows is not None else [np.arange(len(x))] * len(models))]
+    if len(chosen) != len(models):
+        raise ValueError(f"rows has {len(chosen)} entries for {len(models)} models: give one for each")
+    splits = _measured_splits(models, x, chosen, validation, options.measured_images)
+    start = [_start(model, options, warm_start) for model in models]
+    batches = [Batches(own, options.batch_size, model.seed) for own, model in zip(chosen, models, strict=True)]
+    steps = [options.iterations or max(1, round(options.epochs * own.per_epoch)) for own in batches]
+    total = [own.iteration + more for own, more in zip(start, steps, strict=True)]
+    device = first._device
+    if runner is None:
+        runner = Alone if len(models) == 1 or platform_of(device) == "cpu" else Stacked
+    groups = _groups(batches, total, start) if runner is Stacked else [[i] for i in range(len(models))]
+
+    own: dict[str, Any] = {}
+    if checkpoint is not None:
+        own = _identity(models, options, x, labels, chosen, start if warm_start else None)
+    kept = Checkpoint(checkpoint, own)
+    found = kept.read()
+    states = list(start) if found is None else from_checkpoint(*found)
+    remark = "" if found is None else f"resumed from {kept.path}"
+    data = jax.device_put(Data(x, np.zeros(1, np.int32) if labels is None else labels), device)  # type: ignore[arg-type]
+    before = sum(own.iteration for own in start)
+    done = sum(own.iteration for own in states) - before
+    trainer = None
+
+    def now() -> list[TrainingState]:
+        if trainer is not None:
+            for i, state in zip(members, trainer.states, strict=True):
+                states[i] = state
+        return states
+
+    try:
+        with (
+            training_progress(sum(total) - before, done, remark, shown=progress) as on_progress,
+            kept.kept(lambda: to_checkpoint(now())) as after_window,
+        ):
+            for members in groups:
+                others = sum(states[i].iteration for i in range(len(models)) if i not in members) - before
+
+                def report(step: int, losses: np.ndarray, others: int = others) -> None:
+                    on_progress(others + len(losses) * step, losses.mean(0))
+
+                trainer = Trainer(
+                    first._chain,
+                    first._sources,
+                    options,
+                    total=total[members[0]],
+                    first=start[members[0]].iteration,
+                    states=[states[i] for i in members],
+                    batches=[batches[i] for i in members],
+                    data=data,
+                    measure=[functools.partial(_measure, models[i], splits[i]) for i in members],
+                    runner=runner,
+                    device=device,
+                )
+                trainer.run(report, after_window)
+                now()
+    except (KeyboardInterrupt, SystemExit):
+        _adopt(models, now())
+        raise
+    _adopt(models, now())
+    kept.remove()
+    return [state.history for state in states]
+
+
+def _common_options(models: Sequence[Scoring], training: Mapping[str, Any]) -> TrainingOptions:
+    """The constants of training, the same for all models.
+
+    Raises:
+        ValueError: no models, one given twice, or models that differ in more than the seed.
+    """
+    if not models:
+        raise ValueError("there are no models to train: give at least one")
+    if len({id(model) for model in models}) < len(models):
+        raise ValueError("a model is given twice: give models of their own, for example with other seeds")
+    first = models[0]
+    options = TrainingOptions.of({**asdict(first.options), **training})
+    for number, model in enumerate(models):
+        for name in ("architecture", "device"):
+            if getattr(model, name) != getattr(first, name):
+                raise ValueError(
+                    f"models of one training differ in their seeds only: model {number}, {model!r}, has another "
+                    f"{'configuration' if name == 'architecture' else name} than {first!r}"
+                )
+        if TrainingOptions.of({**asdict(model.options), **training}) != options:
+            raise ValueError(f"model {number}, {model!r}, has other constants of training than the first one")
+    return options
+
+
+def _check_rows(rows: Any, count: int) -> np.ndarray:
+    """(n,) int32 indices of the images that a model sees."""
+    rows = np.asarray(rows)
+    if rows.dtype == np.bool_ and rows.shape == (count,):
+        rows = np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+        raise ValueError(
+            f"rows of a model have shape {rows.shape} and type {rows.dtype}: expected indices of images (n,), "
+            f"or {count} booleans"
+        )
+    if rows.size == 0:
+        raise ValueError("there are no training images: x is empty, or no row of it was chosen")
+    if rows.min() < 0 or rows.max() >= count:
+        raise ValueError(f"rows of a model go from {rows.min()} to {rows.max()}: x has {count} images")
+    return rows.astype(np.int32)
+
+
+def _measured_splits(
+    models: Sequence[Scoring], x: np.ndarray, rows: Sequence[np.ndarray], validation: Any, count: int
+) -> list[Splits]:
+    """The images whose log-likelihoods are recorded, by split, for each model."""
+    each = validation if isinstance(validation, list | tuple) else [validation] * len(models)
+    if len(each) != len(models):
+        raise ValueError(f"validation has {len(each)} entries for {len(models)} models: give one for each, or one")
+    splits = []
+    for own, chosen in zip(each, rows, strict=True):
+        others = own if isinstance(own, Mapping) else {"validation": own}
+        checked = {name: models[0]._check_images(v)[:count] for name, v in others.items() if v is not None}
+        splits.append({"train": x[chosen[:count]]} | checked)
+    return splits
+
+
+def _measure(model: Scoring, splits: Splits, parameters: Sequence[Parameters]) -> list[tuple[int, str, float]]:
+    rows = []
+    for split, images in splits.items():
+        means = model._map("score_max", images, parameters).mean(axis=0, dtype=np.float64)
+        rows += [(layer, split, float(value)) for layer, value in enumerate(means)]
+    return rows
+
+
+def _start(model: Scoring, options: TrainingOptions, warm: bool) -> TrainingState:
+    """Where a training begins: at the initial parameters, or where the model is."""
+    fresh = [
+        Annealing(
+            stage.components,
+            learning_rate=options.learning_rate,
+            learning_rate_end=options.learning_rate_end,
+            sigma_end=options.sigma_end,
+            window=options.window,
+        )
+        for stage in model._chain
+    ]
+    if not warm:
+        parameters, classifier = model._initial()
+        return TrainingState(parameters, classifier, fresh)
+    annealing = fresh if model._annealing is None else copy.deepcopy(model._annealing)
+    if model._annealing is None:  # a model of an older version, which kept its sigmas only
+        for control, sigma in zip(annealing, model.sigmas_, strict=False):
+            control.sigma = sigma
+    return TrainingState(model._parameters, model._classifier, annealing, model._iteration)
+
+
+def _identity(
+    models: Sequence[Scoring],
+    options: TrainingOptions,
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    rows: Sequence[np.ndarray],
+    start: Sequence[TrainingState] | None,
+) -> dict[str, Any]:
+    """What determines a training: a checkpoint of another one is refused."""
+    parameters = {
+        "config": models[0].architecture.config,
+        "input_shape": models[0].input_shape,
+        "rows": [array_digest(each) for each in rows],
+        "start": None
+        if start is None
+        else [
+            array_digest(np.asarray(leaf))
+            for leaf in jax.tree.leaves([(own.parameters, own.classifier) for own in start])
+        ],
+        **asdict(options),
+    }
+    seeds: Any = [model.seed for model in models]
+    return identity("dcgmm:DCGMM", parameters, seeds, x, labels)
+
+
+def _groups(batches: Sequence[Batches], total: Sequence[int], start: Sequence[TrainingState]) -> list[list[int]]:
+    """Numbers of the models that train side by side: those with equal batch sizes and numbers of steps."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, (own, last, state) in enumerate(zip(batches, total, start, strict=True)):
+        groups.setdefault((own.size, last, state.iteration), []).append(number)
+    return list(groups.values())
+
+
+def _adopt(models: Sequence[Scoring], states: Sequence[TrainingState]) -> None:
+    for model, state in zip(models, states, strict=True):
+        model._replace(state.parameters, state.classifier)
+        model._annealing, model._iteration = list(state.annealing), state.iteration
+        model.sigmas_ = [control.sigma for control in state.annealing]
