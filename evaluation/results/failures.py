@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 JOB_FAILED = "job_error"  # value of Snakemake's log event
 PARTIAL = "partial"  # folder of the report, below the results
 LONGEST = 200  # characters of a job's own message
+ERROR = "bench: error: "
+NOTE = re.compile(r"[IW]\d{4} |WARNING:|\d{4}-\d\d-\d\d .*: [IW] ")  # of TensorFlow, JAX
 
 
 class Failures(logging.Handler):
@@ -44,10 +47,16 @@ def _line(rule: str, logs: Iterable[Path], results: Path) -> str:
         return f"{rule} failed"
     place = log.with_suffix("")
     name = " ".join(place.relative_to(results / "logs").parts) if place.is_relative_to(results / "logs") else rule
-    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    message = said[-1].removeprefix("bench: error: ") if said else "no message"
+    message = last_words(log.read_text(encoding="utf-8", errors="replace"))
     short = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
     return f"{name} failed: {short} (log: {log})"
+
+
+def last_words(log: str) -> str:
+    """A job's own words on its failure: the error that `bench` printed, else the last line that is no library's note."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not NOTE.match(line)]
+    errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    return [*lines, *errors][-1] if lines else "stopped without a message"
 
 
 def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) -> None:

@@ -47,6 +47,7 @@ SAID_BEFORE = (
     "Exiting because a job execution failed",
     "At least one job did not complete",
 )
+WORTH_SAYING = ("Terminating processes", "Nothing to be done", "Will exit after", "Trying to restart")
 TOLD = "told"  # attribute of a record: the result of the run, to be read at its end
 
 
@@ -142,6 +143,8 @@ class Display(logging.Handler):
             self._say(f"{stage}: {job_name(facts['rule_name'], facts['log'])} failed", "red")
         elif any(words in record.getMessage() for words in SAID_BEFORE):
             pass
+        elif record.getMessage().startswith(WORTH_SAYING):
+            self._say(record.getMessage())
         elif event is None and (record.levelno >= logging.WARNING or facts.get(TOLD)):
             style = {logging.WARNING: "yellow", logging.ERROR: "red"}.get(record.levelno, "")
             if facts.get(TOLD) and self._live:

@@ -113,6 +113,7 @@ def test_warnings_and_failures_are_said_and_snakemakes_own_words_are_not(on_term
         RUN,
         record(level=logging.WARNING, message="MNIST cannot be had"),
         record(message="Building DAG of jobs..."),
+        record(message="Nothing to be done (all requested files are present and up to date)."),
         record("shellcmd", cmd="bench train"),
         started(3),
         failed(3),
@@ -122,6 +123,7 @@ def test_warnings_and_failures_are_said_and_snakemakes_own_words_are_not(on_term
     )
     plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
     assert "MNIST cannot be had" in plain and "train: mnist dcgmm-e not0 0-1 failed" in plain
+    assert "Nothing to be done" in plain
     assert not any(words in plain for words in ("Building", "bench train", "CalledProcess", "Exiting"))
 
 
