@@ -53,7 +53,7 @@ def _line(rule: str, logs: Iterable[Path], results: Path) -> str:
 
 
 def last_words(log: str) -> str:
-    """A job's own words on its failure: the error that `bench` printed, else the last line that is no library's note."""
+    """A job's own words on its failure: the error that `bench` printed, else the last line that is no library's."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and not NOTE.match(line)]
     errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
     return [*lines, *errors][-1] if lines else "stopped without a message"
