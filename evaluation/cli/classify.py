@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from evaluation.base.process import prepare
+from evaluation.base.process import add_process_arguments, prepare
 from evaluation.cli import trained
 
 HELP = "measure the accuracy of trained classifiers on the test images"
@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trained", nargs="*", default=[], metavar="FILE", help="stamps of `bench train` jobs")
     trained.add_run_argument(parser)
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of printed lines")
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    add_process_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     from evaluation.base.errors import UserError
     from evaluation.base.files import atomic_path
     from evaluation.datasets import load_dataset

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluation.base.process import prepare
+from evaluation.base.process import add_process_arguments, prepare
 from evaluation.cli import trained
 from evaluation.cli.options import add_arguments as add_options
 from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="originals, erased images and completions of the first ten test images, below each other: a picture for "
         "each model, mask and variant, in FILE_dataset_subset_name_seedN_MASK_VARIANT.png",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    add_process_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     from evaluation.jobs.stamps import write_stamp
 
     if args.join:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.base.process import prepare
+from evaluation.base.process import add_process_arguments, prepare
 
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
@@ -44,11 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
     parser.add_argument("--stamp", metavar="FILE", help="write the list of the trained judges")
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    add_process_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     from evaluation.base.errors import UserError
     from evaluation.datasets import load_dataset
     from evaluation.jobs.judge import Judge, own_rows, summary_rows

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     from evaluation.base.errors import UserError
 
     check_count("--n", args.n)

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     return trained.make_all(args, trained.models(args, "score"), lambda model: _score(model, Path(args.out)))
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evaluation.base.process import prepare
+from evaluation.base.process import add_process_arguments, prepare
 
 if TYPE_CHECKING:
     from evaluation.jobs.train import Training
@@ -48,11 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--point", default="{}", metavar="JSON", help="the grid point, kept with the results")
     where.add_argument("--stamp", metavar="FILE", help="write the list of the trained models, and print no table")
     where.add_argument("--quiet", action="store_true", help="no progress bar")
-    where.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    add_process_arguments(where)
 
 
 def run(args: argparse.Namespace) -> int:
-    prepare(args.threads)
+    prepare(args.threads, args.device)
     from evaluation.datasets import load_dataset
 
     trainings = _trainings(args)

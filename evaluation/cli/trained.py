@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from evaluation.base.process import add_process_arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     """The models (as directories, or as the stamp of their job), the stamp of what is made, and the cores to use."""
@@ -13,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--trained", metavar="FILE", help=f"stamp of a `bench train` job: {verb} what it trained")
     add_run_argument(parser)
     parser.add_argument("--stamp", metavar="FILE", help="write the list of the files made")
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    add_process_arguments(parser)
 
 
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
