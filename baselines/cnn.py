@@ -1,19 +1,26 @@
-"""The convolutional classifier of Table VII, the judge of generated images (Keras 3 on TensorFlow)."""
+"""The convolutional classifier of Table VII, the judge of generated images, on Keras 3 and any of its backends."""
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax, softmax
 
-from baselines.keras_model import KerasModel
-from baselines.keras_variables import import_keras, load_variables, save_variables, write_json
-from dcgmm.history import History
+from baselines.keras_backend import COMPILED
+from baselines.keras_network import ORDER, DivergedError, Images, KerasNetwork
+from dcgmm import checks
+from dcgmm.history import History, HistoryRow
 
-MONITORED = 2_000  # training images looked at in the end, where there are no others
+__all__ = ["AccuracyRow", "Cnn", "DivergedError"]
+
+MONITORED = 2_000  # training images looked at where there are no others
+PATIENCE = 200  # training steps before a classifier that is no better than chance is called diverged
+SCORED = 500  # images in a call of the trained network
+SMALLEST = {"same": 8, "valid": 24}  # pixels a side that leave one before the dense layers
 
 
 class AccuracyRow(NamedTuple):
@@ -24,27 +31,25 @@ class AccuracyRow(NamedTuple):
     accuracy: float
 
 
-class DivergedError(RuntimeError):
-    """Training left the region in which the classifier learns: repeat it with another seed."""
-
-
-class Cnn(KerasModel):
+class Cnn(KerasNetwork):
     """Classifier of Table VII: four 3×3 convolutions of 64 channels, three poolings, three dense layers of 350.
 
     Padding is not in the table. "same" leaves 3×3×64 of 28×28 pixels before the dense layers; "valid", Keras's default,
-    leaves 1×1×64, and the paper's 91 % on Fashion-MNIST out of reach (docs/judging.md). Images are float32
+    leaves 1×1×64, and the paper's 91 % on Fashion-MNIST out of reach (docs/judging.md). Images are floats
     (n, H, W, C) in [0, 1], fed as they are.
 
     Parameters: `classes`; `epochs`, `batch_size`, `learning_rate` (Adam) and `dropout` as in the appendix;
     `padding` "same" or "valid". Training is deterministic in `seed` up to the rounding of the convolutions, and
-    also when it is interrupted and resumed. Adam at 0.01 can kill all rectifiers at once: `fit` then raises
-    DivergedError instead of going on to the end (loss not finite, or accuracy below twice chance in two successive
-    epochs, or after the last one: on the validation images if there are some, otherwise on the first training images).
+    also when it is interrupted and resumed; initial parameters and batches are the same on every backend, dropout is
+    the backend's own. Adam at 0.01 can kill all rectifiers at once: `fit` then raises DivergedError instead of going on
+    to the end. It does so when the loss is not finite, and when after an epoch the accuracy is below twice chance and
+    all images get the same logits, or still is after 200 steps: for two epochs on the batches as they were met, or
+    after the last epoch on the validation images, else on 2,000 training images.
     """
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: Sequence[int],
         *,
         seed: int = 0,
         classes: int = 10,
@@ -54,34 +59,30 @@ class Cnn(KerasModel):
         dropout: float = 0.1,
         padding: str = "same",
     ) -> None:
+        self.classes = checks.integer(classes, name="classes", at_least=2)
+        self.dropout = checks.number(dropout, name="dropout", at_least=0, below=1)
+        self.padding = checks.choice(padding, tuple(SMALLEST), name="padding")
         super().__init__(image_shape, seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-        self.classes = classes
-        self.dropout = dropout
-        self.padding = padding
+        if min(self.image_shape[:2]) < SMALLEST[self.padding]:
+            side = SMALLEST[self.padding]
+            raise ValueError(f"image_shape={self.image_shape}: padding={padding!r} needs at least {side}×{side} pixels")
         self.accuracies_: list[AccuracyRow] = []
-        self._keras = import_keras()
-        self._network = self._build()
-        features = self._network.layers[-2].output
-        self._features = self._keras.Model(self._network.inputs, [features, *self._network.outputs])
+        network = self._build()
+        self._networks = {"network": network}
+        self._initialise()
+        self._features = self._model(network.inputs, [network.layers[-2].output, *network.outputs])
 
     def _build(self) -> Any:
         """Table VII from top to bottom; the softmax is in the loss, the last layer gives logits."""
         layers = self._keras.layers
-        seeds = iter(np.random.SeedSequence(self.seed).generate_state(16).tolist())
-
-        def kernel() -> Any:
-            return self._keras.initializers.GlorotUniform(seed=next(seeds))
 
         def convolution() -> Any:
-            return layers.Conv2D(64, 3, activation="relu", padding=self.padding, kernel_initializer=kernel())
-
-        def dense() -> Any:
-            return layers.Dense(350, activation="relu", kernel_initializer=kernel())
+            return layers.Conv2D(64, 3, activation="relu", padding=self.padding)
 
         return self._keras.Sequential(
             [
                 self._keras.Input(self.image_shape),
-                layers.Dropout(self.dropout, seed=next(seeds)),
+                layers.Dropout(self.dropout, seed=0),  # seeds are set by `_initialise`
                 convolution(),
                 convolution(),
                 layers.MaxPooling2D(2),
@@ -90,13 +91,15 @@ class Cnn(KerasModel):
                 convolution(),
                 layers.MaxPooling2D(2),
                 layers.Flatten(),
-                dense(),
-                layers.Dropout(self.dropout, seed=next(seeds)),
-                dense(),
-                dense(),
-                layers.Dense(self.classes, kernel_initializer=kernel()),
+                layers.Dense(350, activation="relu"),
+                layers.Dropout(self.dropout, seed=0),
+                layers.Dense(350, activation="relu"),
+                layers.Dense(350, activation="relu"),
+                layers.Dense(self.classes),
             ]
         )
+
+    # --- training ------------------------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -107,98 +110,89 @@ class Cnn(KerasModel):
         progress: bool = True,
         checkpoint: str | Path | None = None,
     ) -> History:
-        """Train on images x (n, H, W, C) and integer labels (n,).
+        """Train on images x (n, H, W, C) and integer labels (n,), from the initial parameters.
 
-        validation: (images, labels), measured after each epoch. checkpoint: a directory that is written after each
-        epoch; if it holds a state, training goes on from there. The history's log-likelihood is the mean of
-        log p(label | image) in nats. Raises ValueError for bad labels, DivergedError (see the class).
+        validation: (images, labels), measured after each epoch. checkpoint: a directory; an interrupted training goes
+        on from there. The history's log-likelihood is the mean of log p(label | image) in nats.
+
+        Raises ValueError for images, labels or a checkpoint that do not fit, DivergedError (see the class).
         """
-        self._check(x)
-        self._check_labels(x, labels)
+        x = checks.images(x, self.image_shape)
+        self._labels = checks.labels(labels, len(x), self.classes)
         if isinstance(validation, np.ndarray):
             raise ValueError("validation images without labels given: pass (images, labels), or none (--monitor none).")
-        keras = self._keras
-        self._network.compile(
-            keras.optimizers.Adam(self.learning_rate),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        chosen = np.sort(np.random.default_rng([ORDER, self.seed]).permutation(len(x))[:MONITORED])
+        self._monitored = x[chosen], self._labels[chosen]
+        if validation is not None:
+            images = checks.images(validation[0], self.image_shape, name="validation images")
+            self._monitored = images, checks.labels(validation[1], len(images), self.classes, name="validation labels")
+        self._validated = validation is not None
+        network = self._networks["network"]
+        network.compile(
+            self._keras.optimizers.Adam(self.learning_rate),
+            self._keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
-            jit_compile=False,  # XLA makes the convolutions slower on CPUs
+            jit_compile=COMPILED[self._keras.backend.backend()],
         )
-        self._network.optimizer.build(self._network.trainable_variables)
-        history, note = self._resume(checkpoint)
-        self.accuracies_ = [AccuracyRow(*row) for row in note.get("accuracies", [])]
-        for epoch in range(note["epochs"], self.epochs):
-            loss, accuracy = self._epoch(x, labels, epoch, progress)
-            step = self._steps(epoch + 1, len(x))
-            self._record(history, step, "train", -loss, accuracy)
-            if validation is not None:
-                self._record(history, step, "validation", *self._evaluate(*validation))
-            self._refuse_divergence(history, epoch, *(validation or (x[:MONITORED], labels[:MONITORED])))
-            self._keep(checkpoint, history, epoch + 1, accuracies=self.accuracies_)
-        return history
+        self.accuracies_ = []
+        try:
+            return self._train(network, x, self._labels, checkpoint, progress=progress)
+        finally:
+            del self._labels, self._monitored
 
-    def _epoch(self, x: np.ndarray, labels: np.ndarray, epoch: int, progress: bool) -> tuple[float, float]:
-        """One pass over the images; means of loss and accuracy as they were met.
+    def _step(self, x: Images, rows: npt.NDArray[np.int64], epoch: int, number: int) -> Mapping[str, float]:
+        # Batch by batch: Keras's own loop waits for its data pipeline after an epoch, up to a minute with one thread.
+        network = self._networks["network"]
+        network.reset_metrics()  # Keras's own numbers would run on, or not, depending on its version
+        found = network.train_on_batch(x[rows], self._labels[rows], return_dict=True)
+        return {"loss": float(found["loss"]), "accuracy": float(found["accuracy"])}
 
-        Batch by batch: Keras's own loop waits for its data pipeline after an epoch, up to a minute with one thread.
-        """
-        from rich.progress import track
+    def _measure(self, epoch: int, step: int, means: Mapping[str, float]) -> list[HistoryRow]:
+        log_likelihood, accuracy = -means["loss"], 100.0 * means["accuracy"]
+        found = [HistoryRow(step, 0, "train", log_likelihood)]
+        accuracies = [AccuracyRow(step, "train", accuracy)]
+        if self._validated:
+            log_likelihood, accuracy, _ = self._evaluate(*self._monitored)
+            found.append(HistoryRow(step, 0, "validation", log_likelihood))
+            accuracies.append(AccuracyRow(step, "validation", accuracy))
+        self.accuracies_ += accuracies
+        self._refuse_divergence(epoch, step)
+        return found
 
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
-        totals = np.zeros(2)
-        label = f"classifier, epoch {epoch + 1} of {self.epochs}"
-        for start in track(range(0, len(x), self.batch_size), label, disable=not progress):
-            rows = order[start : start + self.batch_size]
-            self._network.reset_metrics()  # Keras's own numbers would run on, or not, depending on its version
-            found = self._network.train_on_batch(x[rows], labels[rows], return_dict=True)
-            totals += len(rows) * np.array([float(found["loss"]), float(found["accuracy"])])
-        loss, accuracy = totals / len(x)
-        return float(loss), float(accuracy)
-
-    def _evaluate(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Mean log-likelihood of the labels in nats, and accuracy (a share)."""
-        from scipy.special import log_softmax
-
-        logits = self.predict_logits_and_features(x)[0].astype(np.float64)
+    def _evaluate(self, x: Images, labels: npt.NDArray[np.int64]) -> tuple[float, float, bool]:
+        """Mean log-likelihood of the labels in nats, accuracy in percent, whether all images get the same logits."""
+        logits = self._map(self._features, x, size=SCORED)[1].astype(np.float64)
         log_likelihood = log_softmax(logits, axis=1)[np.arange(len(x)), labels]
-        return float(log_likelihood.mean()), float((logits.argmax(axis=1) == labels).mean())
+        accuracy = 100.0 * float((logits.argmax(axis=1) == labels).mean())
+        return float(log_likelihood.mean()), accuracy, bool(np.ptp(logits, axis=0).max() < 1e-6)
 
-    def _check_labels(self, x: np.ndarray, labels: np.ndarray) -> None:
-        if len(labels) != len(x):
-            raise ValueError(f"{len(labels)} labels given for {len(x)} images: give one label per image.")
-        if labels.min() < 0 or labels.max() >= self.classes:
-            raise ValueError(f"labels from {labels.min()} to {labels.max()} given, 0 to {self.classes - 1} expected.")
-
-    def _record(self, history: History, step: int, split: str, log_likelihood: float, accuracy: float) -> None:
-        history.add(step, 0, split, log_likelihood)
-        self.accuracies_.append(AccuracyRow(step, split, 100.0 * float(accuracy)))
-
-    def _refuse_divergence(self, history: History, epoch: int, x: np.ndarray, labels: np.ndarray) -> None:
-        """Raise DivergedError after an epoch that says so; x, labels: what is looked at after the last one."""
-        seen = [row.accuracy for row in self.accuracies_ if row.split == "train"][-2:]
+    def _refuse_divergence(self, epoch: int, step: int) -> None:
+        """Raise DivergedError after an epoch (number `epoch`, `step` steps since the start) that says so."""
+        met = [row.accuracy for row in self.accuracies_ if row.split == "train"][-2:]
         learnt = 100.0 * min(2 / self.classes, (1 + 1 / self.classes) / 2)  # twice chance, for two classes 75 %
-        finite, kind, accuracy = math.isfinite(history[-1].log_likelihood), "training", seen[-1]
-        lost = len(seen) == 2 and max(seen) < learnt
-        if finite and epoch + 1 == self.epochs:
-            # Rectifiers that die in the last epoch, or in the only one, leave no two epochs to look at; and the running
-            # mean of a short training is low although the classifier has learnt.
-            kind, accuracy = "final", 100.0 * self._evaluate(x, labels)[1]
-            lost = accuracy < learnt
-        if not finite or lost:
+        last = epoch + 1 == self.epochs
+        # The running mean of a short training is low although the classifier has learnt, and rectifiers that die in the
+        # last epoch, or in the only one, leave no two epochs to look at.
+        if max(met) >= learnt and not last:
+            return
+        log_likelihood, accuracy, constant = self._evaluate(*self._monitored)
+        kind, low = "final" if last else "present", accuracy < learnt
+        if not last and len(met) == 2 and step // (epoch + 1) * 2 >= PATIENCE and max(met) < learnt:
+            kind, accuracy, low, constant = "training", met[-1], True, True
+        if low and (constant or (last and step >= PATIENCE)):
             raise DivergedError(
                 f"training with seed {self.seed} diverged in epoch {epoch + 1} of {self.epochs}: {kind} accuracy "
-                f"{accuracy:.1f} %, mean log-likelihood {history[-1].log_likelihood:.3g} nats; repeat it with another "
-                "seed."
+                f"{accuracy:.1f} %, mean log-likelihood {log_likelihood:.3g} nats; repeat it with another seed."
             )
 
-    def _training_state(self) -> dict[str, list[Any]]:
-        noise = [layer.seed_generator.state for layer in self._network.layers if hasattr(layer, "seed_generator")]
-        return {"network": self._network.weights, "noise": noise, "optimizer": self._network.optimizer.variables}
+    def _set_results(self, results: Mapping[str, Any]) -> None:
+        self.accuracies_ = [AccuracyRow(*row) for row in results["accuracies_"]]
+
+    # --- what the trained classifier says ------------------------------------------------------------------------
 
     def predict_logits_and_features(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (n, classes) and the last hidden layer's activities (n, 350), both float32."""
-        parts = [self._features.predict_on_batch(x[start : start + 500]) for start in range(0, max(len(x), 1), 500)]
-        features, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
+        features, logits = self._map(self._features, checks.images(x, self.image_shape), size=SCORED)
         return logits, features
 
     def features(self, x: np.ndarray) -> np.ndarray:
@@ -207,8 +201,6 @@ class Cnn(KerasModel):
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Class probabilities, (n, classes) float64."""
-        from scipy.special import softmax
-
         return np.asarray(softmax(self.predict_logits_and_features(x)[0].astype(np.float64), axis=1))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -223,22 +215,3 @@ class Cnn(KerasModel):
 
     def inpaint(self, x: np.ndarray, known: np.ndarray, *, seed: int, **options: Any) -> np.ndarray:
         raise NotImplementedError("A classifier cannot complete images.")
-
-    def count_params(self) -> int:
-        """Number of trainable parameters."""
-        return int(sum(math.prod(v.shape) for v in self._network.trainable_variables))
-
-    def save(self, path: str | Path) -> None:
-        """Write `network.safetensors` and `cnn.json` into the directory `path`."""
-        save_variables(Path(path) / "network.safetensors", {"network": self._network.weights}, {})
-        write_json(Path(path) / "cnn.json", {"params": self.get_params(), "accuracies": self.accuracies_})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Cnn:
-        """The model that `save` wrote into the directory `path`."""
-        content = json.loads((Path(path) / "cnn.json").read_text())
-        params = content["params"]
-        model = cls(tuple(params.pop("image_shape")), **params)
-        load_variables(Path(path) / "network.safetensors", {"network": model._network.weights})
-        model.accuracies_ = [AccuracyRow(*row) for row in content["accuracies"]]
-        return model

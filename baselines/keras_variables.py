@@ -12,22 +12,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 
-def import_keras() -> Any:
-    """Keras 3 on TensorFlow, whatever TF_USE_LEGACY_KERAS says: that switch only concerns `tf.keras`.
-
-    Raises RuntimeError when Keras runs on another backend.
-    """
-    import keras
-
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise RuntimeError(
-            f"Keras runs on the backend {backend!r}, the models here are written for 'tensorflow': "
-            "set KERAS_BACKEND=tensorflow before starting Python."
-        )
-    return keras
-
-
 def save_variables(path: Path, groups: dict[str, list[Any]], note: dict[str, Any]) -> None:
     """Write lists of Keras variables (by group name, in order) and a JSON note into one file, atomically."""
     tensors = {

@@ -1,4 +1,4 @@
-"""The judge's classifier: learns, resumes exactly, survives saving, says when it diverged."""
+"""The judge's classifier: learns, resumes exactly, survives saving, says when it diverged and only then."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,8 @@ def test_the_means_of_an_epoch_are_those_of_all_batches(bars):
     x, labels = (part[:85] for part in bars)  # the last batch is smaller
     trained, model = make(epochs=4), make(epochs=1, learning_rate=1e-12, dropout=0.0)
     trained.fit(x, labels=labels, progress=False)
-    model._network.set_weights(trained._network.get_weights())
+    weights = trained._networks["network"].get_weights()
+    model._initialise = lambda: model._networks["network"].set_weights(weights)
     (row,) = model.fit(x, labels=labels, progress=False)
     of_labels = model.predict_proba(x)[np.arange(len(x)), labels]
     assert row.log_likelihood == pytest.approx(np.log(of_labels).mean(), rel=1e-4)
@@ -84,28 +85,107 @@ def test_a_collapse_in_the_last_epoch_is_a_divergence(bars, monkeypatch, epochs,
     """All weights of the last layer become 0 in the last epoch: one class for every image, and a finite loss."""
     x, labels = bars
     model = make(epochs=epochs)
-    trained = model._epoch
+    measured = model._measure
 
-    def epoch(x, labels, number, progress):
-        result = trained(x, labels, number, progress)
-        if number + 1 == epochs:
-            last = model._network.layers[-1]
+    def measure(epoch, step, means):
+        if epoch + 1 == epochs:
+            last = model._networks["network"].layers[-1]
             last.set_weights([0 * weights for weights in last.get_weights()])
-        return result
+        return measured(epoch, step, means)
 
-    monkeypatch.setattr(model, "_epoch", epoch)
+    monkeypatch.setattr(model, "_measure", measure)
     with pytest.raises(DivergedError, match=f"in epoch {epochs} of {epochs}: final accuracy 33.3 %"):
         model.fit(x, labels=labels, validation=(x, labels) if monitored else None, progress=False)
 
 
-def test_bad_labels_are_refused(bars):
+def test_a_short_training_is_no_divergence(bars):
+    """Four steps an epoch, still near chance, but not lost: it learns when it is given more epochs."""
     x, labels = bars
-    with pytest.raises(ValueError, match="0 to 2 expected"):
-        make().fit(x, labels=labels + 1, progress=False)
-    with pytest.raises(ValueError, match="one label per image"):
-        make().fit(x, labels=labels[:5], progress=False)
-    with pytest.raises(ValueError, match="pass \\(images, labels\\)"):
+    slow = make(learning_rate=1e-5, batch_size=25, epochs=3)
+    slow.fit(x, labels=labels, progress=False)
+    assert max(row.accuracy for row in slow.accuracies_) < 60  # twice chance is 66.7 %
+    model = make(batch_size=25, epochs=8)
+    model.fit(x, labels=labels, progress=False)
+    assert np.mean(model.predict(x) == labels) > 0.8
+
+
+def test_low_accuracy_after_many_steps_is_a_divergence(bars):
+    x, labels = bars
+    model = make(learning_rate=1e-9, batch_size=1, epochs=3)
+    with pytest.raises(DivergedError, match=r"in epoch . of 3: \w+ accuracy"):
+        model.fit(x, labels=labels, progress=False)
+
+
+def test_the_last_look_is_at_images_of_all_classes(bars, monkeypatch):
+    """Of images sorted by class not the first ones are looked at, but some of all."""
+    from baselines import cnn
+
+    x, labels = bars
+    order, seen = np.argsort(labels, kind="stable"), []
+    monkeypatch.setattr(cnn, "MONITORED", 20)
+    model = make(epochs=1)
+    evaluate = model._evaluate
+    monkeypatch.setattr(model, "_evaluate", lambda x, y: seen.append(set(y)) or evaluate(x, y))
+    model.fit(x[order], labels=labels[order], progress=False)
+    assert seen == [{0, 1, 2}]
+
+
+def test_one_class_alone_is_no_divergence(bars):
+    """All images rightly get the same class."""
+    x, labels = bars
+    model = make(epochs=3)
+    model.fit(x[labels == 1], labels=labels[labels == 1], progress=False)
+    assert (model.predict(x[labels == 1]) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda y: y + 1, "have values from 1 to 3: expected classes from 0 to 2"),
+        (lambda y: y[:5], r"have shape \(5,\): expected \(90,\), one integer per image"),
+        (lambda y: y[:, None], r"have shape \(90, 1\): expected \(90,\)"),
+        (lambda y: y.astype(float), "have type float64: expected integers"),
+    ],
+)
+def test_bad_labels_are_refused(bars, wrong, said):
+    x, labels = bars
+    with pytest.raises(ValueError, match=f"^labels {said}"):
+        make().fit(x, labels=wrong(labels), progress=False)
+    with pytest.raises(ValueError, match=f"^validation labels {said}"):
+        make().fit(x, labels=labels, validation=(x, wrong(labels)), progress=False)
+
+
+def test_validation_images_need_labels(bars):
+    x, labels = bars
+    with pytest.raises(ValueError, match=r"pass \(images, labels\)"):
         make().fit(x, labels=labels, validation=x, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "params", "said"),
+    [
+        ((7, 28, 1), {}, "padding='same' needs at least 8×8 pixels"),
+        ((23, 23, 1), {"padding": "valid"}, "padding='valid' needs at least 24×24 pixels"),
+        ((28, 28, 1), {"padding": "full"}, "padding='full': expected one of 'same', 'valid'"),
+        ((28, 28, 1), {"classes": 1}, "classes=1: expected an integer of at least 2"),
+        ((28, 28, 1), {"dropout": 1.0}, "dropout=1.0: expected a finite number of at least 0 and below 1"),
+        ((28, 28, 1), {"learning_rate": float("nan")}, "learning_rate=nan"),
+    ],
+)
+def test_bad_parameters_are_refused(shape, params, said):
+    with pytest.raises(ValueError, match=said):
+        Cnn(shape, **params)
+
+
+def test_the_smallest_images_are_classified():
+    assert Cnn((8, 8, 1)).predict(np.zeros((1, 8, 8, 1), np.float32)).shape == (1,)
+    assert Cnn((24, 24, 1), padding="valid").predict(np.zeros((1, 24, 24, 1), np.float32)).shape == (1,)
+
+
+def test_bytes_are_not_classified(bars):
+    x, _ = bars
+    with pytest.raises(ValueError, match="expected floats"):
+        make().predict((255 * x).clip(0, 255).astype(np.uint8))
 
 
 def test_is_no_density_model():
