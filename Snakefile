@@ -18,7 +18,7 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/sampling.smk"
 include: "workflow/rules/inpainting.smk"
 include: "workflow/rules/classification.smk"
-include: "workflow/rules/svhn.smk"
+include: "workflow/rules/outputs.smk"
 include: "workflow/rules/report.smk"
 
 

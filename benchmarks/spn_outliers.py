@@ -29,7 +29,7 @@ from baselines.einsum import PdSpn, RatSpn
 from baselines.einsum.training import accumulate, em_update
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset, select
-from evaluation.measures.metrics import auroc, auroc_100_thresholds
+from evaluation.measures.roc import auroc, auroc_100_thresholds
 
 MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rat": (RatSpn, {"sums": 10, "depth": 4, "repetitions": 10}),

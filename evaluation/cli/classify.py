@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.base.errors import UserError
     from evaluation.base.files import atomic_path
     from evaluation.datasets import load_dataset
-    from evaluation.measures.metrics import tidy_frame, tidy_row
+    from evaluation.measures.tidy import tidy_frame, tidy_row
     from evaluation.models.registry import load_model, read_spec
 
     rows = []

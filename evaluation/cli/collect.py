@@ -13,15 +13,15 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", required=True, help="name of the run, in results/")
-    parser.add_argument("--configfile", metavar="FILE", help="its configuration (default: the run's own)")
+    parser.add_argument("--profile", required=True, help="the run: its name, its folder of results, or a configuration")
+    parser.add_argument("--configfile", metavar="FILE", help="a configuration in place of the run's own")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, for example docs/reference/cpu")
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.cli.status import plan_of
+    from evaluation.plan.resolve import resolve
     from evaluation.results.collect import collect
 
-    plan = plan_of(args)
-    print(f"{args.out}: {collect(plan, Path(plan.root), Path(args.out))}")
+    out = Path(args.out)
+    print(f"{out.resolve()}: {collect(resolve(args.profile, args.configfile), out)}")
     return 0

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import atomic_path
     from evaluation.jobs.dynamics import dynamics_rows
-    from evaluation.measures.metrics import tidy_frame
+    from evaluation.measures.tidy import tidy_frame
     from evaluation.models.registry import read_spec
     from evaluation.plan.runs import read_runs
 

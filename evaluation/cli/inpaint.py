@@ -13,7 +13,7 @@ from evaluation.cli.options import add_arguments as add_options
 from evaluation.cli.options import check_count, check_options, check_picture, read_options, refusals
 
 HELP = "complete test images of which a part is erased, and measure how well"
-MASKS = ("right", "left", "random", "centre")  # evaluation.measures.inpainting, which imports numpy
+MASKS = ("right", "left", "random", "centre")  # evaluation.measures.completions, which imports numpy
 VARIANTS = ("paper", "conditional")
 
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [row for directory in models for row in _of_model(directory, args, options)]
     if args.out:
         from evaluation.base.files import atomic_path
-        from evaluation.measures.metrics import tidy_frame
+        from evaluation.measures.tidy import tidy_frame
 
         with atomic_path(args.out) as part:
             tidy_frame(rows).to_parquet(part, index=False)
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def _join(parts: list[Path], out: str | None) -> int:
     from evaluation.base.errors import UserError
     from evaluation.base.files import atomic_path
-    from evaluation.results.tables.writing import read_metrics
+    from evaluation.measures.tidy import read_metrics
 
     if out is None:
         raise UserError("--join needs --out FILE.parquet, where the metrics go")
@@ -86,8 +86,8 @@ def _of_model(directory: Path, args: argparse.Namespace, options: Mapping[str, A
     from evaluation.base.errors import UserError
     from evaluation.datasets import load_dataset
     from evaluation.jobs.train import forget_frameworks
-    from evaluation.measures.inpainting import completion_measures, known_pixels
-    from evaluation.measures.metrics import tidy_row
+    from evaluation.measures.completions import completion_measures, known_pixels
+    from evaluation.measures.tidy import tidy_row
     from evaluation.models.registry import load_model, read_record
 
     record = read_record(directory)

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     rows = list(_rows(args, judges, sources))
     if args.out:
         from evaluation.base.files import atomic_path
-        from evaluation.measures.metrics import tidy_frame
+        from evaluation.measures.tidy import tidy_frame
 
         everything = [
             *rows,
@@ -214,7 +214,7 @@ def _rows(args: argparse.Namespace, judges: list[Any], sources: list[dict[str, A
 def _parameter_rows(args: argparse.Namespace, sources: list[dict[str, Any]]) -> Any:
     """The number of parameters of each model that says so."""
     from evaluation.jobs.judge import EXPERIMENT
-    from evaluation.measures.metrics import tidy_row
+    from evaluation.measures.tidy import tidy_row
 
     for source in sources:
         if "parameters" in source:
@@ -233,9 +233,9 @@ def _print_table(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.base.text import NOTHING
     from evaluation.jobs.judge import MEASURES
-    from evaluation.measures.metrics import tidy_frame
-    from evaluation.results.numbers import NOTHING
+    from evaluation.measures.tidy import tidy_frame
 
     means = tidy_frame(rows).groupby(["model", "metric"], sort=False)["value"].mean()
     table = Table(title=f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}")

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import atomic_path
     from evaluation.jobs.score import read_scores
-    from evaluation.measures.metrics import tidy_frame
     from evaluation.measures.outliers import outlier_rows
+    from evaluation.measures.tidy import tidy_frame
     from evaluation.plan.runs import read_runs
 
     rows: list[dict[str, object]] = []

@@ -4,39 +4,69 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "make a table from metrics"
-FROM_METRICS = ("table_1", "outlier_classes", "table_2", "paired", "grid", "table_3", "table_4", "table_inpainting")
-GENERATED = ("table_5", "table_6", "table_7", "table_8")
+if TYPE_CHECKING:
+    from evaluation.results.material import Material
+
+HELP = "make a table of a run's results"
+DESCRIPTION = (
+    "Make a table of a run's results, or one that needs none (table_5 to table_8), as CSV with Markdown and LaTeX "
+    "beside it. Without --out it is written where the run has it, below tables/."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", choices=[*FROM_METRICS, *GENERATED], help="which one")
-    parser.add_argument("--metrics", nargs="*", default=[], metavar="FILE", help="tidy metrics (parquet)")
-    parser.add_argument("--row", action="append", default=[], metavar="MODEL=LABEL", help="a row (may be repeated)")
+    parser.add_argument("table", help="which one: its name (table_1) or its file (table_1_outliers_dcgmm)")
+    add_run_arguments(parser)
+    parser.add_argument("--row", action="append", default=[], metavar="MODEL", help="only this row (may be repeated)")
+    parser.add_argument("--out", metavar="FILE.csv", help="written with .md and .tex beside it")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which run; see `material`."""
     parser.add_argument(
-        "--rival", action="append", default=[], metavar="MODEL=LABEL", help="paired: whom the rows are compared with"
+        "--profile", help="a run: its name, its folder of results, the profile.json there, or a configuration"
     )
-    parser.add_argument(
-        "--left-out", action="append", default=[], metavar="JSON", help="grid: a point that is not run, and the reason"
-    )
-    parser.add_argument("--title", default="", help="what marks the table, for example the profile")
-    parser.add_argument("--out", required=True, metavar="FILE.csv", help="written with .md and .tex beside it")
+    parser.add_argument("--metrics", nargs="+", metavar="FILE", help="tidy metrics, in place of the run's own")
+    parser.add_argument("--configfile", metavar="FILE", help="a configuration, in place of the run's own")
+    parser.add_argument("--title", help="what marks it (default: the run's title)")
+
+
+def material(args: argparse.Namespace) -> Material:
+    """What the run that the options name has made.
+
+    Raises:
+        ConfigError: they name none.
+    """
+    from evaluation.base.schema import ConfigError
+    from evaluation.plan.resolve import KINDS, resolve
+    from evaluation.results.material import Material
+
+    word = args.profile or (args.configfile if args.metrics else None)
+    if not word:
+        raise ConfigError(f"say which run: --profile R ({KINDS}), or --metrics FILE … --configfile FILE")
+    run = resolve(word, args.configfile, reference=not args.metrics and not Path(word).exists())
+    return Material(run, args.metrics)
 
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.errors import UserError
-    from evaluation.plan.config import load_text
-    from evaluation.plan.grid_cost import LeftOut
-    from evaluation.results.contents import Entry, make
-    from evaluation.results.tables.writing import read_metrics, write
+    from evaluation.results.make import chosen_rows, make_table
+    from evaluation.results.outputs import OUTPUTS, TABLE, find
+    from evaluation.results.tables.writing import write
 
-    if args.table in FROM_METRICS and not args.metrics:
-        raise UserError(f"{args.table} is made from metrics; give --metrics FILE …")
-    rows, rivals = (dict(word.partition("=")[::2] for word in words) for words in (args.row, args.rival))
-    if args.table == "paired" and not (rows and rivals):
-        raise UserError("paired compares DCGMMs with rivals; give --row MODEL=LABEL and --rival MODEL=LABEL")
-    left_out = [LeftOut(**load_text(word)) for word in args.left_out]
-    table = make(Entry(args.table, rows, rivals, left_out), read_metrics(map(Path, args.metrics)))
-    write(table, Path(args.out), args.title)
+    output = next((o for o in OUTPUTS.values() if o.kind == TABLE and args.table in (o.name, o.file)), None)
+    if output is not None and output.experiment is None and not args.profile:
+        if not args.out:
+            raise UserError(f"{output.name} belongs to no run here; say where to write it: --out FILE.csv")
+        write(make_table(output, None), Path(args.out), args.title or "")
+        return 0
+    made = material(args)
+    item = find(made.plan, TABLE, args.table)
+    rows = chosen_rows(made.plan, item.output, args.row)
+    results = None if item.output.experiment is None else made.only(item).results
+    path = Path(args.out) if args.out else made.folder / "tables" / f"{item.file}.csv"
+    write(make_table(item.output, results, rows), path, made.plan.title if args.title is None else args.title)
+    print(path)
     return 0

@@ -206,7 +206,7 @@ def _print_result(training: Any, place: Path, dataset: Any) -> None:
 
     from evaluation.datasets import select
     from evaluation.jobs.score import layer_scores
-    from evaluation.measures.metrics import auroc
+    from evaluation.measures.roc import auroc
     from evaluation.models.registry import load_model
 
     x, y = dataset.split("test")

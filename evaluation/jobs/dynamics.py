@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.jobs.train import HISTORY_FILE
-from evaluation.measures.metrics import tidy_row
+from evaluation.measures.tidy import tidy_row
 
 
 def dynamics_rows(directory: Path, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,6 @@ import numpy as np
 from evaluation.base.errors import UserError
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset
-from evaluation.measures.metrics import tidy_row
 from evaluation.measures.sample_quality import (
     NEIGHBOURS,
     frechet_distance,
@@ -29,6 +28,7 @@ from evaluation.measures.sample_quality import (
     precision_and_recall,
     reach,
 )
+from evaluation.measures.tidy import tidy_row
 
 if TYPE_CHECKING:
     from baselines.cnn import Cnn
@@ -231,7 +231,7 @@ def judge_rows(
 
 def summary_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """For each model and metric of `judge_rows` the mean over the judges, without the judge among the params."""
-    from evaluation.measures.metrics import METRIC_COLUMNS
+    from evaluation.measures.tidy import METRIC_COLUMNS
 
     together: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.base.files import write_text
+from evaluation.base.reading import read_json
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "dcgmm-benchmark"
@@ -114,6 +115,24 @@ def machines_of(directory: str | Path) -> dict[str, str]:
     }
 
 
+def made_by(directory: str | Path) -> dict[str, Any]:
+    """What made every model below `directory`: "models", its directory → machine, commit, finished (UTC) and versions,
+    a number of "version_sets", the different sets of versions that there are.
+
+    Raises:
+        UserError: a damaged bench.json, by name.
+    """
+    root, models, sets = Path(directory), {}, []
+    for path in sorted(root.rglob("bench.json")):
+        record = read_json(path, "train the model again: delete its directory and start the run again")
+        used = record.get("versions", {})
+        if used not in sets:
+            sets.append(used)
+        facts = {name: record.get(name) for name in ("machine", "commit", "finished")}
+        models[path.parent.relative_to(root).as_posix()] = {**facts, "versions": sets.index(used)}
+    return {"models": models, "version_sets": sets}
+
+
 def machines_of_jobs(stamps: str | Path) -> dict[str, str]:
     """For every stamp of a finished job (stage/dataset/variant/subsets/seeds): the machine that ran it."""
     root = Path(stamps)
@@ -139,6 +158,7 @@ def provenance(
         "config": dict(config),
         "machine_of_result": machines_of(results) if results is not None else {},
         "machine_of_job": machines_of_jobs(stamps) if stamps is not None else {},
+        **(made_by(results) if results is not None else {}),
     }
 
 

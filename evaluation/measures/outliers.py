@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
-from evaluation.measures.metrics import auroc, auroc_100_thresholds, tidy_row
+from evaluation.measures.roc import auroc, auroc_100_thresholds
+from evaluation.measures.tidy import tidy_row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluation.base.text import NOTHING, markdown_table
 from evaluation.models.registry import families
 from evaluation.plan.config import Catalogue
-from evaluation.results.numbers import NOTHING
-from evaluation.results.tables.writing import markdown
 
 HEAD = """# Models
 
@@ -25,9 +24,9 @@ def page() -> str:
     for name, family in families().items():
         parts += [f"## {family['title']} (`{name}`)", family["description"].strip(), f"`factory: {family['factory']}`"]
         rows = [_parameter(key, described) for key, described in family["parameters"].items()]
-        parts += [markdown(["parameter", "type", "allowed", "default", "paper", "meaning"], rows, numbers=False)]
+        parts += [markdown_table(["parameter", "type", "allowed", "default", "paper", "meaning"], rows, numbers=False)]
         own = [model for model in models if model.family == name]
-        parts += [markdown(["model", "label", "params", "grid"], [_model(model) for model in own], numbers=False)]
+        parts += [markdown_table(["model", "label", "params", "grid"], [_model(model) for model in own], numbers=False)]
     return "\n\n".join(parts) + "\n"
 
 

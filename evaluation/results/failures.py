@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.base.errors import UserError
+from evaluation.results.outputs import PARTIAL
 
 if TYPE_CHECKING:
     from evaluation.plan.config import Plan
 
 JOB_FAILED = "job_error"  # value of Snakemake's log event
-PARTIAL = "partial"  # folder of the report, below the results
 LONGEST = 200  # characters of a job's own message
 ERROR = "bench: error: "
 NOTE = re.compile(r"[IW]\d{4} |WARNING:|\d{4}-\d\d-\d\d .*: [IW] ")  # of TensorFlow, JAX
@@ -64,6 +64,7 @@ def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) 
 
     Nothing is said of a run that was stopped by hand.
     """
+    from evaluation.plan.resolve import Run
     from evaluation.results.collect import collect
 
     lines = failures.lines(plan.root)
@@ -73,7 +74,7 @@ def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) 
         say(line)
     out = Path(plan.root) / PARTIAL
     try:
-        title = collect(plan, Path(plan.root), out)
+        title = collect(Run(plan, Path(plan.root).resolve()), out)
     except UserError as error:
         say(str(error))
         return

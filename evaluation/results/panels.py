@@ -5,19 +5,19 @@ A panel is a label and the results it is drawn from. Each figure shows the first
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.base.errors import UserError
 from evaluation.jobs.sample import subset_class
-from evaluation.results.numbers import in_protocol
-from evaluation.results.tables.writing import DATASET_LABELS
+from evaluation.results.formatting import in_protocol
+from evaluation.results.labels import dataset_label
 
 if TYPE_CHECKING:
     from evaluation.plan.config import Plan
 
+Training = tuple[str, str, str, int]  # data set, subset, variant, seed
 SETTINGS = {"plain": "no sharpening", "sharpened": "sharpening"}
 PAPERS_DATASETS = ("mnist", "fashion_mnist")
 FIGURES = {"pooled": ("fig_5", "fig_9"), "shown": ("fig_6", "fig_11"), "instances": ("fig_12", "fig_13")}
@@ -27,15 +27,16 @@ FIG_8_MASK, FIG_8_VARIANT = "right", "paper"
 @dataclass(frozen=True)
 class Panel:
     """label; dataset; files below the results' folder, several for a model of each class; stamps of the jobs that make
-    them."""
+    them; runs: the trainings behind them, in the order of the files."""
 
     label: str
     dataset: str
     files: tuple[str, ...]
     stamps: tuple[str, ...]
+    runs: tuple[Training, ...]
 
 
-def _runs(plan: Plan, experiment: str, dataset: str, name: str) -> list[tuple[str, str, str, int]]:
+def _runs(plan: Plan, experiment: str, dataset: str, name: str) -> list[Training]:
     """The trainings of a model with the first seed: one, or one for each class."""
     of_model = [r for r in plan.runs(experiment) if r[0] == dataset and plan.variants[r[2]].model.name == name]
     return [run for run in of_model if run[3] == of_model[0][3]]
@@ -47,7 +48,7 @@ def _panel(
     runs = _runs(plan, experiment, dataset, name)
     files = tuple(f"{folder}/{d}/{subset}/{variant}/seed{seed}{end}" for d, subset, variant, seed in runs)
     stamps = tuple(plan.stamps(stage, experiment, dataset=dataset, model=name, seed=runs[0][3]))
-    return Panel(label, dataset, files, stamps)
+    return Panel(label, dataset, files, stamps, tuple(runs))
 
 
 def _sampled(plan: Plan, experiment: str, dataset: str, name: str, setting: str, label: str) -> Panel:
@@ -88,7 +89,7 @@ def _sampling(plan: Plan) -> Iterator[tuple[str, list[Panel]]]:
         yield (
             "fig_14",
             [
-                _panel(plan, "sampling", d, settings["alphabet"], DATASET_LABELS.get(d, d), "models", "train", "")
+                _panel(plan, "sampling", d, settings["alphabet"], dataset_label(d), "models", "train", "")
                 for d in settings["datasets"]
             ],
         )
@@ -114,7 +115,7 @@ def _judged(plan: Plan, key: str) -> Iterator[tuple[str, list[Panel]]]:
                 label = in_protocol(model.label, variant.protocol)
                 files = tuple(f"samples/{d}/{subset}/{name}/seed{seed}.npz" for d, subset, name, seed in runs)
                 stamps = plan.stamps("sample", "judge", dataset=dataset, model=model.name, seed=runs[0][3])
-                panels.append(Panel(label, dataset, files, tuple(stamps)))
+                panels.append(Panel(label, dataset, files, tuple(stamps), tuple(runs)))
         yield figure, panels
 
 
@@ -138,39 +139,22 @@ def pictures(plan: Plan) -> Mapping[str, list[Panel]]:
     return {figure: panels for figure, panels in found.items() if panels}
 
 
-def shown_dataset(plan: Plan, figure: str) -> str:
-    """The data set that a figure shows, as it is printed; several are joined by commas."""
-    found = dict.fromkeys(panel.dataset for panel in pictures(plan)[figure])
-    return ", ".join(DATASET_LABELS.get(dataset, dataset) for dataset in found)
+def shown_datasets(plan: Plan, figure: str) -> list[str]:
+    """The data sets that a figure shows."""
+    return list(dict.fromkeys(panel.dataset for panel in pictures(plan)[figure]))
 
 
-def _classes(plan: Plan) -> list[int]:
+def real_classes(plan: Plan) -> list[int]:
     """The classes of the real images of Fig. 7: those that its models were trained on, none for all of them."""
     subsets = {subset for _, subset, _, _ in plan.runs("svhn")}
     classes = {label for label in map(subset_class, subsets) if label is not None}
     return [] if "all" in subsets else sorted(classes)
 
 
-def picture_inputs(plan: Plan, figure: str) -> list[str]:
-    """The files that the figure waits for."""
-    return list(dict.fromkeys(stamp for panel in pictures(plan)[figure] for stamp in panel.stamps))
-
-
-def picture_options(plan: Plan, figure: str) -> str:
-    """The part of a `bench figure` command that names the panels, quoted for the shell."""
-    words = []
-    for panel in pictures(plan)[figure]:
-        words += ["--panel", f"{panel.label}={','.join(f'{plan.root}/{file}' for file in panel.files)}"]
-    if figure != "fig_14":  # whose panels are data sets
-        words += ["--dataset", pictures(plan)[figure][0].dataset]
-    if figure == "fig_7" and (classes := _classes(plan)):
-        words += ["--classes", *map(str, classes)]
-    return shlex.join(words)
-
-
 def sampling_options(plan: Plan, variant: str, setting: str = "plain") -> str:
     """The part of a `bench sample` command that says how a model is sampled, quoted for the shell."""
     import json
+    import shlex
 
     model = plan.variants[variant].model
     options = dict(model.sampling)
@@ -180,3 +164,8 @@ def sampling_options(plan: Plan, variant: str, setting: str = "plain") -> str:
     for key, value in options.items():
         words += ["--option", f"{key}={json.dumps(value)}"]
     return shlex.join(words)
+
+
+def picture_inputs(plan: Plan, figure: str) -> list[str]:
+    """The files that the figure waits for."""
+    return list(dict.fromkeys(stamp for panel in pictures(plan)[figure] for stamp in panel.stamps))

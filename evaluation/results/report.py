@@ -3,80 +3,80 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evaluation.results.claims import claims
-from evaluation.results.compare import (
-    NOT_RUN,
-    RULE,
-    VERDICTS,
-    compare,
+from evaluation.results.comparison import Row, by_cell, compare, data_words, remarks, totals
+from evaluation.results.comparison_page import (
+    LEGEND,
+    MARKS,
+    ROMAN,
     difference_words,
+    glance,
+    glance_words,
+    heading,
     interval_words,
+    missing_words,
     our_words,
+    place_words,
     published_words,
-    remarks,
-    totals,
+    was_run,
 )
-from evaluation.results.contents import FILES, SECTIONS, experiment_of, figures, make, tables
-from evaluation.results.numbers import NOTHING, Number, Source
-from evaluation.results.published import ANY_DATASET
+from evaluation.results.formatting import Number
+from evaluation.results.labels import dataset_label
+from evaluation.results.make import make_table
+from evaluation.results.material import Material
+from evaluation.results.origins import Origins
+from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, items
+from evaluation.results.results import Results, TidySource
 from evaluation.results.selection import PROTOCOLS
-from evaluation.results.tables.writing import DATASET_LABELS, records
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from evaluation.plan.config import Plan
+from evaluation.results.tables.table import printed
+from evaluation.results.verdicts import RULE, VERDICTS
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
 PICTURE_WIDTH = 900  # CSS pixels, of a figure as wide as the page
-NAMES = {
-    "outlier_classes": "Every class left out in turn",
-    "paired": "Pairs: every DCGMM against every rival",
-    "grid": "All grid points",
-    "heat_map": "Grid",
-    "table_inpainting": "Completions in numbers",
-    **{f"table_{n}": f"Table {roman}" for n, roman in enumerate(("I", "II", "III", "IV", "V", "VI", "VII", "VIII"), 1)},
-    **{f"fig_{n}": f"Fig. {n}" for n in range(4, 15)},
-}
 
 
-def page(
-    metrics: pd.DataFrame, plan: Plan, pictures: Iterable[Path], provenance: Mapping[str, Any], files: Iterable[str]
+def report_page(
+    material: Material, pictures: Iterable[Path], provenance: Mapping[str, Any], title: str | None = None
 ) -> str:
     """The page as HTML.
 
     Args:
-        metrics: tidy, of the whole run.
+        material: what the run has made.
         pictures: PNG files of the run's figures; others are left out.
         provenance: what `bench provenance` wrote.
-        files: names of the files of the metrics.
+        title: marks the page (default: the plan's).
     """
     import yaml
     from jinja2 import Environment, StrictUndefined
 
-    compared = compare(metrics, plan)
-    links = _Links()
+    results, plan = material.results, material.plan
+    rows, origins, links = compare(results), Origins(plan, provenance), _Links()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals["linked"] = links
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     context = {
-        "title": plan.title,
-        "rule": f"{RULE} {interval_words(compared)}",
-        "totals": {p: {v: totals(compared, p)[v] for v in VERDICTS} for p in PROTOCOLS},
-        "compared": _groups(compared),
-        "claims": claims(metrics, plan),
-        "sections": _sections(metrics, plan, list(pictures)),
-        "provenance": _facts(provenance),
+        "title": plan.title if title is None else title,
+        "rule": RULE,
+        "data": data_words(results),
+        "intervals": interval_words(rows),
+        "legend": LEGEND,
+        "totals": {p: {v: totals(rows, p)[v] for v in VERDICTS} for p in PROTOCOLS},
+        "glances": [_glance(rows, protocol) for protocol in PROTOCOLS],
+        "compared": [_group(place, cells) for place, cells in by_cell(rows).items()],
+        "claims": claims(results),
+        "sections": _sections(results, list(pictures)),
+        "provenance": {**_facts(provenance), **origins.words()},
+        "mixtures": origins.mixtures(),
         "versions": sorted([str(key), str(value)] for key, value in provenance.get("versions", {}).items()),
         "config": yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True),
-        "files": sorted(files),
+        "files": sorted(path.name for path in material.files),
         "picture_width": PICTURE_WIDTH,
         # Read at the end of the page, when every number has been printed and has asked for its link.
-        "appendix": _Appendix(links, metrics),
+        "appendix": _Appendix(links, results, origins),
     }
     return template.render(context)
 
@@ -85,7 +85,7 @@ class _Links:
     """The anchors of a cell's sources; remembers which were asked for."""
 
     def __init__(self) -> None:
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, TidySource] = {}
 
     def __call__(self, cell: str) -> list[str]:
         sources = cell.sources if isinstance(cell, Number) else ()
@@ -96,13 +96,13 @@ class _Links:
 class _Appendix:
     """The rows behind every number that was linked before."""
 
-    def __init__(self, links: _Links, metrics: pd.DataFrame) -> None:
-        self.links, self.metrics = links, metrics
+    def __init__(self, links: _Links, results: Results, origins: Origins) -> None:
+        self.links, self.results, self.origins = links, results, origins
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         # One pass over the metrics, not one for each number: a grid has hundreds.
-        keys = [*Source._fields]
-        groups = {key: rows for key, rows in self.metrics.groupby(keys, sort=False)[["seed", "value"]]}
+        keys = [*TidySource._fields]
+        groups = {key: rows for key, rows in self.results.metrics.groupby(keys, sort=False)[["seed", "value"]]}
         for anchor, source in sorted(self.links.sources.items(), key=lambda item: item[1]):
             found = [(params, groups[(*source[:-1], params)]) for params in source.params]
             several = len(found) > 1
@@ -111,59 +111,61 @@ class _Appendix:
                 for params, rows in found
                 for seed, value in zip(rows["seed"], rows["value"], strict=True)
             ]
+            seeds = dict.fromkeys(int(seed) for _, rows in found for seed in rows["seed"])
             facts = source._asdict() | {"anchor": anchor, "by_seed": ", ".join(values)}
-            yield facts | {"params": "several" if several else source.params[0]}
+            facts |= {"params": "several" if several else source.params[0], "origin": self.origins.of(source, seeds)}
+            yield facts
 
 
-def _groups(compared: pd.DataFrame) -> list[dict[str, Any]]:
-    """Every printed number with both protocols side by side, by table."""
-    groups = []
-    for (table, metric), cells in compared.groupby(["table", "metric"], sort=False):
-        lines = []
-        for (dataset, model), pair in cells.groupby(["dataset", "model"], sort=False):
-            rows = records(pair)
-            sides = [
-                {
-                    "ours": our_words(row),
-                    "difference": difference_words(row["difference"], row["unit"]),
-                    "verdict": row["verdict"],
-                }
-                for row in rows
-            ]
-            place = NOTHING if dataset == ANY_DATASET else DATASET_LABELS[str(dataset)]
-            lines.append(
-                {"model": model, "dataset": place, "published": published_words(rows[0]), "sides": sides}
-                | {"remark": remarks(rows), "run": any(row["verdict"] != NOT_RUN for row in rows)}
-            )
-        name = NAMES.get(str(table), str(table).capitalize())
-        title = f"{name}: {str(metric).replace('_', ' ')} ({len(lines)} numbers)"
-        groups.append({"title": title, "lines": lines, "run": bool(cells["ours"].notna().any())})
-    return groups
+def _glance(rows: Sequence[Row], protocol: str) -> dict[str, Any]:
+    """The verdicts of a protocol as a table: a line for each model, a column for each table and data set."""
+    columns, lines = glance(rows, protocol)
+    heads = [f"{ROMAN.get(table, 'Judge')}, {dataset_label(dataset)}" for table, dataset in columns]
+    body = [
+        (model, [(glance_words(cells[p]), cells[p].verdict) if p in cells else ("", "") for p in columns])
+        for model, cells in lines.items()
+    ]
+    return {"protocol": protocol, "heads": heads, "lines": body, "marks": MARKS}
 
 
-def _sections(metrics: pd.DataFrame, plan: Plan, pictures: Sequence[Path]) -> list[dict[str, Any]]:
+def _group(place: tuple[str, str], cells: Sequence[Mapping[str, Row]]) -> dict[str, Any]:
+    """A table of the paper: its numbers with both protocols side by side, remarks, and what was not run."""
+    lines = [_line(cell) for cell in cells if was_run(cell)]
+    title = f"{heading(*place)} ({len(lines)} of {len(cells)} numbers run)"
+    return {"title": title, "lines": lines, "missing": missing_words(cells)}
+
+
+def _line(cell: Mapping[str, Row]) -> dict[str, Any]:
+    first = next(iter(cell.values()))
+    sides = [
+        {"ours": our_words(row), "difference": difference_words(row), "verdict": row.verdict} for row in cell.values()
+    ]
+    line = {"model": first.model, "dataset": place_words(first), "published": published_words(first)}
+    return {**line, "sides": sides, "remarks": list(remarks(cell))}
+
+
+def _sections(results: Results, pictures: Sequence[Path]) -> list[dict[str, Any]]:
     """The paper's sections in its order, each with its tables and figures; empty ones are left out."""
+    from evaluation.results.figures.style import note_of
+
     sections: dict[str, dict[str, Any]] = {
         title: {"title": title, "anchor": f"section-{number}", "tables": [], "figures": []}
-        for number, title in enumerate(dict.fromkeys(SECTIONS.values()))
+        for number, title in enumerate(dict.fromkeys(output.section for output in OUTPUTS.values()))
     }
-    run = set(metrics["experiment"])
-    for entry in tables(plan):
-        if entry.rows and experiment_of(entry.name) not in run:
+    plan = results.plan
+    for item in items(plan, TABLE).values():
+        if item.output.experiment is not None and not results.has(item.output.experiment):
             continue  # its jobs have not finished
-        table = make(entry, metrics)
-        facts = {"name": NAMES[entry.name], "caption": table.caption, "columns": table.columns, "rows": table.rows}
-        sections[SECTIONS[entry.name]]["tables"].append(facts)
-    wanted = figures(plan)
-    order = list(FILES.values())
-    for path in sorted(pictures, key=lambda path: (order.index(path.stem) if path.stem in order else -1, path.stem)):
-        if path.stem in wanted:
-            name = NAMES[wanted[path.stem]]
-            if wanted[path.stem] == "heat_map":
-                name = f"Grid of {plan.catalogue.model(path.stem.removeprefix('heat_map_')).label}"
+        cells = printed(make_table(item.output, results))
+        facts = {"name": item.title(), "caption": cells.caption, "columns": cells.columns, "rows": cells.rows}
+        sections[item.section]["tables"].append(facts)
+    there = {path.stem: path for path in pictures}
+    for item in items(plan, FIGURE).values():
+        if item.file in there:
+            path = there[item.file]
             data = base64.b64encode(path.read_bytes()).decode()
-            picture = {"name": name, "data": f"data:image/png;base64,{data}"}
-            sections[SECTIONS[wanted[path.stem]]]["figures"].append(picture)
+            facts = {"name": item.title(), "data": f"data:image/png;base64,{data}", "note": note_of(path)}
+            sections[item.section]["figures"].append(facts)
     return [section for section in sections.values() if section["tables"] or section["figures"]]
 
 
@@ -176,7 +178,7 @@ def _facts(provenance: Mapping[str, Any]) -> dict[str, str]:
     changed = {True: ", with changes", False: ""}.get(git.get("modified"), "")
     memory = f"{machine['memory_gib']} GiB" if machine.get("memory_gib") else "unknown memory"
     return {
-        "commit": f"{git.get('commit') or 'no git checkout'}{changed}",
+        "commit of this page": f"{git.get('commit') or 'no git checkout'}{changed}",
         "machine of this page": machine.get("name", "unknown"),
         "processor": f"{machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores, {memory}",
         "system": machine.get("system", "unknown"),

@@ -1,4 +1,4 @@
-"""From tidy outlier metrics to one result per model: the choice of grid points, and statistics over seeds.
+"""From outlier detection at every grid point to one result per model: the choice of points.
 
 Protocol "paper": the point with the best mean AUROC over seeds on the *test* images, as the paper did. Protocol
 "clean": the best on the validation images. A model trained in the same way in both protocols (protocol "both") takes
@@ -8,54 +8,79 @@ few seeds is chosen for its luck.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from evaluation.measures.metrics import canonical_params, over_seeds
-
-if TYPE_CHECKING:
-    import pandas as pd
+from evaluation.results.results import Key, Results, Value
 
 PROTOCOLS = ("paper", "clean")
 CHOSEN_BY = {"paper": "auroc", "clean": "auroc_validation"}
-REPORTED = ("auroc", "auroc_100_thresholds")
-KEYS = ["dataset", "model"]
 
 
-def grid_results(metrics: pd.DataFrame, outlier: int = 0) -> pd.DataFrame:
-    """Every grid point: one row for each protocol it was run in, data set, model, point and metric.
+@dataclass(frozen=True)
+class Point:
+    """A grid point of a model on a data set, in the protocol that it was run in; values: metric → result."""
 
-    Columns: those of `over_seeds` (n, mean, std, low, high) and `point`, the parameters without the outlier class.
-    """
-    rows = metrics[metrics["experiment"] == "outliers"]
-    params = rows["params"].map(json.loads)
-    rows = rows[[p.get("outlier_class") == outlier for p in params]]
-    summary = over_seeds(rows)
-    points = [{k: v for k, v in json.loads(p).items() if k != "outlier_class"} for p in summary["params"]]
-    return summary.assign(point=[canonical_params(point) for point in points])
+    dataset: str
+    model: str
+    protocol: str
+    point: str
+    values: dict[str, Value] = field(default_factory=dict, compare=False)
 
-
-def has_grid(rows: pd.DataFrame) -> bool:
-    """Whether tidy rows of outlier detection hold several grid points."""
-    points = ({**json.loads(params), "outlier_class": None} for params in rows["params"].unique())
-    return len({canonical_params(point) for point in points}) > 1
+    @property
+    def seeds(self) -> int:
+        """Seeds that have finished."""
+        return min((v.n for metric, v in self.values.items() if metric in CHOSEN_BY.values()), default=0)
 
 
-def selected_results(metrics: pd.DataFrame, protocol: str, outlier: int = 0) -> pd.DataFrame:
-    """The chosen point of every model on every data set: its rows of `grid_results`, in this protocol.
-
-    Only points with the largest number of seeds take part. Of points that are equally good the first in the order of
-    the metrics is taken, which is the order of the grid.
-    """
-    results = grid_results(metrics, outlier)
-    results = results[results["protocol"].isin([protocol, "both"])]
-    by = results[results["metric"] == CHOSEN_BY[protocol]]
-    by = by[by["n"] == by.groupby(KEYS, sort=False)["n"].transform("max")]
-    best = by.loc[by.groupby(KEYS, sort=False)["mean"].idxmax(), [*KEYS, "point"]]
-    return results.merge(best, on=[*KEYS, "point"])
+@lru_cache(maxsize=64)  # tables, comparison and claims of one page ask for the same
+def points(results: Results, outlier_class: int = 0) -> Sequence[Point]:
+    """Every grid point, in the order of the rows, which is that of the grid."""
+    found: dict[Point, Point] = {}
+    for value in results.values("outliers", outlier_class):
+        place = Point(value.source.dataset, value.source.model, value.protocol, value.point)
+        found.setdefault(place, place).values[value.source.metric] = value
+    return tuple(found.values())
 
 
-def reported_values(metrics: pd.DataFrame, protocol: str, outlier: int = 0) -> dict[tuple[str, str, str], pd.Series]:
-    """(data set, model, metric) → n, mean, std, low, high, point: of the chosen points."""
-    chosen = selected_results(metrics, protocol, outlier)
-    return {(row["dataset"], row["model"], row["metric"]): row for _, row in chosen.iterrows()}
+def chosen(candidates: Sequence[Point], protocol: str) -> dict[tuple[str, str], Point]:
+    """(data set, model) → the point that a protocol chooses; of equally good ones the first."""
+    metric = CHOSEN_BY[protocol]
+    found: dict[tuple[str, str], Point] = {}
+    for point in candidates:
+        if point.protocol not in (protocol, "both") or metric not in point.values:
+            continue
+        best = found.get((point.dataset, point.model))
+        if best is None or _rank(point, metric) > _rank(best, metric):
+            found[point.dataset, point.model] = point
+    return found
+
+
+def _rank(point: Point, metric: str) -> tuple[int, float]:
+    value = point.values[metric]
+    return value.n, value.mean
+
+
+@lru_cache(maxsize=64)
+def reported(results: Results, protocol: str, outlier_class: int = 0) -> Mapping[Key, Value]:
+    """(data set, model, metric) → result, of the chosen points."""
+    selected = chosen(points(results, outlier_class), protocol)
+    return {(*place, metric): value for place, point in selected.items() for metric, value in point.values.items()}
+
+
+def lines(results: Results, rows: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(model, label, protocol) of a table's lines: one for each model (`rows`: model → label), or one for each protocol
+    where the protocols can give different results; "both" where they cannot."""
+    everywhere = results.of("outliers")
+    found = []
+    for model, label in rows.items():
+        of_model = everywhere[everywhere["model"] == model]
+        split = bool((of_model["protocol"] != "both").any()) or of_model["point"].nunique() > 1
+        found += [(model, label, protocol) for protocol in (PROTOCOLS if split else ("both",))]
+    return found
+
+
+def choosing(protocol: str) -> str:
+    """The protocol by which grid points are chosen for a line; both choose the same where there is one point."""
+    return "clean" if protocol == "clean" else "paper"

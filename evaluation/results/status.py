@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.cost.planning import wall_seconds
 from evaluation.jobs.lock import lock_file, log_list
-from evaluation.results.contents import FILES, figures, tables
+from evaluation.results.outputs import FIGURE, TABLE, items
 from evaluation.results.panels import pictures
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PROVIDED = re.compile(r"^Provided (cores|remote nodes): (\d+)", flags=re.MULTILI
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageCount:
     name: str
     done: int
     total: int
@@ -52,10 +52,19 @@ class Status:
     """stages: in the order of the data flow; training: models that are being trained on this machine, by path;
     alive: whether a run holds the folder."""
 
-    stages: list[Stage]
+    stages: list[StageCount]
     training: list[str]
     alive: bool
     left: TimeLeft
+
+    @property
+    def word(self) -> str:
+        """running, finished, stopped, or not begun."""
+        if self.alive:
+            return "running"
+        if all(stage.done == stage.total for stage in self.stages):
+            return "finished"
+        return "stopped" if any(stage.done for stage in self.stages) else "not begun"
 
 
 def outputs(plan: Plan) -> dict[str, list[str]]:
@@ -71,8 +80,8 @@ def outputs(plan: Plan) -> dict[str, list[str]]:
     made["judge"] = [f"stamps/judges/{d}/{seed}.json" for d in plan.datasets("judge") for seed in plan.judge_seeds()]
     measured = [name for name in experiments if name not in ("sampling", "svhn")]
     made["metrics"] = [f"metrics/{name}_{dataset}.parquet" for name in measured for dataset in plan.datasets(name)]
-    made["tables"] = [f"tables/{FILES[table.name]}.csv" for table in tables(plan)]
-    made["figures"] = [f"figures/{stem}.png" for stem in figures(plan)]
+    made["tables"] = [f"tables/{file}.csv" for file in items(plan, TABLE)]
+    made["figures"] = [f"figures/{file}.png" for file in items(plan, FIGURE)]
     made["pages"] = ["compare.md", "provenance.json", "report.html"]
     return {stage: files for stage, files in made.items() if files}
 
@@ -85,7 +94,7 @@ def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Stat
     """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself."""
     plan = estimate.plan
     stages = [
-        Stage(name, sum((folder / file).is_file() for file in files), len(files))
+        StageCount(name, sum((folder / file).is_file() for file in files), len(files))
         for name, files in outputs(plan).items()
     ]
     held = held_locks()

@@ -80,7 +80,7 @@ def test_the_whole_dag_is_listed(profile):
     done = snakemake("--dry-run", "--configfile", f"config/{profile}.yaml", "--config", "results=nowhere")
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    for rule in ("train", "score", "outliers", "dynamics", "outlier_table", "fig_4", "fig_10", "compare"):
+    for rule in ("train", "score", "outliers", "dynamics", "table", "figure", "compare"):
         assert f"rule {rule}:" in text
 
 

@@ -10,7 +10,7 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from evaluation.plan.config import Pack, Plan
-from evaluation.results.contents import FILES, SECTIONS, table_options
+from evaluation.results.outputs import COMPARED, FIGURE, TABLE, items
 from evaluation.base.errors import UserError
 from evaluation.datasets.finding import require
 from evaluation.datasets.settle import record, settle
@@ -37,6 +37,7 @@ ESTIMATE = Estimate(PLAN, Prices())
 ROOT = PLAN.root
 FAILURES = Failures()
 METRICS, TABLES, FIGURES = [], [], []
+ITEMS = items(PLAN)
 
 
 wildcard_constraints:
@@ -58,9 +59,10 @@ def data_stamp(name):
     return Path(f"{ROOT}/stamps/data/{name}.json")
 
 
-def section(name):
-    """The paper's section of a table or figure: where it stands in Snakemake's report."""
-    return SECTIONS[name]
+def made_from(file):
+    """The metrics, and the stamps of the jobs whose files it shows."""
+    item = ITEMS[file]
+    return [f"{ROOT}/{path}" for path in (*item.metrics(PLAN), *item.stamps(PLAN))]
 
 
 def gpus(wildcards):

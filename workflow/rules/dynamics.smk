@@ -5,9 +5,6 @@ DYNAMICS_METRICS = [
     for path in add_outputs(METRICS, f"metrics/dynamics_{dataset}", ".parquet")
 ]
 
-if DYNAMICS_METRICS:
-    add_outputs(FIGURES, "figures/fig_4_dynamics", ".png", ".pdf")
-
 
 rule dynamics:
     input:
@@ -29,30 +26,3 @@ rule dynamics:
         models=f"{ROOT}/models",
     shell:
         "bench dynamics --dataset {wildcards.dataset} {params.runs} --models {params.models} --out {output} > {log} 2>&1"
-
-
-rule fig_4:
-    input:
-        DYNAMICS_METRICS,
-    output:
-        png=report(
-            f"{ROOT}/figures/fig_4_dynamics.png",
-            caption="../report/fig_4.rst",
-            category=section("fig_4"),
-            labels={"figure": "Fig. 4"},
-        ),
-        pdf=f"{ROOT}/figures/fig_4_dynamics.pdf",
-    log:
-        f"{ROOT}/logs/figures/fig_4.log",
-    benchmark:
-        f"{ROOT}/benchmarks/figures/fig_4.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    params:
-        title=PLAN.title,
-    shell:
-        "bench figure fig_4 --metrics {input} --title {params.title:q} --out {output.png} > {log} 2>&1"

@@ -6,10 +6,6 @@ INPAINTING_METRICS = [
 ]
 
 
-if INPAINTING_METRICS:
-    add_outputs(TABLES, "tables/table_inpainting", ".csv", ".md", ".tex")
-
-
 rule inpaint:
     input:
         f"{ROOT}/stamps/train/{{dataset}}/{{variant}}/{{subsets}}/{{seeds}}.json",
@@ -61,61 +57,3 @@ rule inpainting:
         runtime=lambda wildcards, attempt: 10 * attempt,
     shell:
         "bench inpaint --join {input} --out {output} > {log} 2>&1"
-
-
-rule table_inpainting:
-    input:
-        INPAINTING_METRICS,
-    output:
-        csv=report(
-            f"{ROOT}/tables/table_inpainting.csv",
-            caption="../report/table_inpainting.rst",
-            category=section("table_inpainting"),
-            labels={"table": "In-painting"},
-        ),
-        others=multiext(f"{ROOT}/tables/table_inpainting", ".md", ".tex"),
-    log:
-        f"{ROOT}/logs/tables/table_inpainting.log",
-    benchmark:
-        f"{ROOT}/benchmarks/tables/table_inpainting.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    params:
-        rows=table_options(PLAN, "table_inpainting"),
-        title=PLAN.title,
-    shell:
-        "bench table table_inpainting --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"
-
-
-rule fig_8:
-    input:
-        lambda wildcards: picture_inputs(PLAN, "fig_8"),
-    output:
-        png=report(
-            f"{ROOT}/figures/fig_8_inpainting.png",
-            caption="../report/pictures.rst",
-            category=section("fig_8"),
-            labels={"figure": "Fig. 8"},
-        ),
-        pdf=f"{ROOT}/figures/fig_8_inpainting.pdf",
-    log:
-        f"{ROOT}/logs/figures/fig_8.log",
-    benchmark:
-        f"{ROOT}/benchmarks/figures/fig_8.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
-    params:
-        panels=lambda wildcards: picture_options(PLAN, "fig_8"),
-        dataset=lambda wildcards: shown_dataset(PLAN, "fig_8"),
-        title=PLAN.title,
-        figure="fig_8",
-    shell:
-        "bench figure fig_8 {params.panels} --title {params.title:q} --out {output.png} > {log} 2>&1"

@@ -9,9 +9,6 @@ JUDGE_METRICS = [
     for path in add_outputs(METRICS, f"metrics/judge_{dataset}", ".parquet")
 ]
 
-if JUDGE_METRICS:
-    add_outputs(TABLES, "tables/table_3_judge", ".csv", ".md", ".tex")
-
 
 rule train_judge:
     input:
@@ -93,31 +90,3 @@ rule judge:
     shell:
         "bench judge --dataset {wildcards.dataset} {params.runs} --samples-dir {params.samples} --judge {params.judges}"
         " --out {output} --threads {threads} > {log} 2>&1"
-
-
-rule table_3:
-    input:
-        JUDGE_METRICS,
-    output:
-        csv=report(
-            f"{ROOT}/tables/table_3_judge.csv",
-            caption="../report/table_3.rst",
-            category=section("table_3"),
-            labels={"table": "Table III"},
-        ),
-        others=multiext(f"{ROOT}/tables/table_3_judge", ".md", ".tex"),
-    log:
-        f"{ROOT}/logs/tables/table_3_judge.log",
-    benchmark:
-        f"{ROOT}/benchmarks/tables/table_3_judge.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    params:
-        rows=table_options(PLAN, "table_3"),
-        title=PLAN.title,
-    shell:
-        "bench table table_3 --metrics {input} {params.rows} --title {params.title:q} --out {output.csv} > {log} 2>&1"

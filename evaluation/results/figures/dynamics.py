@@ -2,49 +2,81 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
-from evaluation.results.figures.style import plotting, save, width_of
-from evaluation.results.tables.writing import DATASET_LABELS
+from evaluation.results.figures.style import PAGE_WIDTH, empty, left_out_words, plotting
+from evaluation.results.labels import dataset_label, dataset_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from evaluation.results.material import Material
+    from evaluation.results.outputs import Item
+    from evaluation.results.results import Results
 
 PREFIX = "log_likelihood_layer_"
+PANEL_HEIGHT = 1.55  # inches
 
 
-def draw_dynamics(metrics: pd.DataFrame, path: Path, title: str) -> None:
-    """One panel per data set: the layers' losses, which are log-likelihoods to be maximised, against training steps.
+def dynamics(material: Material, item: Item) -> tuple[Any, str]:
+    """A row of panels for each model and data set; see `draw_dynamics`."""
+    return draw_dynamics(material.results)
 
-    Layers differ by orders of magnitude, so each curve is scaled to run from 0 (its lowest value) to 1 (its highest);
-    the legend gives the value at the end, in nats (mean over positions), and all is the mean over seeds.
+
+def draw_dynamics(results: Results) -> tuple[Any, str]:
+    """A small panel for each layer: its test log-likelihood in nats against training steps, mean over seeds.
+
+    A row for each model and data set, layers from bottom to top; each panel has an axis of its own, since layers differ
+    by orders of magnitude. A grey band goes from the lowest to the highest seed.
+
+    Returns:
+        The figure, and the sentence that names what is left out.
 
     Raises:
         UserError: no test measurements in the metrics.
     """
-    rows = metrics[metrics["experiment"] == "dynamics"]
-    params = rows["params"].map(json.loads)
-    rows = rows.assign(step=[p["step"] for p in params], split=[p["split"] for p in params])
-    rows = rows[rows["split"] == "test"]
+    rows = results.of("dynamics")
+    rows = rows[(rows["split"] == "test") & rows["metric"].str.startswith(PREFIX)]
     if rows.empty:
         raise UserError(
             "no log-likelihoods of test images over time; train with --monitor test, and run `bench dynamics`"
         )
-    rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int))
+    rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
+    order = dataset_labels(results.datasets("dynamics"))
+    lines, left_out = [], []
+    groups = {(str(key[0]), str(key[1])): curves for key, curves in rows.groupby(["dataset", "model"])}
+    for (dataset, model), curves in sorted(groups.items(), key=lambda group: list(order).index(group[0][0])):
+        name = f"{_label(results, model)} on {dataset_label(dataset)}"
+        sigma = results.annealing("dynamics", dataset, model)
+        if sigma:
+            left_out.append(f"{name} ({sigma})")
+        else:
+            lines.append((name, curves))
+    words = left_out_words(left_out)
+    if not lines:
+        return empty(words), words
+    return _panels(lines), words
+
+
+def _label(results: Results, model: str) -> str:
+    return str(results.plan.catalogue.model(model).label)
+
+
+def _panels(lines: list[tuple[str, Any]]) -> Any:
     plt, _ = plotting()
-    datasets = list(dict.fromkeys(rows["dataset"]))
+    columns = max(curves["layer"].nunique() for _, curves in lines)
     figure, axes = plt.subplots(
-        1, len(datasets), figsize=(width_of(len(datasets)), 2.6), squeeze=False, sharey=True, layout="constrained"
+        len(lines), columns, figsize=(PAGE_WIDTH, PANEL_HEIGHT * len(lines) + 0.3), squeeze=False, layout="constrained"
     )
-    for axis, dataset in zip(axes[0], datasets, strict=True):
-        for (layer,), curve in rows[rows["dataset"] == dataset].groupby(["layer"]):
-            mean = curve.groupby("step")["value"].mean()
-            scaled = (mean - mean.min()) / max(mean.max() - mean.min(), 1e-12)
-            axis.plot(scaled.index, scaled, marker=".", markersize=3, label=f"layer {layer}: {mean.iloc[-1]:.1f} nats")
-        axis.set(title=DATASET_LABELS.get(dataset, dataset), xlabel="training step")
-        axis.legend(title="at the end", fontsize="x-small", title_fontsize="x-small")
-    axes[0][0].set_ylabel("test log-likelihood, scaled per layer")
-    save(figure, path, title)
+    for row, (name, curves) in zip(axes, lines, strict=True):
+        for axis in row[curves["layer"].nunique() :]:
+            axis.set_axis_off()
+        for axis, (layer, curve) in zip(row, curves.groupby("layer"), strict=False):
+            by_step = curve.groupby("step")["value"]
+            mean = by_step.mean()
+            axis.fill_between(mean.index, by_step.min(), by_step.max(), color="0.85", linewidth=0)
+            axis.plot(mean.index, mean, marker=".", markersize=3)
+            axis.set_title(f"{name}, layer {layer}" if columns == 1 else f"layer {layer}", fontsize="small")
+            axis.tick_params(labelsize="x-small", pad=0)
+            axis.set_xlabel("training step", fontsize="x-small")
+        row[0].set_ylabel(f"{name}\nnats" if columns > 1 else "nats", fontsize="x-small")
+    return figure

@@ -11,13 +11,12 @@ from evaluation.base.files import atomic_path
 
 def image_grid(images: np.ndarray, columns: int = 10, gap: int = 1) -> np.ndarray:
     """Images (n, H, W, C) in [0, 1] row by row on white ground: (rows·(H + gap) + gap, columns·(W + gap) + gap, C)."""
-    n, height, width, channels = images.shape
-    rows = -(-n // columns)
-    canvas = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.float32)
-    for index, image in enumerate(images):
-        top, left = (gap + (index // columns) * (height + gap)), (gap + (index % columns) * (width + gap))
-        canvas[top : top + height, left : left + width] = image
-    return canvas
+    from skimage.util import montage
+
+    shape = (-(-len(images) // columns), columns)
+    white = [1.0] * images.shape[-1]
+    canvas = montage(images, fill=white, grid_shape=shape, padding_width=gap, channel_axis=-1)
+    return np.asarray(canvas, np.float32)
 
 
 def write_grid(path: Path, images: np.ndarray, columns: int = 10, zoom: int = 2) -> None:

@@ -1,40 +1,68 @@
-"""Fig. 10: inliers kept against outliers rejected."""
+"""Fig. 10: inliers kept against outliers rejected, a ROC curve of each model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from evaluation.base.errors import UserError
 from evaluation.jobs.score import read_scores
-from evaluation.measures.metrics import auroc, kept_and_rejected
 from evaluation.measures.outliers import inliers_and_outliers
-from evaluation.results.figures.style import plotting, save, width_of
-from evaluation.results.tables.writing import DATASET_LABELS
+from evaluation.measures.roc import auroc, kept_and_rejected
+from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
+from evaluation.results.labels import dataset_label
+from evaluation.results.results import annealing_words
+from evaluation.results.specs import check_record
+
+if TYPE_CHECKING:
+    from evaluation.results.material import Material
+    from evaluation.results.outputs import Item
 
 
-def draw_outlier_curves(panels: Sequence[tuple[str, Path]], path: Path, title: str) -> None:
-    """One panel per file of scores; `panels`: (label, scores). All thresholds, so that the area is the exact AUROC."""
+def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
+    """One panel per training that the plan names. All thresholds, so that the area is the exact AUROC.
+
+    Returns:
+        The figure, and what it does not show: models that were still annealing, or have no scores yet.
+
+    Raises:
+        UserError: there are no scores at all, or those of another model.
+    """
     import numpy as np
 
+    panels, left_out, missing = [], [], []
+    for key in material.plan.curves():
+        dataset, subset, name, seed = key
+        path = material.folder / "scores" / dataset / subset / name / f"seed{seed}.parquet"
+        label = f"{material.plan.variants[name].model.label} ({dataset_label(dataset)})"
+        if not path.is_file():
+            missing.append(label)
+            continue
+        frame, record = read_scores(path)
+        check_record(material.plan, key, record, path)
+        if sigma := annealing_words(record.get("sigmas", ()), record.get("params", {})):
+            left_out.append(f"{label} ({sigma})")
+        else:
+            panels.append((label, *inliers_and_outliers(frame, "test", subset)))
+    words = " ".join(filter(None, [left_out_words(left_out), f"No scores yet: {', '.join(missing)}." * bool(missing)]))
+    if not panels:
+        if left_out:
+            return empty(words), words
+        raise UserError(
+            f"there are no scores of {', '.join(missing) or 'any curve'} in {material.folder / 'scores'}; make them "
+            "with `bench score`, and name the models in experiments.outliers.curves"
+        )
     plt, _ = plotting()
     figure, axes = plt.subplots(
         1, len(panels), figsize=(width_of(len(panels)), 2.6), squeeze=False, sharey=True, layout="constrained"
     )
-    for axis, (label, scores) in zip(axes[0], panels, strict=True):
-        frame, record = read_scores(scores)
-        inliers, outliers = inliers_and_outliers(frame, "test", record["subset"])
-        every = np.unique(np.concatenate([[-np.inf], inliers, outliers, [np.inf]]))
-        kept, rejected = kept_and_rejected(inliers, outliers, every)
+    for axis, (label, inliers, outliers) in zip(axes[0], panels, strict=True):
+        # Below all scores, and right above each: a threshold on a score would count it on neither side.
+        above = np.nextafter(np.unique(np.concatenate([inliers, outliers])), np.inf)
+        kept, rejected = kept_and_rejected(inliers, outliers, np.concatenate([[-np.inf], above]))
         axis.plot(100 * kept, 100 * rejected)
         axis.fill_between(100 * kept, 100 * rejected, alpha=0.15)
         area = f"area {auroc(inliers, outliers):.1f} %"
         axis.text(0.05, 0.08, area, transform=axis.transAxes, fontsize="small")
-        axis.set(
-            title=f"{label} ({DATASET_LABELS.get(record['dataset'], record['dataset'])})",
-            xlabel="inliers kept (%)",
-            xlim=(0, 100),
-            ylim=(0, 101),
-            aspect="equal",
-        )
+        axis.set(title=label, xlabel="inliers kept (%)", xlim=(0, 100), ylim=(0, 101), aspect="equal")
     axes[0][0].set_ylabel("outliers rejected (%)")
-    save(figure, path, title)
+    return figure, words

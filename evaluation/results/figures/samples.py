@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, isqrt
-from pathlib import Path
 from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation.base.errors import UserError
 from evaluation.results.figures.grid import image_grid
-from evaluation.results.figures.style import plotting, save, width_of
+from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
+from evaluation.results.labels import dataset_label
+from evaluation.results.panels import pictures, real_classes
+from evaluation.results.specs import check_models, check_record
 
-Panel = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
+if TYPE_CHECKING:
+    from evaluation.results.material import Material
+    from evaluation.results.outputs import Item
+    from evaluation.results.panels import Panel
+
+Picture = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
 LETTERS_PER_INCH = 15  # of a label
 LABEL_LINE = 0.15  # inches
 HEADING = 0.25  # inches
 
 
-def draw_panels(
-    panels: Sequence[Panel], path: Path, title: str, columns: int | None = None, heading: str | None = None
-) -> None:
+def draw_panels(panels: Sequence[Picture], columns: int | None = None, heading: str | None = None) -> Any:
     """Pictures beside and below each other, each with its label above; `heading`: above all of them."""
-    if not panels:
-        raise UserError("there is nothing to draw; give at least one --panel LABEL=PATH")
     plt, _ = plotting()
     columns = columns or len(panels)
     rows = ceil(len(panels) / columns)
@@ -45,21 +49,21 @@ def draw_panels(
         grey = picture.shape[-1] == 1
         axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.set_title(label)
-    save(figure, path, title)
+    return figure
 
 
-def sample_panel(label: str, images: np.ndarray, side: int = 10) -> Panel:
+def sample_panel(label: str, images: np.ndarray, side: int = 10) -> Picture:
     """The first side² images in a square grid."""
     return label, image_grid(images[: side * side], side)
 
 
-def completion_panel(label: str, x: np.ndarray, known: np.ndarray, completed: np.ndarray, count: int = 10) -> Panel:
+def completion_panel(label: str, x: np.ndarray, known: np.ndarray, completed: np.ndarray, count: int = 10) -> Picture:
     """Three rows: originals, what the model sees (erased pixels grey), completions."""
     seen = np.where(known[..., None], x, 0.5)
     return label, image_grid(np.concatenate([x[:count], seen[:count], completed[:count]]), min(count, len(x)))
 
 
-def centroid_panel(label: str, model: object) -> Panel:
+def centroid_panel(label: str, model: object) -> Picture:
     """Centroids of a DCGMM's lowest cGMM layer as patches, each scaled to its own range, in the layer's grid.
 
     Every patch runs from black, its lowest value, to white, its highest: what is seen is its form, not its contrast.
@@ -80,36 +84,33 @@ def centroid_panel(label: str, model: object) -> Panel:
     return label, image_grid(scaled, ceil(len(patches) ** 0.5))
 
 
-def draw_picture(
-    figure: str,
-    sources: Sequence[tuple[str, Sequence[str]]],
-    path: Path,
-    title: str,
-    *,
-    dataset: str | None = None,
-    classes: Sequence[int] | None = None,
-) -> None:
-    """One of the paper's figures of images, in the paper's layout.
+def picture(material: Material, item: Item) -> tuple[Any, str]:
+    """One of the paper's figures of images, in the paper's layout: the panels that the plan says.
 
-    Args:
-        figure: "fig_5" to "fig_9", "fig_11" to "fig_14".
-        sources: label and files of each panel: sample files (where there are several, of each class, they are mixed);
-            completions (fig_8); a trained model (fig_14).
-        dataset: stands above the panels; its real images are the first panel of fig_7.
-        classes: of these real images, None for all.
+    Returns:
+        The figure, and the sentence that names the panels that are left out: of models that were still annealing.
 
     Raises:
-        UserError: no panels, or a file that does not exist.
+        UserError: a file does not exist, or is of another model than the plan's.
     """
-    from evaluation.results.tables.writing import DATASET_LABELS
+    figure, plan = item.output.name, material.plan
+    panels = pictures(plan)[figure]
+    check_models(plan, material.folder, (key for panel in panels for key in panel.runs))
+    sigmas = [material.annealing(panel) for panel in panels]
+    left_out = [f"{panel.label} ({sigma})" for panel, sigma in zip(panels, sigmas, strict=True) if sigma]
+    shown = [panel for panel, sigma in zip(panels, sigmas, strict=True) if not sigma]
+    words = left_out_words(left_out)
+    if not shown:
+        return empty(words), words
+    # The panels of Fig. 14 are data sets.
+    dataset = None if figure == "fig_14" else panels[0].dataset
+    real = [_real(dataset, real_classes(plan))] if figure == "fig_7" and dataset is not None else []
+    columns = 2 if figure in ("fig_12", "fig_13") else ceil(len(shown) / 2) if len(shown) > 4 else None
+    drawn = [*real, *(_read(material, figure, panel) for panel in shown)]
+    return draw_panels(drawn, columns, None if dataset is None else dataset_label(dataset)), words
 
-    real = [_real(dataset, classes)] if figure == "fig_7" and dataset is not None else []
-    columns = 2 if figure in ("fig_12", "fig_13") else ceil(len(sources) / 2) if len(sources) > 4 else None
-    heading = None if dataset is None else DATASET_LABELS.get(dataset, dataset)
-    draw_panels([*real, *(_read(figure, *source) for source in sources)], path, title, columns, heading)
 
-
-def _real(dataset: str, classes: Sequence[int] | None) -> Panel:
+def _real(dataset: str, classes: Sequence[int]) -> Picture:
     """Test images of some classes of a data set."""
     from evaluation.datasets import load_dataset
 
@@ -128,17 +129,21 @@ def _words(classes: Sequence[int]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _read(figure: str, label: str, files: Sequence[str]) -> Panel:
+def _read(material: Material, figure: str, panel: Panel) -> Picture:
+    files = [material.folder / file for file in panel.files]
     if figure == "fig_14":
         from evaluation.models.registry import load_model
 
-        return centroid_panel(label, load_model(files[0]))
+        return centroid_panel(panel.label, load_model(files[0]))
     if figure == "fig_8":
-        if not Path(files[0]).is_file():
+        if not files[0].is_file():
             raise UserError(f"there are no completions in {files[0]}; make them with `bench inpaint --completions DIR`")
         with np.load(files[0], allow_pickle=False) as kept:
-            return completion_panel(label, kept["x"], kept["known"], kept["completed"])
+            return completion_panel(panel.label, kept["x"], kept["known"], kept["completed"])
     from evaluation.jobs.sample import read_samples
 
-    parts = [read_samples(file).images for file in files]
-    return sample_panel(label, np.concatenate([part[: ceil(100 / len(parts))] for part in parts]))
+    parts = [read_samples(file) for file in files]
+    for key, file, part in zip(panel.runs, files, parts, strict=True):
+        check_record(material.plan, key, part.record, file)
+    first = ceil(100 / len(parts))  # of each class
+    return sample_panel(panel.label, np.concatenate([part.images[:first] for part in parts]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from evaluation.results.numbers import NOTHING
-from evaluation.results.published import published
-from evaluation.results.tables.writing import Table
+from evaluation.base.text import NOTHING
+from evaluation.results.published import ANY_DATASET, published_number
+from evaluation.results.tables.table import Column, Record, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,6 @@ def architectures() -> Table:
 
     from dcgmm.notation import place
 
-    printed = published().query("table == 'table_5'").set_index("model")["mean"]
     data = []
     for label, config in _instances().items():
         layout = place(config, (28, 28, 1))
@@ -29,7 +28,7 @@ def architectures() -> Table:
                 "model": label,
                 "configuration": config,
                 "layers": len(layout.layers),
-                "published": int(printed[label]),
+                "published": int(published_number("table_5", "parameters", ANY_DATASET, label).mean),
                 "parameters": layout.centroid_parameters,
             }
         )
@@ -167,8 +166,10 @@ def _network_table(caption: str, data: list[dict[str, Any]]) -> Table:
 
 def _table(caption: str, frame: pd.DataFrame, zero: str = "0") -> Table:
     """All of a frame as it is; `zero` is what stands for 0."""
-    rows = [[zero if value == 0 else str(value) for value in row] for row in frame.itertuples(index=False)]
-    return Table(caption, list(frame.columns), rows, frame)
 
+    def shown(name: str) -> Callable[[Record], str]:
+        return lambda row: zero if row[name] == 0 else str(row[name])
 
-ARCHITECTURE_TABLES = {"table_5": architectures, "table_6": layers, "table_7": judge_network, "table_8": vae_network}
+    first, *others = map(str, frame.columns)
+    frame = frame.assign(_line=range(len(frame)))  # equal lines are lines of their own
+    return Table(caption, frame, ["_line"], {first: shown(first)}, [Column(name, shown(name)) for name in others])

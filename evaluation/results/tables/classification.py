@@ -3,50 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
-from evaluation.measures.metrics import over_seeds, with_coverage
-from evaluation.results.numbers import NOTHING, as_printed, measured
-from evaluation.results.published import published
-from evaluation.results.tables.writing import DATASET_LABELS, STATISTICS, Table, records
+from evaluation.measures.statistics import with_coverage
+from evaluation.results.labels import dataset_labels
+from evaluation.results.published import published, published_number
+from evaluation.results.results import STATISTICS, Results
+from evaluation.results.tables.outliers import measured, published_cell
+from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
-if TYPE_CHECKING:
-    import pandas as pd
+COLUMNS = ["model", "label", "source", "dataset", "published", "published_std", *STATISTICS, "annealing"]
 
 
-def classification_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
+def classification_table(results: Results, rows: Mapping[str, str]) -> Table:
     """`rows`: model → label. For each data set the published and our accuracy in percent, mean ± std over seeds; models
-    that the paper quotes without running them have a row marked as literature."""
-    import pandas as pd
-
-    ours = metrics[(metrics["experiment"] == "classification") & (metrics["metric"] == "accuracy")]
-    found = {(row["dataset"], row["model"]): row for row in records(over_seeds(ours))}
-    printed = [row for row in records(published()) if row["table"] == "table_4"]
-    papers = {(row["dataset"], row["model"]): row for row in printed}
-    run = set(ours["dataset"])
-    datasets = [d for d in DATASET_LABELS if d in run or any(row["dataset"] == d for row in printed)]
-    literature = dict.fromkeys(row["model"] for row in printed if row["source"] == "literature")
-    lines, data = [], []
+    that the paper quotes without running them have a line marked as literature."""
+    printed = [number for number in published() if number.table == "table_4"]
+    literature = dict.fromkeys(number.model for number in printed if number.literature)
+    datasets = dataset_labels({*results.datasets("classification"), *(number.dataset for number in printed)})
+    found: list[dict[str, Any]] = []
     for model, label in [*rows.items(), *((None, label) for label in literature)]:
-        cells = [label if model else f"{label} (literature)"]
         for dataset in datasets:
-            paper = papers.get((dataset, label))
-            cells.append(NOTHING if paper is None else as_printed(paper["mean"], paper["std"]))
-            row = found.get((dataset, model or ""))
-            cells.append(measured(row))
-            data.append(
-                {
-                    "model": model or label,
-                    "label": label,
-                    "source": "run" if model else "literature",
-                    "dataset": dataset,
-                    "published": None if paper is None else paper["mean"],
-                    "published_std": None if paper is None else paper["std"],
-                    **{key: None if row is None else row[key] for key in ("n", "mean", "std", "low", "high")},
-                }
-            )
-        lines.append(cells)
-    columns = ["model", *(f"{DATASET_LABELS[d]} {head}" for d in datasets for head in ("published", "accuracy"))]
-    caption = f"Classification accuracy on test images in percent, {STATISTICS}; literature: quoted, not run."
-    caption = with_coverage(caption, (int(row["n"]) for row in found.values()))
-    return Table(caption, columns, lines, pd.DataFrame(data))
+            paper = published_number("table_4", "accuracy", dataset, label)
+            place: dict[str, Any] = {
+                "model": model or label,
+                "label": label,
+                "source": "run" if model else "literature",
+            }
+            place |= {"dataset": dataset, "published": paper.mean, "published_std": paper.std}
+            value = results.value("classification", dataset, model, "accuracy", "both") if model else None
+            if value is not None:
+                annealing = results.annealing("classification", dataset, value.source.model)
+                place |= {**value.statistics(*STATISTICS), "_source": value.source, "annealing": annealing}
+            found.append(place)
+    caption = f"Classification accuracy on test images in percent, {STATISTICS_WORDS}; literature: quoted, not run."
+    caption = with_coverage(caption, (row["n"] for row in found if "n" in row))
+    columns = [Column("published", published_cell, keeps=True), Column("accuracy", measured)]
+    return Table(caption, statistics_frame(found, COLUMNS), ["model", "source"], {"model": _name}, columns, "dataset")
+
+
+def _name(row: Record) -> str:
+    return row["label"] if row["source"] == "run" else f"{row['label']} (literature)"

@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evaluation.measures.inpainting import MASK_LABELS
-from evaluation.measures.metrics import over_seeds, with_coverage
-from evaluation.results.numbers import NOTHING, Number, Source, in_protocol, with_interval
-from evaluation.results.tables.writing import DATASET_LABELS, STATISTICS, Table, records
-
-if TYPE_CHECKING:
-    import pandas as pd
+from evaluation.base.text import NOTHING
+from evaluation.measures.completions import MASK_LABELS
+from evaluation.measures.statistics import with_coverage
+from evaluation.results.formatting import with_interval
+from evaluation.results.results import STATISTICS, Results
+from evaluation.results.tables.outliers import name
+from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 HEADS = {"mse": "MSE", "ssim": "SSIM"}
 DIGITS = 3
+COLUMNS = ["model", "label", "protocol", "mask", "variant", "dataset", "metric", *STATISTICS, "annealing"]
 
 
-def inpainting_table(metrics: pd.DataFrame, rows: Mapping[str, str]) -> Table:
-    """`rows`: model → label. One row for each model (and protocol), mask and variant; for each data set the squared
+def inpainting_table(results: Results, rows: Mapping[str, str]) -> Table:
+    """`rows`: model → label. One line for each model (and protocol), mask and variant; for each data set the squared
     error of the unknown pixels and the similarity, mean ± std over seeds. Models of all classes only."""
-    import pandas as pd
-
-    found: dict[tuple[str, str, str, str], dict[tuple[str, str], dict[str, Any]]] = {}
-    for row in records(over_seeds(metrics[metrics["experiment"] == "inpainting"])):
-        params = json.loads(row["params"])
-        if "subset" not in params:
-            line = (row["model"], row["protocol"], params["mask"], params.get("variant", NOTHING))
-            found.setdefault(line, {})[row["dataset"], row["metric"]] = row
-    measured = {dataset for cells in found.values() for dataset, _ in cells}
-    columns = [(d, metric) for d in DATASET_LABELS if d in measured for metric in HEADS]
-    order = {model: place for place, model in enumerate(rows)}
     masks = {mask: place for place, mask in enumerate(MASK_LABELS)}
-    lines, data = [], []
-    for line in sorted((line for line in found if line[0] in order), key=lambda k: (order[k[0]], k[1], masks[k[2]])):
-        model, protocol, mask, variant = line
-        label = in_protocol(rows[model], protocol)
-        lines.append([label, MASK_LABELS[mask], variant, *(_cell(found[line].get(column)) for column in columns)])
-        for (dataset, metric), row in found[line].items():
-            identity = {"model": model, "label": rows[model], "protocol": protocol, "mask": mask, "variant": variant}
-            statistics = {key: row[key] for key in ("n", "mean", "std", "low", "high")}
-            data.append({**identity, "dataset": dataset, "metric": metric, **statistics})
-    heads = [f"{DATASET_LABELS[dataset]} {HEADS[metric]}" for dataset, metric in columns]
+    found: list[dict[str, Any]] = []
+    for value in results.values("inpainting"):
+        model, dataset = value.source.model, value.source.dataset
+        varied = value.varied
+        if model in rows and "subset" not in varied and value.source.metric in HEADS:
+            place: dict[str, Any] = {
+                "model": model,
+                "label": rows[model],
+                "protocol": value.protocol,
+                "dataset": dataset,
+            }
+            place |= {"mask": varied["mask"], "variant": varied.get("variant", NOTHING), "metric": value.source.metric}
+            annealing = results.annealing("inpainting", dataset, model, value.protocol)
+            place |= {**value.statistics(*STATISTICS), "_source": value.source, "annealing": annealing}
+            found.append(place)
+    order = {model: place for place, model in enumerate(rows)}
+    found.sort(key=lambda row: (order[row["model"]], row["protocol"], masks[row["mask"]]))
     caption = (
         "In-painting of test images: mean squared error of the unknown pixels, and SSIM of whole images (at most 1), "
-        f"{STATISTICS}; variants as in docs/sampling.md."
+        f"{STATISTICS_WORDS}; variants as in docs/sampling.md."
     )
-    caption = with_coverage(caption, (int(row["n"]) for row in data))
-    return Table(caption, ["model", "erased", "variant", *heads], lines, pd.DataFrame(data))
+    caption = with_coverage(caption, (row["n"] for row in found))
+    index = {"model": name, "erased": lambda row: MASK_LABELS[row["mask"]], "variant": lambda row: row["variant"]}
+    line = ["model", "protocol", "mask", "variant"]
+    columns = [Column(head, _measured, {"metric": metric}) for metric, head in HEADS.items()]
+    return Table(caption, statistics_frame(found, COLUMNS), line, index, columns, "dataset")
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return NOTHING
-    return Number(with_interval(row["mean"], row["std"], row["low"], row["high"], DIGITS), Source.of(row))
+def _measured(row: Record) -> str:
+    return with_interval(row["mean"], row["std"], row["low"], row["high"], DIGITS)

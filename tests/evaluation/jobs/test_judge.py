@@ -23,7 +23,6 @@ from evaluation.jobs.judge import (
     train_judge,
 )
 from evaluation.jobs.sample import read_samples, write_samples
-from evaluation.measures.metrics import tidy_frame, tidy_row
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}
 
@@ -256,92 +255,3 @@ def test_files_that_are_no_npz_are_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", samples=np.array([{}, None], dtype=object))
     with pytest.raises(UserError, match="of plain arrays"):
         read_samples(tmp_path / "objects.npz")
-
-
-def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
-    from evaluation.jobs.judge import summary_rows
-    from evaluation.results.tables.judge import judge_table
-
-    def rows(model, values, protocol="both"):
-        for seed, value in enumerate(values):
-            for metric in MEASURES:
-                yield tidy_row(
-                    protocol=protocol, experiment="judge", dataset="mnist", model=model, seed=0, metric=metric,
-                    value=value, params={"judge": seed},
-                )  # fmt: skip
-
-    judged = [*rows("a", [90, 92]), *rows("d", [80], "paper"), *rows("d", [70], "clean"), *rows(REAL_TEST, [99])]
-    summaries = list(summary_rows(judged))
-    assert [row["value"] for row in summaries if row["model"] == "a"] == [91.0] * 5
-    table = judge_table(tidy_frame([*judged, *summaries]), {"a": "DCGMM-A", "d": "DGC-SPN"})
-    cells = {row[0]: row[1:] for row in table.rows}
-    assert cells["DCGMM-A"][:2] == ["98.2 ± 0.1", "91.0 ± 1.4"]  # one training: over the judges, without an interval
-    assert "± is the spread over the judges" in table.caption
-    assert cells["DGC-SPN (paper)"][1] == "80.0" and cells["DGC-SPN (clean)"][1] == "70.0"
-    assert cells[REAL_TEST][:2] == ["–", "99.0"]
-    assert len(table.columns) == len(table.rows[0]) == 7
-
-
-def crossed(values, model="dcgmm-a"):
-    """Rows of judged accuracies; values: (trainings, judges)."""
-    return [
-        tidy_row(
-            protocol="both", experiment="judge", dataset="mnist", model=model, seed=seed, metric="judge_accuracy",
-            value=value, params={"judge": judge},
-        )
-        for seed, by_judge in enumerate(values)
-        for judge, value in enumerate(by_judge)
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("values", [[[80, 90], [82, 92], [84, 94]], [[80, 90]], [[80], [82], [84]]])
-def test_judges_are_no_independent_trials_and_the_comparison_says_the_same(values):
-    """Trainings are two points apart, judges ten: averaged over judges, the spread is that of the trainings."""
-    from evaluation.jobs.judge import summary_rows
-    from evaluation.plan.config import Plan
-    from evaluation.results.compare import compare
-    from evaluation.results.tables.judge import judge_table
-
-    rows = crossed(values)
-    metrics = tidy_frame([*rows, *summary_rows(rows)])
-    table = judge_table(metrics, {"dcgmm-a": "DCGMM-A"})
-    row = table.data.iloc[0]
-    trainings, judges = np.shape(values)
-    several, spread = trainings > 1, np.std(values[0], ddof=1) if judges > 1 else np.nan
-    assert (row["n"], row["judges"], row["mean"]) == (trainings, judges, np.mean(values))
-    assert row["std"] == pytest.approx(2.0 if several else spread)
-    np.testing.assert_allclose(row["std_judges"], spread)
-    assert np.isnan(row["low"]) != several
-    assert ("samples", "MNIST ± over judges")[several and judges > 1] in table.columns
-    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
-    compared = compare(metrics, Plan({"profile": "p", "seeds": 1, "experiments": settings}))
-    cell = compared.query("table == 'table_3' and model == 'DCGMM-A' and dataset == 'mnist'").iloc[0]
-    ours = ["ours", "ours_std", "ours_low", "ours_high", "n"]
-    np.testing.assert_allclose(list(cell[ours]), list(row[["mean", "std", "low", "high", "n"]]))
-    assert len(cell["source"].rows(metrics)) == np.size(values)
-
-
-def test_a_weak_judge_is_named_beside_what_it_judged():
-    from evaluation.plan.config import Plan
-    from evaluation.results.compare import compare
-
-    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"], "judges": {"epochs": 3, "train_images": 6000}}}
-    plan = Plan({"profile": "p", "seeds": 1, "experiments": settings})
-    for accuracies, said in (
-        ([99.2, 96.0], ""),
-        ([99.2, 95.9], "the weakest of 2 judges has a test accuracy of 95.9 %"),
-    ):
-        own = [
-            tidy_row(
-                protocol="both", experiment="judge", dataset="mnist", model="CNN", seed=seed,
-                metric="cnn_test_accuracy", value=value,
-            )
-            for seed, value in enumerate(accuracies)
-        ]  # fmt: skip
-        rows = compare(tidy_frame([*crossed([[98, 98]]), *own]), plan).query("dataset == 'mnist'")
-        remark = rows.query("metric == 'judge_accuracy' and model == 'DCGMM-A'").iloc[0]["remark"]
-        assert remark.startswith(said) and bool(remark) == bool(said)
-        (judge,) = rows.query("model == 'CNN'").query("protocol == 'paper'")["remark"]
-        assert judge == 'printed as "> 99 %"; epochs 3 instead of 15, trained on 6,000 images'
-        unjudged = rows.query("metric == 'judge_accuracy' and model == 'DCGMM-B'").iloc[0]["remark"]
-        assert "weakest" not in unjudged

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evaluation.measures.metrics import tidy_frame, tidy_row
+from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.config import Plan
 from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED, claims
+from evaluation.results.results import Results
 
 LETTERS = "abe"
 REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/quick"
@@ -57,12 +58,14 @@ def dynamics(curves):
 
 
 def verdict(rows, words, **changed):
-    (claim,) = [claim for claim in claims(tidy_frame(rows), plan(**changed)) if words in claim.words]
+    (claim,) = [
+        claim for claim in claims(Results(tidy_frame(rows).drop_duplicates(), plan(**changed))) if words in claim.words
+    ]
     return claim
 
 
 def test_without_results_nothing_is_said():
-    assert {claim.verdict for claim in claims(tidy_frame([]), plan())} == {NOT_RUN}
+    assert {claim.verdict for claim in claims(Results(tidy_frame([]), plan()))} == {NOT_RUN}
 
 
 @pytest.mark.parametrize(("e", "expected"), [(80, HOLDS), (70, IN_PART), (50, FAILS)])
@@ -72,7 +75,7 @@ def test_depth_on_fashion_mnist(e, expected):
     rows += area("dcgmm-b", [b if expected != IN_PART else 50] * 2, "fashion_mnist")
     claim = verdict(rows, "depth increases")
     assert claim.verdict == expected
-    assert ("DCGMM-B 50.0, DCGMM-A 60.0" in claim.evidence) == (expected == IN_PART)
+    assert ("against it: DCGMM-B 50.0, DCGMM-A 60.0" in claim.cases) == (expected == IN_PART)
 
 
 @pytest.mark.parametrize(("deep", "expected"), [(50, HOLDS), (70, FAILS)])
@@ -111,7 +114,8 @@ def test_an_interval_of_few_seeds_decides_nothing(seeds):
     rows = [*area("dcgmm-e", [80, 82, 81, 80][:seeds]), *area("rat-spn", [69] * 4, protocol="paper")]
     claim = verdict(rows, "clear edge")
     assert claim.verdict == f"{UNDECIDED} ({seeds} seeds)"
-    assert claim.evidence.startswith("undecided, with fewer than 5 seeds: RAT-SPN (paper) on MNIST, difference +1")
+    assert claim.evidence == "1 rest on fewer than 5 seeds"
+    assert claim.cases[0].startswith("undecided, with fewer than 5 seeds: RAT-SPN (paper) on MNIST, difference +1")
 
 
 def test_a_shortened_rival_is_no_opponent():
@@ -119,8 +123,8 @@ def test_a_shortened_rival_is_no_opponent():
     rows = [*area("dcgmm-e", [80, 82, 81, 80, 81]), *area("rat-spn", [69] * 5, protocol="paper")]
     claim = verdict(rows, "clear edge", **short)
     assert claim.verdict == f"{UNDECIDED} (shortened trainings)"
-    assert claim.evidence.startswith("not counted, shortened trainings: RAT-SPN (paper) on MNIST, difference +11.8")
-    assert "epochs 2 instead of 25" in claim.evidence
+    assert claim.evidence == "1 are not counted (shortened trainings)"
+    assert claim.cases[0].startswith("not counted: RAT-SPN (paper) on MNIST, difference +11.8 (epochs 2 instead of 25")
     rows = [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 90, "fashion_mnist", "paper")]
     assert verdict(rows, "outperform").verdict == HOLDS
     assert verdict(rows, "outperform", **short).verdict == f"{UNDECIDED} (shortened trainings)"
@@ -131,7 +135,7 @@ def test_samples_on_both_data_sets():
     rows += [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 97, "fashion_mnist", "paper")]
     assert verdict(rows, "very similarly").verdict == HOLDS
     claim = verdict(rows, "outperform")
-    assert claim.verdict == FAILS and "RAT-SPN (paper) 97.0, DCGMM-E 95.0" in claim.evidence
+    assert claim.verdict == FAILS and claim.cases == ("against it: RAT-SPN (paper) 97.0, DCGMM-E 95.0",)
     rows.append(judged("dcgmm-e-independent", 98, "fashion_mnist"))  # as the published runs
     assert verdict(rows, "outperform").verdict == HOLDS
 
@@ -153,5 +157,18 @@ def test_layers_in_order(curves, expected):
 def test_the_reference_run_decides_the_order_of_the_layers():
     metrics = pd.read_parquet(REFERENCE / "metrics/dynamics_fashion_mnist.parquet")
     quick = Plan(json.loads((REFERENCE / "profile.json").read_text()))
-    claim = next(claim for claim in claims(metrics, quick) if "converge sequentially" in claim.words)
+    claim = next(claim for claim in claims(Results(metrics, quick)) if "converge sequentially" in claim.words)
     assert claim.verdict == HOLDS
+
+
+def test_a_model_that_was_still_annealing_is_not_counted():
+    rows = [*area("dcgmm-a", [60, 60], "fashion_mnist"), *area("dcgmm-e", [70, 70], "fashion_mnist")]
+    assert verdict(rows, "depth increases").verdict == HOLDS
+    rows += list(area("dcgmm-e", [0.4, 0.01], "fashion_mnist", metric="sigma_layer_2"))[::2]
+    claim = verdict(rows, "depth increases")
+    assert claim.verdict == f"{UNDECIDED} (shortened trainings)" and "still annealing, σ 0.40" in claim.cases[0]
+
+
+def test_evidence_is_one_short_line():
+    for claim in claims(Results(tidy_frame([*area("dcgmm-a", [60, 60]), *area("dcgmm-b", [70, 70])]), plan())):
+        assert len(claim.evidence) < 120 and "\n" not in claim.evidence

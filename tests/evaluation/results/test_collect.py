@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.jobs.score import write_scores
-from evaluation.measures.metrics import tidy_frame, tidy_row
+from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.config import Plan
-from evaluation.results.collect import training, trainings
+from evaluation.results.specs import keys_of, training
 
 MODELS = {"mine": {"factory": "nowhere:Mine", "label": "Mine", "grid": {"width": [1, 2]}}}
 
@@ -22,6 +23,10 @@ def plan():
     experiments = {"outliers": outliers, "judge": {"datasets": ["digits"], "models": ["mine"]}}
     experiments["dynamics"] = {"datasets": ["digits"], "models": ["mine"], "seeds": 1}
     return Plan({"profile": "p", "title": "my title", "seeds": 2, "models": MODELS, "experiments": experiments})
+
+
+def trainings(of):
+    return [training(of, *key) for key in keys_of(of)]
 
 
 def finish(one, folder, shift=1.0, spec=None):
@@ -63,7 +68,7 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
     out = Path("so-far")
     mark = f"my title, unfinished: 4 of {len(trainings(plan()))} trainings"
-    assert capsys.readouterr().out == f"so-far: {mark}\n"
+    assert capsys.readouterr().out == f"{out.resolve()}: {mark}\n"
     metrics = pd.read_parquet(out / "metrics/outliers_digits.parquet").query("metric == 'auroc'")
     seeds = {params: sorted(rows["seed"]) for params, rows in metrics.groupby("params")}
     assert seeds == {'{"outlier_class":0,"width":1}': [0, 1], '{"outlier_class":0,"width":2}': [0]}
@@ -83,13 +88,18 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert main(["compare", "--metrics", *map(str, out.glob("metrics/*")), "--configfile", f"{out}/profile.json"]) == 0
 
 
-def test_metrics_of_the_run_itself_go_first(stopped):
+def test_metrics_of_the_run_itself_go_first(stopped, capsys):
     row = tidy_row(
         protocol="both", experiment="outliers", dataset="digits", model="mine", params={"outlier_class": 0, "width": 1},
         seed=0, metric="auroc", value=12.0,
     )  # fmt: skip
     (stopped / "metrics").mkdir()
     tidy_frame([row, {**row, "metric": "auroc_validation"}]).to_parquet(stopped / "metrics/outliers_digits.parquet")
+    # They are of all the trainings that there were, also of the one with older settings.
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 2
+    assert "digits/not0/mine+width=2/1 (of an earlier program or data set)" in capsys.readouterr().err
+    assert not Path("so-far").exists()
+    shutil.rmtree(stopped / "models/digits/not0/mine+width=2/seed1")
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
     assert list(pd.read_csv("so-far/tables/table_2_grid.csv")["auroc"]) == [12.0]
 
@@ -100,6 +110,29 @@ def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     assert main(["collect", "--profile", "p", "--configfile", "p.yaml", "--out", "so-far"]) == 2
     assert "no results of the my title" in capsys.readouterr().err
     assert not Path("so-far").exists()
+
+
+def test_it_is_collected_again_over_itself_and_over_nothing_else(stopped, capsys):
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("x")
+    for out, said in [
+        ("results/p", "is the run's own folder"),
+        ("results/p/models", "is the run's own folder"),
+        ("mine", "holds something else"),
+        ("p.txt", "is a file"),
+    ]:
+        Path("p.txt").write_text("x")
+        before = sorted(path for path in stopped.rglob("*"))
+        capsys.readouterr()
+        assert main(["collect", "--profile", "p", "--out", out]) == 2
+        assert said in capsys.readouterr().err
+        assert sorted(path for path in stopped.rglob("*")) == before and Path("mine/notes.txt").read_text() == "x"
+    Path("other/models").mkdir(parents=True)
+    Path("other/profile.json").write_text("{}")
+    assert main(["collect", "--profile", "p", "--out", "other"]) == 2
+    assert "holds a run" in capsys.readouterr().err
 
 
 def test_a_training_is_described_as_the_workflow_does():

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
-from evaluation.results.contents import make, tables
 from evaluation.results.figures.style import COLUMN_WIDTH, PAGE_WIDTH
+from evaluation.results.make import make_table
+from evaluation.results.outputs import TABLE, items
+from evaluation.results.results import Results
 from evaluation.results.tables.writing import write
 from tests.evaluation.made_up import made_up_metrics, made_up_plan
 
@@ -39,9 +41,10 @@ def compiler():
 def folder(tmp_path_factory):
     """Every table of a run of real size."""
     folder = tmp_path_factory.mktemp("tables")
-    metrics, plan = made_up_metrics(), made_up_plan()
-    for entry in tables(plan):
-        write(make(entry, metrics), folder / f"{entry.file}.csv", plan.title)
+    plan = made_up_plan()
+    made = Results(made_up_metrics(), plan)
+    for item in items(plan, TABLE).values():
+        write(make_table(item.output, made), folder / f"{item.file}.csv", plan.title)
     return folder
 
 

@@ -1,0 +1,154 @@
+"""Statistics over seeds: intervals, paired comparisons, and the difference to a printed number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from evaluation.base.errors import UserError
+from evaluation.measures.tidy import METRIC_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+MOST_PAIRS = 20  # of the exact test: 2**20 sign patterns
+# Percent of `bootstrap_interval`s of n normal values that hold their true mean: those of few values are too narrow.
+COVERAGE = {2: 50, 3: 75, 4: 81, 5: 84, 6: 86, 7: 88, 8: 88, 9: 89, 10: 90}
+
+
+# --- intervals -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _bootstrap(values: tuple[float, ...]) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (np.array(values),), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return float(found.low), float(found.high)
+
+
+def bootstrap_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Bounds of the 95 % bootstrap interval (percentiles) of the mean of `values`; NaN for fewer than two values."""
+    numbers = tuple(np.asarray(values, dtype=np.float64).tolist())
+    return _bootstrap(numbers) if len(numbers) > 1 else (math.nan, math.nan)
+
+
+def coverage_words(counts: Iterable[int]) -> str:
+    """A sentence about the intervals of so many seeds; empty where they are as wide as they should be, or are none."""
+    known = [f"{COVERAGE[n]} % with {n} seeds" for n in sorted(set(counts)) if n in COVERAGE]
+    if not known:
+        return ""
+    return f"Intervals of few seeds are too narrow: they hold the true mean in {', '.join(known)}, not in 95 %."
+
+
+def with_coverage(caption: str, counts: Iterable[int]) -> str:
+    """A table's caption, and what is to be known about its intervals."""
+    return f"{caption} {coverage_words(counts)}".strip()
+
+
+class Interval(NamedTuple):
+    """Bounds; NaN where there is none."""
+
+    low: float
+    high: float
+
+    def __bool__(self) -> bool:
+        return not (math.isnan(self.low) or math.isnan(self.high))
+
+
+def welch_interval(
+    first: tuple[float, float, int], second: tuple[float, float, int], confidence: float = CONFIDENCE
+) -> Interval:
+    """Welch's t interval of the difference first - second of two means of independent samples.
+
+    Args:
+        first, second: mean, sample standard deviation (NaN: not known, taken for 0) and number of values of each.
+
+    Returns:
+        NaN bounds where one of them has a single value, whose spread nobody knows.
+    """
+    from scipy.stats import t
+
+    if min(first[2], second[2]) < 2:
+        return Interval(math.nan, math.nan)
+    variances = [0.0 if math.isnan(std) else std**2 / n for _, std, n in (first, second)]
+    difference, variance = first[0] - second[0], sum(variances)
+    if variance == 0.0:
+        return Interval(difference, difference)
+    # Welch and Satterthwaite's degrees of freedom
+    degrees = variance**2 / sum(v**2 / (n - 1) for v, (_, _, n) in zip(variances, (first, second), strict=True))
+    half = float(t.ppf((1 + confidence) / 2, degrees)) * math.sqrt(variance)
+    return Interval(difference - half, difference + half)
+
+
+# --- seeds taken together --------------------------------------------------------------------------------------------
+
+
+def over_seeds(frame: pd.DataFrame, by: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per result, seeds taken together: `n`, `mean`, `std`, and `low`, `high` of the 95 % bootstrap interval.
+
+    frame: the columns of `METRIC_COLUMNS`. by: what tells results apart; without it, every column but seed and value.
+    `std` is the sample standard deviation (n - 1), NaN for one seed.
+    """
+    keys = list(by or (name for name in METRIC_COLUMNS if name not in ("seed", "value")))
+    groups = frame.groupby(keys, sort=False)["value"]
+    summary = groups.agg(n="count", mean="mean", std="std").reset_index()
+    bounds = [bootstrap_interval(values.to_numpy()) for _, values in groups]
+    summary["low"] = [low for low, _ in bounds]
+    summary["high"] = [high for _, high in bounds]
+    return summary
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Differences first - second between results of equal seeds.
+
+    n: pairs; mean, low, high: of the differences, with the 95 % bootstrap interval; wins: pairs in which the first is
+    higher; p_value: two-sided sign-flip test, exact: with n pairs it cannot be below 2 / 2**n.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    wins: int
+    p_value: float
+
+
+def paired_comparison(first: Mapping[int, float], second: Mapping[int, float]) -> PairedComparison:
+    """Compare two models seed by seed; `first` and `second` give the value of each seed.
+
+    Seeds that only one of them has are left out. Raises UserError when they share none.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        raise UserError(f"no seed in common: {sorted(first)} and {sorted(second)}; train both with the same seeds")
+    differences = np.array([first[seed] - second[seed] for seed in seeds])
+    low, high = bootstrap_interval(differences)
+    wins = int((differences > 0).sum())
+    return PairedComparison(len(seeds), float(differences.mean()), low, high, wins, sign_flip_p_value(differences))
+
+
+def sign_flip_p_value(differences: np.ndarray) -> float:
+    """Two-sided p-value of "the signs of the differences are a coin's", over all 2**n sign patterns (n at most 20)."""
+    from scipy.stats import permutation_test
+
+    n = len(differences)
+    if n > MOST_PAIRS:
+        raise UserError(f"{n} pairs give 2**{n} sign patterns; the exact test takes at most {MOST_PAIRS} pairs")
+    if n == 1:
+        return 1.0  # both patterns are as extreme; SciPy wants two values
+    found: Any = permutation_test(
+        (np.asarray(differences, float),), np.mean, permutation_type="samples", n_resamples=2**n, vectorized=True
+    )
+    return float(found.pvalue)

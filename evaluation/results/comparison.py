@@ -1,0 +1,269 @@
+"""Every printed number of the paper beside ours, with a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from evaluation.results.changes import JUDGE, changes
+from evaluation.results.labels import dataset_label, dataset_labels
+from evaluation.results.published import PublishedNumber, published
+from evaluation.results.results import Results, Value
+from evaluation.results.selection import PROTOCOLS, reported
+from evaluation.results.verdicts import CLOSE, NEAR, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = {"measured values": "percent", "parameter counts": "count"}  # name in the totals → unit
+# The experiment whose results a table of the paper prints.
+EXPERIMENTS = {"table_1": "outliers", "table_2": "outliers", "table_3": "judge", "appendix": "judge"}
+EXPERIMENTS |= {"table_4": "classification"}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Our side of a printed number, in one protocol: the result, or the reason why there is none; facts: what is to be
+    known about it; decided: whether the verdict may rest on it."""
+
+    value: Value | None = None
+    count: float = math.nan  # a number of parameters that needs no run
+    reason: str = ""
+    facts: tuple[str, ...] = ()
+    decided: bool = True
+
+    @property
+    def mean(self) -> float:
+        return self.count if self.value is None else self.value.mean
+
+
+@dataclass(frozen=True)
+class Row:
+    """One printed number and ours, in one protocol. remarks: why it was not run, the note of published.yaml, what the
+    profile changes, what is known about a difference."""
+
+    printed: PublishedNumber
+    model: str  # as printed; a variant of it under its own label
+    protocol: str
+    ours: Ours
+    judged: Judged
+    remarks: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        return self.judged.verdict
+
+
+def compare(results: Results) -> list[Row]:
+    """A row for each printed number and protocol, in the paper's order."""
+    sides = {protocol: _Side(results, protocol) for protocol in PROTOCOLS}
+    return [_row(printed, side.ours(printed), protocol) for printed in published() for protocol, side in sides.items()]
+
+
+def compare_variants(results: Results) -> list[Row]:
+    """Models that extend a published one (another sharing mode, for example) beside its published AUROC."""
+    side, plan, rows = _Side(results, "paper"), results.plan, []
+    printed = {
+        (p.dataset, p.model): p for p in reversed(published()) if p.table in ("table_1", "table_2")
+    }  # of a model in both tables the first
+    for model in plan.rows("outliers"):
+        base = plan.catalogue.model(model.extends).label if model.extends else model.label
+        for (dataset, label), number in reversed(printed.items()):
+            found = side.outliers.get((dataset, model.name, "auroc"))
+            if label == base != model.label and found is not None:
+                rows.append(_row(number, side.of(found), "paper", model.label))
+    return rows
+
+
+def _row(printed: PublishedNumber, ours: Ours, protocol: str, model: str = "") -> Row:
+    value = ours.value
+    std, n = (math.nan, 1) if value is None else (value.std, value.n)
+    judged = judge(
+        (printed.mean, printed.std, printed.runs), (ours.mean, std, n), printed.unit, at_least=printed.at_least
+    )
+    if not ours.decided and judged.verdict != NOT_RUN:
+        judged = replace(judged, verdict=UNDECIDED)
+    known = printed.explanation if judged.verdict in (CLOSE, NOT_REPRODUCED) else ""
+    remarks = tuple(filter(None, [ours.reason, printed.note, *ours.facts, known]))
+    return Row(printed, model or printed.model, protocol, ours, judged, remarks)
+
+
+class _Side:
+    """Our numbers in one protocol, found by what the paper's cell is called."""
+
+    def __init__(self, results: Results, protocol: str) -> None:
+        self.results, self.plan, self.protocol = results, results.plan, protocol
+        self.outliers = reported(results, protocol)
+
+    def ours(self, printed: PublishedNumber) -> Ours:
+        if printed.literature:
+            return Ours(reason="the paper quotes this from the literature, and neither runs the model")
+        if printed.metric == "parameters":
+            return self._parameters(printed.model)
+        experiment = EXPERIMENTS[printed.table]
+        model, reason = self._model(experiment, printed.dataset, printed.model)
+        if reason:
+            return Ours(reason=reason)
+        if self.protocol == "paper":
+            model = self._as_published(experiment, printed.dataset, model, printed.metric)
+        found = self._found(experiment, printed.dataset, model, printed.metric)
+        if found is None:
+            return Ours(reason="no result: the job has not finished, or it failed (see the logs)")
+        return self.of(found)
+
+    def of(self, found: Value, *, sizes: bool = False) -> Ours:
+        """Our side from a result. sizes: the number is a model's size, which most changes do not touch."""
+        experiment, dataset, model = found.source.experiment, found.source.dataset, found.source.model
+        samples = experiment == "judge" and model != JUDGE
+        entry = None if model == JUDGE else self.plan.catalogue.model(model)
+        named = entry.label if entry and entry.as_published else ""
+        sigma = "" if sizes else self.results.annealing(experiment, dataset, model, found.protocol)
+        annealing = f"the annealing was not over ({sigma})" if sigma else ""
+        weak = self._weak(dataset) if samples and not sizes else ""
+        changed = changes(self.plan, model, sizes=sizes, one_class=samples)
+        facts = tuple(filter(None, [named, changed, annealing, weak]))
+        return Ours(found, facts=facts, decided=not annealing)
+
+    def _weak(self, dataset: str) -> str:
+        """That a judge of this data set is far below the paper's, or nothing."""
+        papers = next((p for p in published() if p.metric == "cnn_test_accuracy" and p.dataset == dataset), None)
+        own = self.results.value("judge", dataset, JUDGE, "cnn_test_accuracy", self.protocol)
+        if papers is None or own is None or min(own.by_seed.values()) >= papers.mean - NEAR:
+            return ""
+        which = "the judge" if own.n == 1 else f"the weakest of {own.n} judges"
+        worst = min(own.by_seed.values())
+        return f"{which} has a test accuracy of {worst:.1f} % only, the paper's {papers.mean:.0f} %"
+
+    def _model(self, experiment: str, dataset: str, label: str) -> tuple[str, str]:
+        """Catalogue name of the model with this label in an experiment, or the reason why there is none."""
+        if experiment not in self.plan.experiments:
+            return "", f"the experiment {experiment} is not in this profile"
+        if dataset not in self.plan.datasets(experiment):
+            other = self.plan.config.get("stands_in", {}).get(dataset)
+            if other:
+                return "", f"other data: {dataset_label(other)} was used in its place"
+            return "", f"{dataset_label(dataset)} is not in this profile"
+        for model in self.plan.rows(experiment):
+            if model.label == label:
+                return model.name, ""
+        if label == JUDGE:  # is not among the judged models
+            return label, ""
+        return "", f"{label} is not among the models of this profile's {experiment}"
+
+    def _as_published(self, experiment: str, dataset: str, model: str, metric: str) -> str:
+        """The variant of a model in the settings of the published runs, where it has a result, else the model."""
+        for other in self.plan.rows(experiment):
+            as_published = other.as_published and other.extends == model
+            if as_published and self._found(experiment, dataset, other.name, metric) is not None:
+                return other.name
+        return model
+
+    def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Value | None:
+        """A result: in the outlier experiment of the chosen grid point, of judges what Table III says, else of the
+        model as it stands in the catalogue."""
+        if experiment == "outliers":
+            return self.outliers.get((dataset, model, metric))
+        for protocol in (self.protocol, "both"):
+            if (dataset, model, protocol, metric) in self.results.judged and experiment == "judge":
+                return self.results.judged[dataset, model, protocol, metric]
+        return self.results.value(experiment, dataset, model, metric, self.protocol)
+
+    def _parameters(self, label: str) -> Ours:
+        """Centroids of a DCGMM from its notation (as the paper counts); otherwise everything that is trained, in the
+        model whose samples are judged, or else in the one that Table II reports."""
+        from dcgmm.instances import INSTANCES
+        from dcgmm.notation import place
+
+        name = label.removeprefix("DCGMM-")
+        if label != name and name in INSTANCES:
+            return Ours(count=float(place(INSTANCES[name].config, (28, 28, 1)).centroid_parameters))
+        for experiment in ("judge", "outliers"):
+            for model in (model for model in self.plan.rows(experiment) if model.label == label):
+                for dataset in self.plan.datasets(experiment):
+                    found = self._found(experiment, dataset, model.name, "parameters")
+                    if found is not None:
+                        return self.of(found, sizes=True)
+        return Ours(reason=f"no trained {label} in this profile")
+
+
+# --- the rows together ------------------------------------------------------------------------------------------------
+
+
+def comparison_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """compare.csv: every row, as numbers."""
+    import pandas as pd
+
+    return pd.DataFrame([_record(row) for row in rows])
+
+
+def _record(row: Row) -> dict[str, Any]:
+    printed, value = row.printed, row.ours.value
+    of_value = ("std", "low", "high")
+    return {
+        **{key: getattr(printed, key) for key in ("table", "metric", "unit", "dataset")},
+        "model": row.model,
+        "protocol": row.protocol,
+        "published": printed.mean,
+        "published_std": printed.std,
+        "ours": row.ours.mean,
+        **{f"ours_{key}": math.nan if value is None else getattr(value, key) for key in of_value},
+        "n": value.n if value else int(not math.isnan(row.ours.count)),
+        "difference": row.judged.difference,
+        "difference_low": row.judged.interval.low,
+        "difference_high": row.judged.interval.high,
+        "verdict": row.verdict,
+        "remark": "; ".join(row.remarks),
+    }
+
+
+def by_cell(rows: Sequence[Row]) -> dict[tuple[str, str], list[dict[str, Row]]]:
+    """(table, metric) → its cells, each protocol → row."""
+    cells: dict[tuple[str, str], dict[tuple[str, str], dict[str, Row]]] = {}
+    for row in rows:
+        group = cells.setdefault((row.printed.table, row.printed.metric), {})
+        group.setdefault((row.printed.dataset, row.model), {})[row.protocol] = row
+    return {place: list(group.values()) for place, group in cells.items()}
+
+
+def totals(rows: Sequence[Row], protocol: str) -> Counter[str]:
+    """Verdict → number of cells, in one protocol."""
+    return Counter(row.verdict for row in rows if row.protocol == protocol)
+
+
+def totals_line(rows: Sequence[Row], protocol: str) -> str:
+    return f"{protocol}: {_counted(totals(rows, protocol))}"
+
+
+def totals_lines(rows: Sequence[Row], protocol: str) -> list[str]:
+    """The totals of a protocol, then indented those of measured values and of parameter counts, which need no run."""
+    parts = [
+        f"  {kind}: {_counted(totals([row for row in rows if row.printed.unit == unit], protocol))}"
+        for kind, unit in KINDS.items()
+    ]
+    return [totals_line(rows, protocol), *parts]
+
+
+def _counted(count: Mapping[str, int]) -> str:
+    return ", ".join(f"{count.get(v, 0)} {v}" for v in VERDICTS) + f", of {sum(count.values())}"
+
+
+def data_words(results: Results) -> str:
+    """The data sets that were used, and which of them the paper has no number of."""
+    used = dataset_labels({str(name) for name in results.metrics["dataset"].unique()})
+    papers = {number.dataset for number in published()}
+    words = f"Data: {', '.join(used.values()) or 'none yet'}."
+    others = [label for name, label in used.items() if name not in papers]
+    missing = [dataset_label(name) for name in ("mnist", "fashion_mnist") if name not in used]
+    if others:
+        words += f" The paper prints no number of {', '.join(others)}: compared with none."
+    if missing:
+        words += f" Its numbers of {', '.join(missing)} are not run."
+    return words
+
+
+def remarks(cell: Mapping[str, Row]) -> Iterator[str]:
+    """The remarks of both protocols, what they have in common once."""
+    return iter(dict.fromkeys(remark for row in cell.values() for remark in row.remarks))

@@ -1,0 +1,58 @@
+"""What a run has made, for whoever makes a table, a figure or a page of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.base.errors import UserError
+from evaluation.measures.tidy import read_metrics
+from evaluation.results.results import Results, annealing_words
+from evaluation.results.specs import check_models, keys_of, record_of
+
+if TYPE_CHECKING:
+    from evaluation.plan.resolve import Run
+    from evaluation.results.outputs import Item
+    from evaluation.results.panels import Panel
+
+
+class Material:
+    """A run's plan, its folder, and its results.
+
+    Args:
+        run: plan and folder.
+        metrics: files of tidy metrics in place of those in the folder.
+    """
+
+    def __init__(self, run: Run, metrics: Sequence[str | Path] | None = None) -> None:
+        self.run, self.plan, self.folder = run, run.plan, run.folder
+        self.given = metrics is not None
+        self.files = run.metrics_files() if metrics is None else [Path(path) for path in metrics]
+        self.experiments = tuple(run.plan.experiments)  # whose models must be the plan's
+
+    @cached_property
+    def results(self) -> Results:
+        """The results.
+
+        Raises:
+            UserError: there are no metrics; or models of other settings than the plan's are behind them.
+        """
+        if not self.files:
+            raise UserError(f"there are no metrics in {self.folder / 'metrics'}; start the run, or see `bench status`")
+        check_models(self.plan, self.folder, keys_of(self.plan, self.experiments))
+        return Results(read_metrics(self.files), self.plan)
+
+    def only(self, item: Item) -> Material:
+        """The same with those metrics that a table or figure is made from, of which some may not be there yet."""
+        wanted = {Path(name).name for name in item.metrics(self.plan)}
+        part = Material(self.run, [path for path in self.files if self.given or path.name in wanted])
+        part.experiments = tuple(filter(None, [item.output.experiment]))
+        return part
+
+    def annealing(self, panel: Panel) -> str:
+        """That a DCGMM of a panel was still annealing when its training ended, "σ 0.40"; else nothing."""
+        records = (record_of(self.plan, self.folder, key) for key in panel.runs)
+        found = (annealing_words(r.get("sigmas", ()), r.get("params", {})) for r in records if r is not None)
+        return max(filter(None, found), default="")

@@ -1,0 +1,167 @@
+"""Figures of metrics and scores: the data behind the axes."""
+
+import re
+
+import numpy as np
+import pytest
+
+from evaluation.base.errors import UserError
+from evaluation.jobs.score import write_scores
+from evaluation.measures.outliers import inliers_and_outliers
+from evaluation.measures.roc import auroc
+from evaluation.measures.tidy import tidy_row
+from evaluation.plan.config import Plan
+from evaluation.plan.resolve import Run
+from evaluation.results.figures.dynamics import draw_dynamics
+from evaluation.results.figures.heat_map import draw_heat_map
+from evaluation.results.figures.outlier_curves import outlier_curves
+from evaluation.results.figures.style import COLUMN_WIDTH, PAGE_WIDTH, note_of, plotting, save
+from evaluation.results.material import Material
+from evaluation.results.specs import training
+from tests.evaluation.made_up import grid, plan, results, scores, two_models
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+# --- Fig. 4 ----------------------------------------------------------------------------------------------------------
+
+CURVES = {0: [-900.0, -100.0, -50.0], 1: [3.0, 5.0, 5.5]}
+
+
+def course(model="dcgmm-f-dynamics", dataset="mnist", sigma=None):
+    """Two layers, two seeds one nat apart, of test and of validation images."""
+    facts = {"protocol": "both", "experiment": "dynamics", "dataset": dataset, "model": model}
+    found = [
+        tidy_row(
+            **facts, seed=seed, params={"step": 10 * step, "split": split}, metric=f"log_likelihood_layer_{layer}",
+            value=value + seed + (1000 if split == "validation" else 0),
+        )
+        for layer, curve in CURVES.items()
+        for step, value in enumerate(curve)
+        for seed in (0, 1)
+        for split in ("test", "validation")
+    ]  # fmt: skip
+    return found + ([] if sigma is None else [tidy_row(**facts, seed=0, metric="sigma_layer_0", value=sigma)])
+
+
+def test_fig_4_has_a_panel_of_its_own_for_each_layer_in_nats():
+    figure, words = draw_dynamics(results(course()))
+    assert words == "" and [axis.get_title() for axis in figure.axes] == ["layer 0", "layer 1"]
+    for axis, curve in zip(figure.axes, CURVES.values(), strict=True):
+        (line,) = axis.lines
+        np.testing.assert_array_equal(line.get_xdata(), [0, 10, 20])
+        np.testing.assert_allclose(line.get_ydata(), np.array(curve) + 0.5)  # mean over seeds, test images
+        low, high = axis.get_ylim()
+        assert low <= min(curve) and high >= max(curve) + 1
+    assert "nats" in figure.axes[0].get_ylabel()
+    assert not [axis for axis in figure.axes if axis.get_legend()]
+
+
+def test_fig_4_names_models_that_were_still_annealing():
+    both = [*course(sigma=0.5), *course(dataset="fashion_mnist", sigma=0.01)]
+    figure, words = draw_dynamics(results(both))
+    assert "MNIST (σ 0.50)" in words and len(figure.axes) == 2
+    assert "Fashion-MNIST" in figure.axes[0].get_ylabel()
+    with pytest.raises(UserError, match="--monitor test"):
+        draw_dynamics(results(two_models()))
+
+
+# --- Fig. 10 ---------------------------------------------------------------------------------------------------------
+
+
+def curves(folder, sigmas=(0.01,), missing=False):
+    of = plan(curves=[["dcgmm-a", "mnist"], ["gmm", "mnist"]], models=["dcgmm-a", "gmm"])
+    for number, key in enumerate(of.curves()[: 1 if missing else None]):
+        record = {"spec": training(of, *key).spec, "sigmas": sigmas if key[2] == "dcgmm-a" else ()}
+        path = folder / "scores" / "/".join(key[:3]) / f"seed{key[3]}.parquet"
+        write_scores(path, scores(number, shift=1 + number), record)
+    return Material(Run(of, folder), []), None
+
+
+def test_fig_10_has_the_curve_of_each_model_and_its_area(tmp_path):
+    figure, words = outlier_curves(*curves(tmp_path))
+    assert words == "" and [axis.get_title() for axis in figure.axes] == ["DCGMM-A (MNIST)", "GMM (MNIST)"]
+    for number, axis in enumerate(figure.axes):
+        (line,) = axis.lines
+        kept, rejected = line.get_xdata(), line.get_ydata()
+        area = auroc(*inliers_and_outliers(scores(number, shift=1 + number), "test", "not0"))
+        assert abs(np.trapezoid(rejected[::-1], kept[::-1]) / 100 - area) < 1e-6
+        assert axis.texts[0].get_text() == f"area {area:.1f} %"
+        assert (kept.max(), rejected.max(), kept.min(), rejected.min()) == (100, 100, 0, 0)
+
+
+def test_fig_10_names_what_it_does_not_show(tmp_path):
+    figure, words = outlier_curves(*curves(tmp_path / "a", sigmas=(0.01, 0.4)))
+    assert len(figure.axes) == 1 and "DCGMM-A (MNIST) (σ 0.40)" in words
+    figure, words = outlier_curves(*curves(tmp_path / "b", missing=True))
+    assert len(figure.axes) == 1 and words == "No scores yet: GMM (MNIST)."
+    with pytest.raises(UserError, match=r"no scores of DCGMM-A \(MNIST\), GMM"):
+        outlier_curves(Material(Run(curves(tmp_path / "c")[0].plan, tmp_path / "d"), []), None)
+
+
+# --- heat maps -------------------------------------------------------------------------------------------------------
+
+
+def test_the_heat_map_has_every_point_and_frames_the_chosen_one():
+    paper, clean = draw_heat_map(results(grid()), "gmm", "GMM").axes
+    assert [text.get_text() for text in paper.texts] == ["81.0", "71.0", "54.5"]
+    assert [text.get_text() for text in clean.texts] == ["60.0", "65.0", "1.0"]
+    assert [int(axis.patches[0].get_x()) for axis in (paper, clean)] == [0, 1]
+    with pytest.raises(UserError, match="no grid"):
+        draw_heat_map(results(two_models()), "gmm", "GMM")
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_is_as_wide_as_the_paper_and_keeps_its_note(tmp_path):
+    for panels, width in ((1, COLUMN_WIDTH), (2, PAGE_WIDTH)):
+        path = tmp_path / f"{panels}.png"
+        plt, _ = plotting()
+        figure, _ = plt.subplots(1, panels, figsize=(width, 2))
+        save(figure, path, "my title", "Left out: " + "a long list of models, " * panels * 6)
+        (found,) = re.findall(rb"MediaBox \[ ?0 0 ([\d.]+)", path.with_suffix(".pdf").read_bytes())
+        assert float(found) == pytest.approx(width * 72, abs=0.1)
+        assert note_of(path).startswith("Left out: a long list")
+    assert path.read_bytes() != b""
+
+
+def test_equal_results_give_equal_files(tmp_path):
+    for name in ("a", "b"):
+        save(draw_heat_map(results(grid()), "gmm", "GMM"), tmp_path / f"{name}.png", "t")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_words_mean_themselves_and_a_matplotlibrc_changes_nothing(tmp_path, monkeypatch):
+    """A label with $ would be taken for a formula, or be an error."""
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nfigure.dpi: 7\n")
+    monkeypatch.chdir(tmp_path)
+    label = r"$\frac{1 ^_ {3,1}$ <b> 50 %"
+    figure = draw_heat_map(results(grid()), "gmm", label)
+    assert figure._suptitle.get_text().startswith(label)
+    save(figure, tmp_path / "f.png", label)
+    import matplotlib
+
+    assert matplotlib.rcParams["figure.dpi"] == 150
+
+
+def test_figures_of_a_hostile_label_are_drawn(tmp_path):
+    models = {"x": {"extends": "dcgmm-a", "label": r"a$b^_{c}"}}
+    of = Plan(
+        {
+            "profile": "p",
+            "seeds": 1,
+            "models": models,
+            "experiments": {"dynamics": {"datasets": ["mnist"], "models": ["x"]}},
+        }
+    )
+    figure, _ = draw_dynamics(results(course(model="x"), of))
+    save(figure, tmp_path / "f.png", "t")
+    assert (tmp_path / "f.png").is_file()

@@ -1,0 +1,165 @@
+"""The figures of images: which pictures there are, in which rows and columns, and what stands above and below them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dcgmm import DCGMM
+from evaluation.base.errors import UserError
+from evaluation.datasets import load_dataset
+from evaluation.jobs.sample import write_samples
+from evaluation.plan.config import Plan
+from evaluation.plan.resolve import Run
+from evaluation.results.figures.grid import image_grid
+from evaluation.results.figures.samples import centroid_panel, completion_panel, picture, sample_panel
+from evaluation.results.make import draw_figure
+from evaluation.results.material import Material
+from evaluation.results.outputs import items
+from evaluation.results.panels import pictures
+from evaluation.results.specs import directory, training
+
+CELL = 5  # pixels of an image of 4×4 with its gap
+JUDGE = {"datasets": ["mnist", "fashion_mnist"], "seeds": 1}
+FIVE = ["dcgmm-a", "dcgmm-b", "dcgmm-e", "gmm", "vae"]
+
+
+def finish(plan, folder, key, **facts):
+    """bench.json of a finished training."""
+    wanted = training(plan, *key)
+    place = directory(plan, folder, key)
+    place.mkdir(parents=True, exist_ok=True)
+    record = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
+    record |= {"spec": wanted.spec, "params": dict(wanted.params), "point": dict(wanted.point), **facts}
+    (place / "bench.json").write_text(json.dumps(record))
+    return record
+
+
+def made(experiments, folder, figure, sigmas=None, shape=(4, 4, 1)):
+    """A run with everything that a figure shows: 60 samples of each model. sigmas: model → where its annealing was."""
+    plan = Plan({"profile": "p", "title": "my title", "seeds": 1, "experiments": experiments})
+    rng = np.random.default_rng(0)
+    for panel in pictures(plan)[figure]:
+        for key, file in zip(panel.runs, panel.files, strict=True):
+            name = plan.variants[key[2]].model.name
+            record = finish(plan, folder, key, sigmas=(sigmas or {}).get(name, [0.01]))
+            write_samples(folder / file, rng.random((60, *shape), np.float32), record, {})
+    item = next(item for item in items(plan).values() if item.output.name == figure)
+    return Material(Run(plan, folder), []), item
+
+
+def layout(figure):
+    """Rows, columns, and the titles of the panels that are in use."""
+    rows, columns = figure.axes[0].get_subplotspec().get_gridspec().get_geometry()
+    return rows, columns, [axis.get_title() for axis in figure.axes if axis.images]
+
+
+@pytest.mark.parametrize(
+    ("figure", "models", "rows", "columns"),
+    [("fig_6", FIVE[:4], 1, 4), ("fig_6", FIVE, 2, 3), ("fig_12", FIVE[:4], 2, 2), ("fig_13", FIVE[:3], 2, 2)],
+)
+def test_panels_stand_as_in_the_paper(figure, models, rows, columns, tmp_path):
+    key = "shown" if figure == "fig_6" else "instances"
+    material, item = made({"judge": {**JUDGE, "models": models, key: models}}, tmp_path, figure)
+    drawn, words = picture(material, item)
+    labels = [material.plan.catalogue.model(model).label for model in models]
+    assert layout(drawn) == (rows, columns, labels) and words == ""
+    assert drawn._suptitle.get_text() == ("Fashion-MNIST" if figure == "fig_13" else "MNIST")
+    (shown,) = drawn.axes[0].images
+    assert shown.get_array().shape == (10 * CELL + 1, 10 * CELL + 1)
+
+
+def test_samples_of_several_files_are_mixed_evenly(tmp_path):
+    material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
+    drawn, _ = picture(material, item)
+    files = pictures(material.plan)["fig_6"][0].files
+    parts = [np.load(tmp_path / file)["samples"][:10] for file in files]
+    assert len(parts) == 10
+    np.testing.assert_array_equal(
+        drawn.axes[0].images[0].get_array(), sample_panel("", np.concatenate(parts))[1][..., 0]
+    )
+
+
+def test_a_panel_of_a_model_that_was_still_annealing_is_named_and_not_drawn(tmp_path):
+    experiments = {"judge": {**JUDGE, "models": FIVE[:3], "shown": FIVE[:3]}}
+    material, item = made(experiments, tmp_path, "fig_6", {"dcgmm-b": [0.01, 0.6]})
+    drawn, words = picture(material, item)
+    assert layout(drawn)[2] == ["DCGMM-A", "DCGMM-E"]
+    assert words == "Left out, still annealing when training ended: DCGMM-B (σ 0.60)."
+
+
+def test_a_figure_of_which_nothing_is_left_says_so(tmp_path):
+    from evaluation.results.figures.style import note_of
+
+    experiments = {"judge": {**JUDGE, "models": ["dcgmm-b"], "shown": ["dcgmm-b"]}}
+    material, item = made(experiments, tmp_path, "fig_6", {"dcgmm-b": [0.6]})
+    drawn, words = picture(material, item)
+    assert not drawn.axes and "DCGMM-B" in drawn.texts[0].get_text().replace("\n", " ")
+    draw_figure(item, material, tmp_path / "f.png")
+    assert note_of(tmp_path / "f.png") == words
+
+
+def test_samples_of_other_settings_are_refused(tmp_path):
+    """The profile has changed since, and pages are made again."""
+    material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
+    file = tmp_path / pictures(material.plan)["fig_6"][0].files[3]
+    record = finish(material.plan, tmp_path, pictures(material.plan)["fig_6"][0].runs[3])
+    write_samples(file, np.zeros((60, 4, 4, 1), np.float32), {**record, "spec": "older"}, {})
+    with pytest.raises(UserError, match=r"of other settings than the profile's: seed0\.npz of mnist/only3/gmm/0"):
+        picture(material, item)
+
+
+def test_real_images_are_those_of_the_trained_classes(tmp_path):
+    svhn = {"datasets": ["digits"], "models": ["dcgmm-a-svhn"], "classes": [3], "seeds": 1}
+    x, y = load_dataset("digits").split("test")
+    assert (y != 3).any()
+    drawn, _ = picture(*made({"svhn": svhn}, tmp_path / "a", "fig_7", shape=(28, 28, 1)))
+    assert layout(drawn)[2][0] == "real images of class 3"
+    np.testing.assert_array_equal(drawn.axes[0].images[0].get_array(), sample_panel("", x[y == 3])[1][..., 0])
+    several, _ = picture(*made({"svhn": {**svhn, "classes": [0, 1, 7]}}, tmp_path / "b", "fig_7", shape=(28, 28, 1)))
+    assert layout(several)[2][0] == "real images of classes 0, 1 and 7"
+
+
+def test_completions_have_three_rows():
+    x = np.random.default_rng(0).random((12, 4, 4, 3), np.float32)
+    known = np.zeros((12, 4, 4), bool)
+    label, shown = completion_panel("A", x, known, 1 - x)
+    assert label == "A" and shown.shape == (3 * CELL + 1, 10 * CELL + 1, 3)
+    np.testing.assert_array_equal(shown[1:5, 1:5], x[0])
+    assert (shown[CELL + 1 : CELL + 5, 1:5] == 0.5).all()
+    np.testing.assert_array_equal(shown[2 * CELL + 1 : 2 * CELL + 5, 1:5], 1 - x[0])
+
+
+def test_every_centroid_is_scaled_to_its_own_range():
+    model = DCGMM("F(4,2)-G(9)-F(3,1)-G(4)", (8, 8, 1))
+    lower, upper = model.get_parameters()
+    lower["mu"] *= np.linspace(0.01, 5, 9)[None, :, None]
+    model.set_parameters([lower, upper])
+    _, shown = centroid_panel("A", model)
+    assert shown.shape == (3 * CELL + 1, 3 * CELL + 1, 1)
+    for row in range(3):
+        for column in range(3):
+            patch = shown[row * CELL + 1 : (row + 1) * CELL, column * CELL + 1 : (column + 1) * CELL]
+            assert patch.min() == 0 and patch.max() == pytest.approx(1)
+    lower["mu"][:] = 0.3
+    model.set_parameters([lower, upper])
+    assert centroid_panel("A", model)[1].min() == 0  # flat patches are black, not noise
+
+
+def test_a_grid_has_white_gaps_and_fills_its_last_row():
+    images = np.stack([np.full((2, 3, 3), value, np.float32) for value in (0.1, 0.2, 0.3)])
+    grid = image_grid(images, columns=2)
+    assert grid.shape == (2 * 3 + 1, 2 * 4 + 1, 3) and grid.dtype == np.float32
+    assert (grid[0] == 1).all() and (grid[:, 4] == 1).all()
+    assert (grid[1:3, 1:4] == np.float32(0.1)).all() and (grid[1:3, 5:8] == np.float32(0.2)).all()
+    assert (grid[4:6, 1:4] == np.float32(0.3)).all() and (grid[4:6, 5:8] == 1).all()
+
+
+def test_what_is_missing_is_said(tmp_path):
+    material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
+    (tmp_path / pictures(material.plan)["fig_6"][0].files[0]).unlink()
+    with pytest.raises(UserError, match="no samples in"):
+        picture(material, item)
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": {"inpainting": {"datasets": ["mnist"], "models": ["gmm"]}}})
+    with pytest.raises(UserError, match="no completions in"):
+        picture(Material(Run(plan, tmp_path), []), items(plan)["fig_8_inpainting"])
