@@ -53,7 +53,7 @@ class DgcSpn:
 
     >>> model = DgcSpn((28, 28, 1), sums=16, products=6, epochs=1)
     >>> model.count_params()
-    3954112
+    5391488
     """
 
     machine: ClassVar[tuple[str, ...]] = ("device", "threads")  # arguments that are no property of the model

@@ -1,0 +1,1 @@
+"""Speed against stated opponents: each program measures both sides in one run."""
