@@ -18,11 +18,11 @@ TINY = np.float32(1e-30)  # below every value but 0
 
 
 @kernel
-def root_down(top, weights, counts, exponents, highest, total, first, last):
+def root_down(top, weights, counts, exponents, highest, total, rows):
     """Replace the highest products by their flows; counts (R, C, S) are the root's."""
     _, columns, channels, images = top.shape
     factors = np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         for c in range(columns):
             powers(exponents[r, c], highest, factors)
             for n in range(images):
@@ -63,7 +63,7 @@ def _scale(products, exponents, above_exponents, factors):
 @kernel
 def first_down(
     leaves, weights, moments, second, values, exponents, flows, step, pad_rows, pad_columns, rule, rate, steps,
-    limit, key, first, last,
+    limit, key, rows,
 ):  # fmt: skip
     """New weights of the lowest sums. flows: of the products above, with their dilation and padding."""
     _, columns, children, sums = weights.shape
@@ -74,7 +74,7 @@ def first_down(
     counts, column = np.empty((children, sums), np.float32), np.empty(sums, np.float32)
     noise, limits = np.empty(((children + 1) // 2, images), np.uint32), np.empty(images, np.uint32)
     none, factors = np.zeros(images, np.int32), np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         if limit > 0:
             seed_noise(noise, key, r)
         for c in range(columns):
@@ -90,7 +90,7 @@ def first_down(
 @kernel
 def upper_down(
     below, below_exponents, below_step, weights, moments, second, values, exponents, flows, step, pad_rows, pad_columns,
-    rule, rate, steps, limit, key, first, last,
+    rule, rate, steps, limit, key, rows,
 ):  # fmt: skip
     """New weights of sums, whose values are replaced by the flows of their products.
 
@@ -103,7 +103,7 @@ def upper_down(
     counts, column = np.empty((children, sums), np.float32), np.empty(sums, np.float32)
     noise, limits = np.empty(((children + 1) // 2, images), np.uint32), np.empty(images, np.uint32)
     none, own, factors = np.zeros(images, np.int32), np.empty(images, np.int32), np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         if limit > 0:
             seed_noise(noise, key, r)
         for c in range(columns):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.dgcspn import downward, learning, upward
-from baselines.dgcspn.architecture import Architecture
+from baselines.dgcspn.architecture import Architecture, ProductLayer
 
 Floats = npt.NDArray[np.float32]
 RULES = {"em": learning.EM, "gradient": learning.GRADIENT}
@@ -70,15 +69,15 @@ class Network:
         for k, layer in enumerate(self._layers[:-1]):
             above = self._sums(k, images)
             if below is None:
-                self._share(upward.first_up, layer.size[0], self._leaves, self.weights[0], *above, limit, keys[0])
+                self._share(upward.first_up, layer, self._leaves, self.weights[0], *above, limit, keys[0])
             else:
-                self._share(upward.upper_up, layer.size[0], *below, self.weights[k], *above, layer.step, limit, keys[k])
+                self._share(upward.upper_up, layer, *below, self.weights[k], *above, layer.step, limit, keys[k])
             below = above
         assert below is not None
         top, shares, exponents = self._top(images)
         layer = self._layers[-1]
         own = (self.weights[-1], top, shares, exponents)
-        self._share(upward.top_up, layer.size[0], *below, *own, layer.step, *layer.pad)
+        self._share(upward.top_up, layer, *below, *own, layer.step, *layer.pad)
         self._highest, self._total = np.empty(images, np.int32), np.empty(images, np.float64)
         upward.root_up(shares, exponents, self._highest, self._total)
         with np.errstate(divide="ignore"):
@@ -109,14 +108,13 @@ class Network:
         for k in range(len(self._layers) - 2, -1, -1):
             values, exponents = self._sums(k, images)
             own = (self.weights[k], *moments[k], values, exponents, flows, layer.step, *layer.pad)
-            rows = self._layers[k].size[0]
+            lower = self._layers[k]
             if k == 0:
-                self._share(downward.first_down, rows, self._leaves, *own, *learn, limit, keys[0])
+                self._share(downward.first_down, lower, self._leaves, *own, *learn, limit, keys[0])
             else:
                 below = self._sums(k - 1, images)
-                step = self._layers[k].step
-                self._share(downward.upper_down, rows, *below, step, *own, *learn, limit, keys[k])
-            flows, layer = values, self._layers[k]
+                self._share(downward.upper_down, lower, *below, lower.step, *own, *learn, limit, keys[k])
+            flows, layer = values, lower
         return density
 
     def _root_down(
@@ -125,7 +123,7 @@ class Network:
         top, _, exponents = self._top(images)
         root = self.weights[-1][..., 0]
         counts = np.empty_like(root)
-        self._share(downward.root_down, len(root), top, root, counts, exponents, self._highest, self._total)
+        self._share(downward.root_down, self._layers[-1], top, root, counts, exponents, self._highest, self._total)
         tables = [table.reshape(-1, 1) for table in (root, counts, *moments[-1])]
         learning.learn(*tables, np.empty(1, np.float32), *learn[:2], images, learn[2])
         return top
@@ -156,15 +154,19 @@ class Network:
             self._memory[name] = np.empty(size, kind)
         return self._memory[name][:size].reshape(shape)
 
-    def _share(self, kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
-        """Run a kernel on all rows of a layer, on all threads."""
+    def _share(self, kernel: Callable[..., None], layer: ProductLayer, *arguments: Any) -> None:
+        """Run a kernel on all rows of a layer, on all threads.
+
+        Rows that share rows of the layer below follow each other: what they read is then still in the cache.
+        """
+        rows = np.concatenate([np.arange(start, layer.size[0], layer.step) for start in range(layer.step)])
         if self.threads == 1:
-            kernel(*arguments, 0, rows)
+            kernel(*arguments, rows)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads)
-        bounds = np.linspace(0, rows, PARTS * self.threads + 1).astype(int)
-        parts = [self._pool.submit(kernel, *arguments, int(a), int(b)) for a, b in itertools.pairwise(bounds)]
+        shares = np.array_split(rows, PARTS * self.threads)
+        parts = [self._pool.submit(kernel, *arguments, share) for share in shares]
         for part in parts:
             part.result()
 

@@ -5,8 +5,8 @@ is `values · 2^exponents`, with one exponent for each position and image, which
 [2^30, 2^31). Each weight is at least 1e-10 / children, so the channels of a position differ by less than 1e13, and
 products of four neither overflow nor vanish; powers of two cost neither a logarithm nor a rounding.
 
-Every function on rows `first` to `last` writes these rows alone, so that threads share a layer; results do not depend
-on the number of threads. Products are never stored but for the highest: each position's are made where they are used.
+Every function on certain rows writes these alone, so that threads share a layer; results do not depend on the number
+of threads. Products are never stored but for the highest: each position's are made where they are used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from baselines.dgcspn.compilation import kernel
 
 
 @kernel
-def first_up(leaves, weights, above, above_exponents, limit, key, first, last):
+def first_up(leaves, weights, above, above_exponents, limit, key, rows):
     """The lowest sums, of all combinations of leaves (H, W, L, N) in [0, 1] with an exponent of 0."""
     _, columns, children, _ = weights.shape
     kinds, images = leaves.shape[2:]
@@ -27,7 +27,7 @@ def first_up(leaves, weights, above, above_exponents, limit, key, first, last):
     products = np.empty((children, images), np.float32)
     noise, limits = np.empty(((children + 1) // 2, images), np.uint32), np.empty(images, np.uint32)
     largest, factors = np.empty(images, np.int32), np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         if limit > 0:
             seed_noise(noise, key, r)
         for c in range(columns):
@@ -40,7 +40,7 @@ def first_up(leaves, weights, above, above_exponents, limit, key, first, last):
 
 
 @kernel
-def upper_up(below, below_exponents, weights, above, above_exponents, step, limit, key, first, last):
+def upper_up(below, below_exponents, weights, above, above_exponents, step, limit, key, rows):
     """Sums of 2×2 products of dilation `step` with full padding."""
     _, columns, children, _ = weights.shape
     images = below.shape[3]
@@ -48,7 +48,7 @@ def upper_up(below, below_exponents, weights, above, above_exponents, step, limi
     products = np.empty((children, images), np.float32)
     noise, limits = np.empty(((children + 1) // 2, images), np.uint32), np.empty(images, np.uint32)
     largest, factors = np.empty(images, np.int32), np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         if limit > 0:
             seed_noise(noise, key, r)
         for c in range(columns):
@@ -61,13 +61,13 @@ def upper_up(below, below_exponents, weights, above, above_exponents, step, limi
 
 
 @kernel
-def top_up(below, below_exponents, weights, top, shares, exponents, step, pad_rows, pad_columns, first, last):
+def top_up(below, below_exponents, weights, top, shares, exponents, step, pad_rows, pad_columns, rows):
     """The highest products (R, C, S, N), and what each position gives to the root: shares · 2^exponents, (R, C, N)."""
     _, columns, channels, _ = weights.shape
     images = below.shape[3]
     ones, zeros = np.ones((channels, images), np.float32), np.zeros(images, np.int32)
     largest, factors = np.empty(images, np.int32), np.empty(images, np.float32)
-    for r in range(first, last):
+    for r in rows:
         for c in range(columns):
             products, share = top[r, c], shares[r, c : c + 1]
             product(below, r - pad_rows, c - pad_columns, step, ones, products)

@@ -82,7 +82,7 @@ def main() -> None:
     notes = [
         f"RAT-SPN: K {SUMS}, D {DEPTH}, R {REPETITIONS}, normal leaves; DGC-SPN: S {CHANNELS}, {PRODUCTS} products, no "
         f"dropout; mixtures: 49 diagonal components. Batches of {BATCH}.",
-        "Steps: ours online EM, or Adam where it says gradient; SPFlow and deeprob-kit Adam; libspn-keras online EM; DCGMM-A "
+        "Steps: ours and libspn-keras online EM, or Adam where it says gradient; SPFlow and deeprob-kit Adam; DCGMM-A "
         "SGD; scikit-learn one iteration of EM on the batch.",
         "One thread: CPU time; two: by the clock. Medians, in turns, each side in a process of its own.",
     ]
