@@ -70,7 +70,8 @@ def ours(described):
     circuit = Circuit(RegionGraph(VARIABLES, tuple(regions), tuple(partitions)), UNITS, NormalLeaf())
     means, scales = np.array(described["means"]), np.array(described["scales"])
     for group in circuit.leaf_groups:
-        members = [k for k in circuit.plan.order[0] if len(regions[k]) == group.scopes.shape[1]]
+        lowest = [number_of(region) for region in circuit.plan.order[0]]
+        members = [k for k in lowest if len(regions[k]) == group.scopes.shape[1]]
         for index, k in enumerate(members):
             scope, r = list(regions[k]), home[k][2]
             moments = np.stack([means[scope, :, r], scales[scope, :, r] ** 2])  # (2, variables, units)
@@ -78,13 +79,18 @@ def ours(described):
     for number, (level, plan) in enumerate(zip(circuit.sum_levels, circuit.plan.levels, strict=True)):
         weights = np.array(described["sums"][number])
         row = 0
-        for region in plan.regions:
+        for region in map(number_of, plan.regions):
             places = [home[region][1:]] if region else [(0, r) for r in range(REPETITIONS)]
             for g, r in places:
                 level.weight[row] = torch.tensor(weights[g, :, r].reshape(len(level.weight[row]), -1))
                 row += 1
     circuit.sum_levels[-1].mixing[0, :, 0] = torch.tensor(described["mixing"]).flatten()
     return circuit
+
+
+def number_of(region):
+    """A plan names a region by its number, or, for several circuits at once, by the circuit's and its own."""
+    return region[1] if isinstance(region, tuple) else region
 
 
 def assert_equal(described):
