@@ -39,16 +39,25 @@ def resolve(word: str, configfile: str | None = None, *, reference: bool = False
         ConfigError: there is no such run, or no such file, or the configuration is wrong.
     """
     path = Path(word)
-    if path.is_dir():
+    # A folder that happens to be called like a run is not one.
+    if path.is_dir() and (configfile or len(path.parts) > 1 or (path / PROFILE_FILE).is_file()):
         return _in_folder(path, configfile)
     if path.is_file():
         if path.name == PROFILE_FILE:
             return _in_folder(path.parent, configfile or str(path))
         plan = load_plan(configfile or path)
         return Run(plan, Path(plan.root).resolve())
+    if path.is_dir() and not _known(word):
+        return _in_folder(path, configfile)  # which says what is missing there
     if path.suffix or len(path.parts) != 1:
         raise ConfigError(f"there is no {path.absolute()}; give {KINDS}")
     return _by_name(word, configfile, reference)
+
+
+def _known(name: str) -> bool:
+    """Whether there is a run or a configuration of this name."""
+    bases = [base / place / name for base in (Path(), ROOT) for place in (RESULTS, REFERENCE)]
+    return any(base.is_dir() for base in bases) or (ROOT / "config" / f"{name}.yaml").is_file()
 
 
 def _by_name(name: str, configfile: str | None, reference: bool) -> Run:

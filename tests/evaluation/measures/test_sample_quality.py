@@ -104,3 +104,14 @@ def test_too_few_or_broken_features_are_refused():
         precision_and_recall(cloud(0, n=3), cloud(1))
     with pytest.raises(UserError, match="NaN"):
         frechet_distance(cloud(0), np.full((5, 4), np.nan))
+
+
+@pytest.mark.parametrize(("k", "shift"), [(3, 0.0), (3, 1.0), (5, 0.5), (1, 2.0)])
+def test_precision_and_recall_are_those_of_prdc(k, shift):
+    """Against the package of Naeem et al. 2020, in the development extra."""
+    prdc = pytest.importorskip("prdc")
+    samples, real = cloud(20, n=150, d=6, shift=shift, scale=0.8), cloud(21, n=220, d=6)
+    expected = prdc.compute_prdc(real_features=real, fake_features=samples, nearest_k=k)
+    found = precision_and_recall(samples, real, k)
+    assert found == pytest.approx((100 * expected["precision"], 100 * expected["recall"]))
+    assert 0 < found[0] < 100 or 0 < found[1] < 100

@@ -86,6 +86,11 @@ def test_what_is_no_run_is_refused_with_whole_paths(run, tmp_path, capsys):
     assert f"there is no {tmp_path}/empty/profile.json" in refused(capsys, "report", "--profile", "empty")
 
 
+def test_a_folder_that_is_called_like_a_run_is_not_one(run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    assert resolve("mine").folder == run
+
+
 def test_a_profile_without_a_folder_is_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert resolve("smoke").folder == tmp_path / "results/smoke"

@@ -110,3 +110,23 @@ def test_what_is_too_wide_or_too_long_for_a_page_is_split():
 def test_labels_that_look_like_something_else(label, tmp_path):
     write(table_of(label), tmp_path / "t.csv", "")
     assert rendered((tmp_path / "t.md").read_text().splitlines()[-1].split(" |")[0].removeprefix("| ")).strip() == label
+
+
+def test_a_label_means_itself_on_every_page(tmp_path):
+    """compare.md and report.html of a run with a variant of a hostile label."""
+    from evaluation.measures.tidy import write_metrics
+    from evaluation.plan.resolve import Run
+    from evaluation.results.comparison_page import comparison_page
+    from evaluation.results.material import Material
+    from evaluation.results.report import report_page
+    from tests.evaluation.made_up import plan, rows, validated
+
+    label = "<i>a|b$c=-d{3,1}[x](y)"
+    of = plan({"x": {"extends": "dcgmm-a", "label": label}}, models=["x", "gmm"])
+    write_metrics(tmp_path / "metrics/outliers_mnist.parquet", validated([*rows("x", [95, 96]), *rows("gmm", [1, 2])]))
+    material = Material(Run(of, tmp_path))
+    text = report_page(material, [], {})
+    assert "<i>a" not in text and "&lt;i&gt;a|b$c=-d{3,1}[x](y)" in text
+    page = comparison_page(material.results)
+    (line,) = [line for line in page.splitlines() if r"a\|b" in line and line.startswith("|")]
+    assert r"\<i\>a\|b\$c=-d{3,1}[x\](y)" in line and line.replace(r"\|", "").count("|") == 7
