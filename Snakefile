@@ -25,7 +25,7 @@ include: "workflow/rules/report.smk"
 onstart:
     hold(ROOT, log)
     record(PLAN.config, ROOT)
-    require(name for name in PLAN.datasets() if not data_stamp(name).is_file())
+    require(needed_data(workflow.dag))
     follow(PLAN, logger)
     logger.addHandler(FAILURES)
 

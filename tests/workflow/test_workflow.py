@@ -118,6 +118,17 @@ def test_other_profiles_stop_before_the_first_job_and_say_what_to_put_where(tmp_
     assert not (folder / "results/tiny/logs").exists(), "a job has started"
 
 
+def test_data_that_no_job_needs_may_be_missing(tmp_path):
+    """Such as SVHN for a table of another experiment."""
+    svhn = {"datasets": ["svhn"], "models": ["dcgmm-a-svhn"]}
+    folder = place(tmp_path / "run", {**TINY, "experiments": {**TINY["experiments"], "svhn": svhn}})
+    words = ["--cores", 2, "--configfile", "tiny.yaml"]
+    done = without_network(tmp_path / "none", TARGETS[0], *words, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = without_network(tmp_path / "none", *words, cwd=folder)
+    assert done.returncode != 0 and "SVHN cannot be had" in done.stdout + done.stderr
+
+
 def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):
     """A measured family whose entry states one parameter, and a model that nothing is known of."""
     models = {"x": {"family": "rat-spn", "label": "x", "params": {"depth": 2}}, **TINY["models"]}

@@ -54,9 +54,11 @@ def add_outputs(collection, stem, *suffixes):
     return paths
 
 
-def data_stamp(name):
-    """The file that stands for a data set that is there."""
-    return Path(f"{ROOT}/stamps/data/{name}.json")
+def needed_data(dag):
+    """The data sets that the jobs of this run fetch or check."""
+    return [
+        job.wildcards.dataset for job in dag.needrun_jobs() if job.rule.name == "data"
+    ]
 
 
 def made_from(file):
