@@ -20,8 +20,8 @@ from baselines.einsum import PdSpn, RatSpn
 from baselines.einsum.cost import graph_cost
 from baselines.einsum.training import accumulate, em_update
 from benchmarks.measure import alternate, report, seconds
+from benchmarks.speed.cases import images
 from benchmarks.textbook_einsum import TextbookEinsum
-from benchmarks.train_step import images
 
 BATCH = 100
 STEP = 0.1

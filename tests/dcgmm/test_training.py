@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from benchmarks import naive_dcgmm as plain
-from benchmarks.train_step import INSTANCES, images
+from benchmarks.speed.cases import CONFIGS
 from dcgmm import DCGMM, checkpoint, training
 from dcgmm.batches import Batches
 from dcgmm.history import History
@@ -13,6 +14,12 @@ from dcgmm.training import TrainingDiverged
 
 TINY = "F(2,1)-G(4)-F(2,2)-G(4,independent)"
 SHAPE = (5, 5, 1)
+
+
+def images(n):
+    """(n, 28, 28, 1) digits of scikit-learn, enlarged."""
+    digits = load_digits().images[:n].astype(np.float32) / 16.0
+    return np.pad(digits.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))[..., None]
 
 
 def noise(n, seed=0):
@@ -38,7 +45,7 @@ def distance(ours, theirs):
 
 @pytest.mark.parametrize("name", "ABCDEFG")
 def test_instances_train_like_the_straightforward_implementation(name):
-    config, x = INSTANCES[name], images(3)
+    config, x = CONFIGS[name], images(3)
     ours = DCGMM(config, input_shape=(28, 28, 1), seed=1)
     start = ours.get_parameters()
     theirs = naive_training(config, (28, 28, 1), start, x, steps=6).get_parameters()

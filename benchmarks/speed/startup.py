@@ -1,6 +1,6 @@
 """What one job costs before it computes anything: interpreter, imports, model, compilation, the command line.
 
-    python -m benchmarks.startup --turns 3
+    python -m benchmarks.speed.startup --turns 3
 
 Each row is a process of its own, timed from the outside: wall-clock seconds and CPU seconds (user and system), medians.
 A job that trains or scores several seeds pays this once.
@@ -18,15 +18,15 @@ import time
 from typing import Any
 
 from benchmarks.measure import report
-from benchmarks.train_step import INSTANCES, SHAPE
+from benchmarks.speed.cases import CONFIGS, SHAPE
 
 
 def program(name: str, seeds: int) -> str:
     """Python code that trains an instance for a few steps, with as many seeds, and scores."""
     return (
-        "from benchmarks.train_step import images\nfrom dcgmm import DCGMM\nx = images(1000)\n"
+        "from benchmarks.speed.cases import images\nfrom dcgmm import DCGMM\nx = images(1000)\n"
         f"for seed in range({seeds}):\n"
-        f"    model = DCGMM({INSTANCES[name]!r}, input_shape={SHAPE}, seed=seed)\n"
+        f"    model = DCGMM({CONFIGS[name]!r}, input_shape={SHAPE}, seed=seed)\n"
         "    model.fit(x, iterations=10, progress=False)\n    model.score_layers(x[:100])\n"
     )
 
@@ -39,7 +39,7 @@ def jobs(folder: str) -> dict[str, list[str]]:
     return {
         "python": [*python, "pass"],
         "import dcgmm": [*python, "import dcgmm"],
-        "import tensorflow": [*python, "import tensorflow"],
+        "import jax": [*python, "import jax"],
         "bench --help": [*bench, "--help"],
         "A: build, 10 steps, score": [*python, program("A", 1)],
         "E: build, 10 steps, score": [*python, program("E", 1)],

@@ -1,6 +1,6 @@
 """Images per second of `score_layers`, instances A to G, on trained-like parameters.
 
-python -m benchmarks.scoring --instances AE --json scoring.json
+python -m benchmarks.speed.scoring --instances AE --json scoring.json
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import alternate, report
-from benchmarks.train_step import INSTANCES, SHAPE, images, trained_like
+from benchmarks.speed.cases import CONFIGS, SHAPE, images, trained_like
 
 
 def measure(name: str, count: int, turns: int) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def measure(name: str, count: int, turns: int) -> dict[str, Any]:
     from dcgmm import DCGMM
 
     x = images(count)
-    model = DCGMM(INSTANCES[name], input_shape=SHAPE)
-    model.set_parameters(trained_like(INSTANCES[name], x[:100]))
+    model = DCGMM(CONFIGS[name], input_shape=SHAPE)
+    model.set_parameters(trained_like(CONFIGS[name], x[:100]))
     modes = ("max", "exact")
     taken = alternate({mode: lambda mode=mode: model.score_layers(x, mode=mode) for mode in modes}, turns)
     gap = float(np.abs(model.score_layers(x[:500]) - model.score_layers(x[:500], mode="exact")).max())

@@ -1,12 +1,12 @@
 """Samples per second: the compiled library against plain Python loops.
 
-    python -m benchmarks.sampling                                       # F without, C with sharpening
-    python -m benchmarks.sampling --instances F C --images 1000 --json sampling.json --markdown sampling.md
+    python -m benchmarks.speed.sampling                                       # F without, C with sharpening
+    python -m benchmarks.speed.sampling --instances F C --images 1000 --json sampling.json --markdown sampling.md
 
 Two opponents. Sampling: for each image and position, NumPy draws a component and a patch, and `fold_backward` of
 benchmarks/naive_dcgmm.py averages. Sharpening: a Python loop over the iterations, each run operation by operation
 (TensorFlow without compilation). An opponent gets fewer images, or iterations, and its time is scaled up; as the table
-says. Parameters are trained-like (see benchmarks/train_step.py). Compilation is measured by itself, in a first call.
+says. Parameters are trained-like (see benchmarks/speed/cases.py). Compilation is measured by itself, in a first call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import naive_dcgmm as naive
 from benchmarks.measure import report, seconds
-from benchmarks.train_step import INSTANCES, SHAPE, images, trained_like
+from benchmarks.speed.cases import CONFIGS, SHAPE, images, trained_like
 
 OPTIONS = {"top_s": 2, "divisor": 20.0}
 
@@ -80,21 +80,19 @@ def _patches(
 
 def plain_sharpening_seconds(model: object, n: int, iterations: int, step: float = 1.0) -> float:
     """Seconds for `iterations` of a Python loop at every folding layer, `n` images at once, operations uncompiled."""
-    import tensorflow as tf
-
     from dcgmm.sharpening import target_loss
 
     chain, parameters = model._chain, model._parameters  # type: ignore[attr-defined]
     taken = 0.0
     for index, stage in enumerate(chain):
         shape = stage.patches.input_shape
-        signal = tf.constant(np.random.default_rng(0).uniform(size=(n, *shape)).astype(np.float32))
+        signal = np.random.default_rng(0).uniform(size=(n, *shape)).astype(np.float32)
         start = time.perf_counter()
         for _ in range(iterations):
-            with tf.GradientTape() as tape:
-                tape.watch(signal)
-                loss = target_loss(chain[index:], parameters[index:], signal, 0, len(stage.transforms))
-            signal = signal + step / 100 * tape.gradient(loss, signal)
+            _, gradient = target_loss(
+                chain[index : index + 1], parameters[index : index + 1], signal, len(stage.transforms)
+            )
+            signal = signal + step / 100 * np.asarray(gradient)
         taken += time.perf_counter() - start
     return taken
 
@@ -104,12 +102,12 @@ def measure(name: str, n: int, sharpened: bool, iterations: int) -> dict[str, ob
     from dcgmm import DCGMM
 
     model = DCGMM.instance(name)
-    model.set_parameters(trained_like(INSTANCES[name], images(300)))
+    model.set_parameters(trained_like(CONFIGS[name], images(300)))
     options = {**OPTIONS, "sharpen": sharpened, "sharpen_iterations": iterations}
     compiling = seconds(lambda: model.sample(n, seed=0, **options))
     ours = seconds(lambda: model.sample(n, seed=1, **options))
     few = 2
-    theirs = seconds(lambda: plain_sample(INSTANCES[name], model.get_parameters(), few, seed=0, **OPTIONS)) / few * n
+    theirs = seconds(lambda: plain_sample(CONFIGS[name], model.get_parameters(), few, seed=0, **OPTIONS)) / few * n
     if sharpened:
         batch, some = 100, 3
         theirs += plain_sharpening_seconds(model, batch, some) * iterations / some * n / batch
@@ -127,7 +125,7 @@ def measure(name: str, n: int, sharpened: bool, iterations: int) -> dict[str, ob
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--instances", nargs="+", default=["F", "C"], choices=list(INSTANCES))
+    parser.add_argument("--instances", nargs="+", default=["F", "C"], choices=list(CONFIGS))
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--sharpen", nargs="*", default=["C"], help="instances that are sharpened")
