@@ -157,7 +157,7 @@ def test_the_networks_of_tables_7_and_8_are_those_of_the_models(tmp_path):
     from baselines.vae import Vae
 
     cnn, vae = Cnn((28, 28, 1)), Vae((32, 32, 3))
-    networks = {"table_7": [cnn._network], "table_8": [vae._encoder, vae._decoder]}
+    networks = {"table_7": cnn._networks.values(), "table_8": vae._networks.values()}
     for table, chains in networks.items():
         assert main(["table", table, "--out", str(tmp_path / "t.csv")]) == 0
         frame = pd.read_csv(tmp_path / "t.csv")
