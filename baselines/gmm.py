@@ -15,18 +15,19 @@ class GaussianMixture:
 
     def __init__(self, image_shape, *, seed=0, components=49, init="kmeans", max_iter=100, min_variance=0.05):
         self.shape, seed = checks.image_shape(image_shape), checks.seed(seed)
-        arguments = dict(seed=seed, components=components, init=init, max_iter=max_iter, min_variance=min_variance)
-        self.arguments = {"image_shape": self.shape, **arguments}
-        how = dict(covariance_type="diag", init_params={"random": "random_from_data"}.get(init, init))
-        self.mixture = SklearnMixture(components, max_iter=max_iter, reg_covar=min_variance, random_state=seed, **how)
+        k, n = checks.integer(components, name="components"), checks.integer(max_iter, name="max_iter")
+        start = "random_from_data" if checks.choice(init, ("kmeans", "random"), name="init") == "random" else init
+        v, how = checks.positive(min_variance, name="min_variance"), dict(covariance_type="diag", init_params=start)
+        self.arguments = dict(image_shape=self.shape, seed=seed, components=k, init=init, max_iter=n, min_variance=v)
+        self.mixture = SklearnMixture(k, max_iter=n, reg_covar=v, random_state=seed, **how)
 
     def fit(self, x, *, validation=None, progress=True):
         splits = {"train": x} if validation is None else {"train": x, "validation": validation}
-        splits = {name: checks.images(images, self.shape, name=f"{name} images") for name, images in splits.items()}
-        self.mixture.set_params(verbose=2 if progress else 0).fit(splits["train"].reshape(len(x), -1).astype(float))
+        images = {name: checks.images(x, self.shape, name=f"{name} images") for name, x in splits.items()}
+        self.mixture.set_params(verbose=2 if progress else 0).fit(images["train"].reshape(len(x), -1).astype(float))
         history = History()
-        for split, images in splits.items():
-            history.add(self.mixture.n_iter_, 0, split, self.score_samples(images).mean())
+        for split in splits:
+            history.add(self.mixture.n_iter_, 0, split, self.score_samples(images[split]).mean())
         return history
 
     def score_samples(self, x):
@@ -42,8 +43,7 @@ class GaussianMixture:
         v, mu, seen = m.covariances_, m.means_, np.where(mask, x.reshape(mask.shape), 0.0)
         square = seen**2 @ (1 / v).T - 2 * seen @ (mu / v).T + mask @ (mu**2 / v + np.log(2 * np.pi * v)).T
         k = (np.log(m.weights_) - 0.5 * square + rng.gumbel(size=square.shape)).argmax(1)
-        drawn = np.where(mask, x.reshape(mask.shape), rng.normal(mu[k], np.sqrt(v[k])).clip(0, 1))
-        return drawn.reshape(x.shape).astype(np.float32)
+        return np.where(mask, seen, rng.normal(mu[k], np.sqrt(v[k])).clip(0, 1)).reshape(x.shape).astype(np.float32)
 
     def count_params(self):  # a mean and a variance of each pixel, and a weight, for each component
         return int(self.mixture.n_components * (2 * np.prod(self.shape) + 1))
