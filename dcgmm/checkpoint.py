@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,24 @@ class OtherTrainingError(ValueError):
     """A checkpoint that belongs to another training; the message says what differs."""
 
 
-def identity(model: str, parameters: Mapping[str, Any], seed: int, x: Any, labels: Any = None) -> dict[str, Any]:
+def identity(
+    model: str, parameters: Mapping[str, Any], seed: int | Sequence[int], x: Any, labels: Any = None
+) -> dict[str, Any]:
     """What a training is: its checkpoint is taken up by the same one only.
 
     Args:
         model: the class, as "package.module:Class".
         parameters: all that determine the steps of the training, without the seed, JSON-able. Leave out the length
             where a shorter training is the beginning of a longer one.
-        seed: of the training.
+        seed: of the training; several where several models are trained together.
         x: the images in the order in which the training sees them, as the model computes with them.
         labels: (n,), None without.
     """
+    seeds = [seed] if isinstance(seed, int | np.integer) else list(seed)
     described = {
         "class": model,
         "parameters": dict(parameters),
-        "seed": seed,
+        "seed": seeds[0] if len(seeds) == 1 else seeds,
         "images": array_digest(np.asarray(x)),
         "labels": None if labels is None else array_digest(np.asarray(labels)),
     }
@@ -120,17 +123,15 @@ class Checkpoint:
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     """What tells two identities apart, in words: "seed 3, not 4", "other images"."""
-    words = []
-    for key in ("class", "seed"):
-        if theirs.get(key) != ours.get(key):
-            words.append(f"{key} {theirs.get(key)}, not {ours.get(key)}")
+    pairs = [(key, theirs.get(key), ours.get(key)) for key in ("class", "seed", "images", "labels")]
     old, new = theirs.get("parameters") or {}, ours.get("parameters") or {}
-    for name in sorted({*old, *new}):
-        if old.get(name) != new.get(name):
-            words.append(f"{name} {old.get(name)!r}, not {new.get(name)!r}")
-    words += [f"other {key}" for key in ("images", "labels") if theirs.get(key) != ours.get(key)]
-    others = sorted({*theirs, *ours} - {"class", "seed", "parameters", "images", "labels"})
-    return words + [f"other {key}" for key in others if theirs.get(key) != ours.get(key)]
+    pairs += [(name, old.get(name), new.get(name)) for name in sorted({*old, *new})]
+    words = []
+    for name, before, now in pairs:
+        readable = name not in ("images", "labels") and len(repr(before)) < 60 > len(repr(now))  # not hashes
+        if before != now:
+            words.append(f"{name} {before!r}, not {now!r}" if readable else f"other {name}")
+    return words
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def make(name, **changed):
     module, _, class_name = family_of(name)["factory"].partition(":")
     model = getattr(importlib.import_module(module), class_name)
     side, params = TINY[name]
-    return model((side, side, 1), **{"seed": 3, **params, **changed})
+    shape = "input_shape" if name == "dcgmm" else "image_shape"
+    return model(**{shape: (side, side, 1), "seed": 3, **params, **changed})
 
 
 @cache
