@@ -79,9 +79,7 @@ def _require_gpu() -> None:
     try:
         found = jax.default_backend()
     except RuntimeError as error:  # of a card that cannot be started
-        raise UserError(
-            f"--device gpu: JAX cannot start one here ({error}); leave --device out, or mend it"
-        ) from None
+        raise UserError(f"--device gpu: JAX cannot start one here ({error}); leave --device out, or mend it") from None
     if found == "cpu":
         raise UserError(
             "--device gpu: JAX finds no GPU here; install a JAX for it (pip install '.[gpu]'), or leave --device out"

@@ -117,6 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not _is_ours(error):
             raise
         return _report(error, args.debug)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "dcgmm", "baselines", "evaluation"):
+            raise
+        missing = f"{package} is not installed; `bench` needs what is in the extra 'suite': pip install '.[suite]'"
+        return _report(UserError(missing), args.debug)
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
