@@ -36,22 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import write_text
-    from evaluation.datasets.catalogue import CATALOGUE, specification
-    from evaluation.datasets.contents import data_root
+    from evaluation.datasets.contents import data_root, specification
     from evaluation.datasets.sources import ensure
 
     manifest = {}
-    for name in args.names:
-        specification(name)
-    for name in args.names:
+    specs = {name: specification(name, args.root) for name in args.names}
+    for name, spec in specs.items():
         with _progress_bars() as progress_for:
             origin = ensure(name, args.root, mirrors=args.mirror, say=_say, progress_for=progress_for)
         directory = data_root(args.root) / name
         for file, source in origin.items():
             print(f"{directory / file}: {source}")
         if not origin:
-            print(f"{name}: comes with {CATALOGUE[name].package}")
-        manifest[name] = {file.name: {"sha256": file.sha256, "size": file.size} for file in CATALOGUE[name].files}
+            print(f"{name}: comes with {spec.origin}")
+        manifest[name] = {file.name: {"sha256": file.sha256, "size": file.size} for file in spec.files}
     if args.manifest:
         write_text(args.manifest, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return 0

@@ -4,7 +4,7 @@
 """
 
 from evaluation.datasets.catalogue import CATALOGUE
-from evaluation.datasets.contents import data_root
+from evaluation.datasets.contents import data_root, specification
 from evaluation.datasets.dataset import SPLITS, Dataset, load_dataset, select
 
-__all__ = ["CATALOGUE", "SPLITS", "Dataset", "data_root", "load_dataset", "select"]
+__all__ = ["CATALOGUE", "SPLITS", "Dataset", "data_root", "load_dataset", "select", "specification"]

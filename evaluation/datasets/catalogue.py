@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from evaluation.base.errors import UserError
+from pathlib import Path
 
 DIGIT_NAMES = tuple("0123456789")
 OFFICIAL_SIZES = (
@@ -29,7 +28,8 @@ class DatasetSpec:
 
     `sizes` are the images of the training, validation and test split. `files` are (training images, training labels,
     test images, test labels), or (training, test) for files that hold both; none for an embedded set, which comes with
-    the Python package `package`. `mirrors` are addresses to which a file's name is appended, tried in this order.
+    the Python package `package`, and for one of the user's own, which is in the file `archive`. `mirrors` are addresses
+    to which a file's name is appended, tried in this order.
     """
 
     name: str
@@ -42,10 +42,16 @@ class DatasetSpec:
     system_directory: str | None = None
     debian_package: str | None = None
     package: str | None = None
+    archive: Path | None = None
 
     @property
     def embedded(self) -> bool:
         return not self.files
+
+    @property
+    def origin(self) -> str:
+        """Where an embedded set comes from."""
+        return str(self.archive) if self.archive else f"the package {self.package}"
 
 
 MNIST = DatasetSpec(
@@ -161,11 +167,3 @@ PHOTOS = DatasetSpec(
 
 # In the order of the columns of tables.
 CATALOGUE: dict[str, DatasetSpec] = {spec.name: spec for spec in (MNIST, FASHION_MNIST, SVHN, MNIST_5K, DIGITS, PHOTOS)}
-
-
-def specification(name: str) -> DatasetSpec:
-    """The catalogue's entry; raises UserError for an unknown name."""
-    try:
-        return CATALOGUE[name]
-    except KeyError:
-        raise UserError(f"unknown data set {name!r}; there are {', '.join(CATALOGUE)}") from None

@@ -8,8 +8,9 @@ import os
 import zlib
 from pathlib import Path
 
-from evaluation.base.errors import DataError
-from evaluation.datasets.catalogue import DataFile, DatasetSpec
+from evaluation.base.errors import DataError, UserError
+from evaluation.datasets.catalogue import CATALOGUE, DataFile, DatasetSpec
+from evaluation.datasets.own import own_specification
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -19,6 +20,22 @@ def data_root(root: str | Path | None = None) -> Path:
         return Path(chosen).expanduser()
     checkout = Path(__file__).resolve().parents[2]
     return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "data"
+
+
+def specification(name: str, root: str | Path | None = None) -> DatasetSpec:
+    """The data set `name`: of the catalogue, or a user's own, `name.npz` below `root`; or the .npz file of that path.
+
+    Raises UserError for an unknown name, DataError for a file that does not hold what it should.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if name.endswith(".npz"):
+        return own_specification(name)
+    own = data_root(root) / f"{name}.npz"
+    if not own.is_file():
+        known = ", ".join([*CATALOGUE, *sorted(path.stem for path in own.parent.glob("*.npz"))])
+        raise UserError(f"unknown data set {name!r}; there are {known}; your own would be {own}")
+    return own_specification(own)
 
 
 def find_file(directory: Path, file: DataFile) -> Path | None:

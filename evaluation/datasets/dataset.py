@@ -12,9 +12,10 @@ import numpy as np
 
 from evaluation.base.errors import DataError, UserError
 from evaluation.datasets import embedded
-from evaluation.datasets.catalogue import DatasetSpec, specification
-from evaluation.datasets.contents import data_root, read_files
+from evaluation.datasets.catalogue import DatasetSpec
+from evaluation.datasets.contents import data_root, read_files, specification
 from evaluation.datasets.idx import read_idx
+from evaluation.datasets.own import read_own
 from evaluation.datasets.svhn import read_mat
 
 SPLITS = ("train", "validation", "test")
@@ -70,7 +71,7 @@ class Dataset:
 
     @cached_property
     def _embedded(self) -> Arrays:
-        return _EMBEDDED[self.name]()
+        return read_own(self.spec.archive) if self.spec.archive else _EMBEDDED[self.name]()
 
     @cached_property
     def _official_train(self) -> Arrays:
@@ -118,18 +119,21 @@ def _read(spec: DatasetSpec, root: Path, test: bool) -> Arrays:
 
 
 def scale(x: np.ndarray) -> np.ndarray:
-    """uint8 grey values as float32 in [0, 1]; the division by 255 is correctly rounded."""
+    """uint8 grey values as float32 in [0, 1]; the division by 255 is correctly rounded. Floats are what they are."""
+    if x.dtype != np.uint8:
+        return x
     return np.divide(x, np.float32(255), dtype=np.float32)
 
 
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """The data set `name`, one of `CATALOGUE`: mnist, fashion_mnist, svhn, mnist-5k, digits or photos.
+    """The data set `name`, one of `CATALOGUE`: mnist, fashion_mnist, svhn, mnist-5k, digits or photos;
+    or one of your own (evaluation/datasets/own.py), by its name or the path of its .npz file.
 
     `root` is the directory that holds a directory per data set; by default $BENCH_DATA, else `data` in the checkout.
     Nothing is downloaded (`bench data NAME` does that) and nothing is written. Raises UserError for an unknown name;
     a missing or altered file is reported when a split is first asked for.
     """
-    return Dataset(specification(name), data_root(root))
+    return Dataset(specification(name, root), data_root(root))
 
 
 def select(x: np.ndarray, y: np.ndarray, subset: str) -> Arrays:

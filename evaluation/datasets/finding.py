@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from evaluation.base.errors import DataError
-from evaluation.datasets.catalogue import DataFile, DatasetSpec, specification
-from evaluation.datasets.contents import data_root, unusable
+from evaluation.datasets.catalogue import DataFile, DatasetSpec
+from evaluation.datasets.contents import data_root, specification, unusable
 from evaluation.datasets.download import SourceError
 from evaluation.datasets.sources import DebianPackage, DirectoryCopy, Mirror, Source, put_there, sources_of
 
@@ -37,7 +37,7 @@ class Finding:
 
 def find(names: Iterable[str], root: str | Path | None = None) -> dict[str, Finding]:
     """Where each data set can be had, the same places as in `ensure`, all data sets at the same time."""
-    specs = [specification(name) for name in names]
+    specs = [specification(name, root) for name in names]
     found = _at_once([partial(_find, spec, data_root(root) / spec.name) for spec in specs])
     return {spec.name: finding for spec, finding in zip(specs, found, strict=True) if finding is not None}
 
@@ -50,7 +50,7 @@ def require(names: Iterable[str], root: str | Path | None = None) -> None:
     """
     missing = [finding for finding in find(names, root).values() if finding.where is None]
     if missing:
-        specs = [specification(finding.name) for finding in missing]
+        specs = [specification(finding.name, root) for finding in missing]
         head = f"{', '.join(spec.label for spec in specs)} cannot be had, and this profile needs them:"
         tail = "`make quick` takes embedded data for what is missing; these profiles do not."
         parts = [put_there(spec, data_root(root) / spec.name, spec.files) for spec in specs]
@@ -59,7 +59,7 @@ def require(names: Iterable[str], root: str | Path | None = None) -> None:
 
 def _find(spec: DatasetSpec, directory: Path) -> Finding:
     if spec.embedded:
-        return Finding(spec.name, f"the package {spec.package}")
+        return Finding(spec.name, spec.origin)
     missing = list(unusable(spec, directory))
     if not missing:
         return Finding(spec.name, str(directory))

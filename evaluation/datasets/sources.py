@@ -14,8 +14,8 @@ import filelock
 
 from evaluation.base.errors import DataError
 from evaluation.base.files import atomic_path
-from evaluation.datasets.catalogue import DataFile, DatasetSpec, specification
-from evaluation.datasets.contents import data_root, read_verified, unusable
+from evaluation.datasets.catalogue import DataFile, DatasetSpec
+from evaluation.datasets.contents import data_root, read_verified, specification, unusable
 from evaluation.datasets.debian import find_package, unpack_package
 from evaluation.datasets.download import Progress, SourceError, download, first_bytes
 
@@ -150,7 +150,7 @@ def ensure(
     altered files and failing sources. progress_for: given a file's name, what to tell about its transfer.
     Raises DataError when no source gives a file, naming each and what to put where.
     """
-    spec = specification(name)
+    spec = specification(name, root)
     if spec.embedded:
         return {}
     directory = data_root(root) / spec.name

@@ -32,8 +32,8 @@ STAGES = {
     "sample": ("sample", "sample_grid"),
     "in-paint": ("inpaint",),
     "measure": ("outliers", "dynamics", "inpainting", "classification", "judge"),
-    "tables": ("architectures", "outlier_table", "table_3", "table_4", "table_inpainting"),
-    "figures": ("picture", "heat_map", "fig_4", "fig_7", "fig_8", "fig_10"),
+    "tables": ("table",),
+    "figures": ("figure",),
     "report": ("profile", "compare", "provenance", "report_page"),
 }
 TARGETS = ("all", "tables", "figures")  # rules that make nothing

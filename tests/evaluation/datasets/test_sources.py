@@ -14,7 +14,7 @@ import pytest
 
 from evaluation.base.errors import DataError
 from evaluation.cli import main
-from evaluation.datasets import debian, load_dataset, sources
+from evaluation.datasets import debian, load_dataset, sources, specification
 from evaluation.datasets.contents import read_verified
 from evaluation.datasets.download import SourceError, download
 from evaluation.datasets.sources import PRESENT, DebianPackage, DirectoryCopy, Mirror, ensure, sources_of
@@ -100,10 +100,10 @@ def test_download_without_a_server(tmp_path):
 
 
 def test_official_order(monkeypatch):
-    labels = [source.label for source in sources_of(sources.specification("fashion_mnist"), ["http://ours"])]
+    labels = [source.label for source in sources_of(specification("fashion_mnist"), ["http://ours"])]
     assert labels[:2] == ["/usr/share/datasets/fashion-mnist", "http://ours/"]
     assert labels[-1] == "apt-get download dataset-fashion-mnist" and len(labels) == 5
-    assert all(isinstance(source, Mirror) for source in sources_of(sources.specification("svhn")))
+    assert all(isinstance(source, Mirror) for source in sources_of(specification("svhn")))
 
 
 def test_files_that_are_there_need_nothing_writable(toy_root, toy, monkeypatch):
@@ -285,7 +285,10 @@ def test_command_fills_and_reports(mirror, toy, tmp_path, capsys):
     command = ["data", "mnist", "digits", "--root", str(tmp_path), "--mirror", mirror.address]
     assert main([*command, "--manifest", str(manifest)]) == 0
     out = capsys.readouterr().out
-    assert f"{tmp_path / 'mnist' / IMAGES}: {mirror.address}" in out and "digits: comes with scikit-learn" in out
+    assert (
+        f"{tmp_path / 'mnist' / IMAGES}: {mirror.address}" in out
+        and "digits: comes with the package scikit-learn" in out
+    )
     written = json.loads(manifest.read_text())
     assert written["mnist"][IMAGES]["sha256"] == toy.files[0].sha256 and written["digits"] == {}
     mirror.requests.clear()

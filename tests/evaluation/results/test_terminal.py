@@ -33,7 +33,7 @@ def finished(job):
     return record("job_finished", job_id=job)
 
 
-RUN = record("run_info", stats={"train": 2, "fig_4": 1, "picture": 2, "all": 1, "mine": 1, "total": 7})
+RUN = record("run_info", stats={"train": 2, "figure": 3, "all": 1, "mine": 1, "total": 7})
 
 
 def shown(*records, terminal=False, left=None):

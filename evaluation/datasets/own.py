@@ -1,0 +1,109 @@
+"""A data set of your own: arrays in one .npz file.
+
+    x        images (n, H, W) or (n, H, W, C): bytes, or floats in [0, 1]
+    y        labels (n,), integers from 0; all 0 where it is missing
+    x_test, y_test, x_validation, y_validation
+             these splits; one that is missing is the last fifth of what is left, as in the embedded data sets
+    class_names
+             one text for each class; numbers where it is missing
+
+`name.npz` in the directory of all data sets is the data set `name`, everywhere: on the command line and in a profile.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.base.errors import DataError, UserError
+from evaluation.datasets.catalogue import DatasetSpec
+
+NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
+FRACTION = 5  # one in five images of what is not split
+KEYS = ("x", "y", "x_validation", "y_validation", "x_test", "y_test", "class_names")
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def own_specification(path: str | Path) -> DatasetSpec:
+    """The data set in a file.
+
+    Raises:
+        UserError: the file's name cannot be that of a data set.
+        DataError: there is no such file, or it does not hold what is described above.
+    """
+    path = Path(path).expanduser().resolve()
+    if not NAME.fullmatch(path.stem):
+        raise UserError(
+            f"{path.name} cannot name a data set: small letters, digits, _ and - are expected, as in my-set.npz"
+        )
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    splits, names = _read(path, path.stat().st_mtime_ns)
+    shape = splits[0][0].shape[1:]
+    sizes = (len(splits[0][0]), len(splits[1][0]), len(splits[2][0]))
+    return DatasetSpec(path.stem, path.stem, (shape[0], shape[1], shape[2]), names, sizes, archive=path)
+
+
+def read_own(path: Path) -> Arrays:
+    """Images (n, H, W, C), uint8 or float32, and labels (n,): training, then validation, then test images."""
+    splits, _ = _read(path, path.stat().st_mtime_ns)
+    return np.concatenate([x for x, _ in splits]), np.concatenate([y for _, y in splits])
+
+
+@cache
+def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tuple[str, ...]]:
+    """The three splits and the names of the classes. changed: when the file was written, in ns."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as an .npz file without Python objects: {error}") from error
+    if unknown := sorted(set(arrays) - set(KEYS)):
+        raise DataError(f"{path} holds {', '.join(unknown)}; known are {', '.join(KEYS)}")
+    if "x" not in arrays:
+        raise DataError(f"{path} has no array x of images")
+    rest = _part(arrays, "", path)
+    test, rest = (_part(arrays, "_test", path), rest) if "x_test" in arrays else _last_fifth(rest)
+    validation, train = (_part(arrays, "_validation", path), rest) if "x_validation" in arrays else _last_fifth(rest)
+    splits = (train, validation, test)
+    if empty := [name for name, (x, _) in zip(("training", "validation", "test"), splits, strict=True) if not len(x)]:
+        raise DataError(f"{path} leaves no {empty[0]} image; at least {FRACTION**2} images are needed, or own splits")
+    if len({x.shape[1:] for x, _ in splits}) > 1:
+        raise DataError(f"{path} holds images of different shapes: {', '.join(str(x.shape[1:]) for x, _ in splits)}")
+    if len({x.dtype for x, _ in splits}) > 1:
+        raise DataError(f"{path} holds bytes in one split and floats in another; one kind is expected")
+    classes = 1 + max(int(y.max()) for _, y in splits)
+    names = tuple(map(str, arrays["class_names"])) if "class_names" in arrays else tuple(map(str, range(classes)))
+    if len(names) < classes:
+        raise DataError(f"{path}: {len(names)} class_names for labels up to {classes - 1}")
+    return splits, names
+
+
+def _part(arrays: dict[str, Any], end: str, path: Path) -> Arrays:
+    x = arrays[f"x{end}"]
+    x = x[..., None] if x.ndim == 3 else x
+    if x.ndim != 4:
+        raise DataError(f"{path}: x{end} has shape {arrays[f'x{end}'].shape}; expected (n, H, W) or (n, H, W, C)")
+    if x.dtype != np.uint8:
+        if x.dtype.kind != "f":
+            raise DataError(f"{path}: x{end} has type {x.dtype}; expected uint8, or floats in [0, 1]")
+        x = x.astype(np.float32)
+        if not (x.min(initial=0.0) >= 0 and x.max(initial=0.0) <= 1):
+            raise DataError(f"{path}: x{end} has values outside [0, 1], or NaN; divide bytes by 255")
+    y = arrays.get(f"y{end}", np.zeros(len(x), np.int64))
+    if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
+        raise DataError(f"{path}: y{end} has shape {y.shape}, {y.dtype}; expected {len(x)} integers from 0")
+    return x, y.astype(np.int64)
+
+
+def _last_fifth(part: Arrays) -> tuple[Arrays, Arrays]:
+    """The last fifth, and what comes before."""
+    x, y = part
+    kept = len(x) - len(x) // FRACTION
+    return (x[kept:], y[kept:]), (x[:kept], y[:kept])

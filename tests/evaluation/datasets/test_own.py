@@ -1,0 +1,110 @@
+"""A data set of one's own, in an .npz file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.base.errors import DataError, UserError
+from evaluation.cli import main
+from evaluation.datasets import load_dataset, specification
+from evaluation.datasets.finding import find
+
+
+def images(n=50, seed=0, shape=(6, 5)):
+    return np.random.default_rng(seed).integers(256, size=(n, *shape), dtype=np.uint8)
+
+
+def labels(n=50):
+    return np.arange(n) % 3
+
+
+def saved(folder, name="mine", **arrays):
+    path = folder / f"{name}.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_by_name_or_by_path_with_the_last_fifths(tmp_path):
+    x = images()
+    path = saved(tmp_path, x=x, y=labels())
+    for ds in (load_dataset("mine", tmp_path), load_dataset(str(path), "/nowhere")):
+        assert ds.name == "mine" and ds.image_shape == (6, 5, 1) and ds.classes == (0, 1, 2)
+        assert ds.class_names == ("0", "1", "2") and ds.spec.sizes == (32, 8, 10)
+        parts = [ds.split(which)[0] for which in ("train", "validation", "test")]
+        assert all(part.dtype == np.float32 for part in parts)
+        np.testing.assert_array_equal(np.concatenate(parts)[..., 0], (x / 255.0).astype(np.float32))
+        np.testing.assert_array_equal(ds.split("test")[1], labels()[40:])
+
+
+def test_own_splits_names_and_floats_are_kept(tmp_path):
+    x, test = images() / 255, images(4, seed=1) / 255
+    names = ["a", "b", "c", "d"]
+    saved(tmp_path, x=x, y=labels(), x_test=test, y_test=[0, 1, 2, 0], x_validation=test[:2], class_names=names)
+    ds = load_dataset("mine", tmp_path)
+    assert ds.spec.sizes == (50, 2, 4) and ds.class_names == ("a", "b", "c", "d")
+    np.testing.assert_array_equal(ds.split("test")[0][..., 0], test.astype(np.float32))
+    assert ds.split("test")[1].tolist() == [0, 1, 2, 0] and ds.split("validation")[1].tolist() == [0, 0]
+
+
+def test_colour_and_no_labels(tmp_path):
+    saved(tmp_path, x=images(shape=(4, 4, 3)))
+    ds = load_dataset("mine", tmp_path)
+    assert ds.image_shape == (4, 4, 3) and ds.classes == (0,)
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    saved(tmp_path, x=images())
+    assert load_dataset("mine", tmp_path).spec.sizes == (32, 8, 10)
+    saved(tmp_path, x=images(100))
+    assert load_dataset("mine", tmp_path).spec.sizes == (64, 16, 20)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": images()}, "holds X; known are x, y"),
+        ({"y": labels()}, "no array x"),
+        ({"x": images().reshape(50, 30)}, r"x has shape \(50, 30\)"),
+        ({"x": images().astype(np.int64)}, "x has type int64"),
+        ({"x": images().astype(np.float32)}, r"outside \[0, 1\]"),
+        ({"x": np.full((50, 2, 2), np.nan)}, "or NaN"),
+        ({"x": images(), "y": labels(49)}, "y has shape"),
+        ({"x": images(), "y": labels() - 1}, "integers from 0"),
+        ({"x": images(), "y": labels() / 1.0}, "integers from 0"),
+        ({"x": images(4)}, "at least 25 images"),
+        ({"x": images(), "x_test": images(4, shape=(5, 5))}, "different shapes"),
+        ({"x": images(), "x_test": images(4) / 255}, "bytes in one split"),
+        ({"x": images(), "y": labels(), "class_names": ["a"]}, "1 class_names for labels up to 2"),
+        ({"x": np.array([None] * 50, dtype=object)}, "cannot be read"),
+    ],
+)
+def test_refused(tmp_path, arrays, message):
+    path = saved(tmp_path, **arrays)
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset("mine", tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_names_that_cannot_be_folders(tmp_path):
+    path = saved(tmp_path, name="My set", x=images())
+    with pytest.raises(UserError, match=r"my-set\.npz"):
+        specification(str(path))
+    with pytest.raises(DataError, match="there is no file"):
+        specification(str(tmp_path / "other.npz"))
+    (tmp_path / "broken.npz").write_bytes(b"no zip")
+    with pytest.raises(DataError, match="cannot be read"):
+        specification("broken", tmp_path)
+
+
+def test_an_unknown_name_lists_own_sets_and_where_another_would_be(tmp_path):
+    saved(tmp_path, x=images())
+    with pytest.raises(UserError, match=rf"'other'; there are mnist, .*photos, mine; your own would be {tmp_path}"):
+        load_dataset("other", tmp_path)
+
+
+def test_it_needs_no_fetching(tmp_path, capsys):
+    path = saved(tmp_path, x=images())
+    assert main(["data", "mine", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"mine: comes with {path}\n"
+    assert find(["mine"], tmp_path)["mine"].where == str(path)
