@@ -188,30 +188,45 @@ def seed_noise(noise, key, row):
 
 
 @kernel
+def _next(x):
+    """The generator's step (xorshift)."""
+    x = np.uint32(x ^ (x << np.uint32(13)))
+    x = np.uint32(x ^ (x >> np.uint32(17)))
+    return np.uint32(x ^ (x << np.uint32(5)))
+
+
+@kernel
 def drop(values, noise, limit, limits):
     """Set a channel to 0 where its 16 bits of noise are below `limit`, but for the channel with the most noise."""
-    limits[:] = 0
-    for i in range(noise.shape[0]):
-        row = noise[i]
-        single = 2 * i + 1 == values.shape[0]
-        for n in range(row.shape[0]):
-            x = row[n]
-            x = np.uint32(x ^ (x << np.uint32(13)))
-            x = np.uint32(x ^ (x >> np.uint32(17)))
-            x = np.uint32(x ^ (x << np.uint32(5)))
-            row[n] = x
-            high = np.uint32(0) if single else np.uint32(x >> np.uint32(16))
-            limits[n] = max(limits[n], max(np.uint32(x & np.uint32(0xFFFF)), high))
-    for n in range(limits.shape[0]):
-        limits[n] = min(limits[n], limit)
-    for i in range(noise.shape[0]):
-        row, low = noise[i], values[2 * i]
-        for n in range(row.shape[0]):
-            low[n] = low[n] if np.uint32(row[n] & np.uint32(0xFFFF)) >= limits[n] else np.float32(0)
-        if 2 * i + 1 < values.shape[0]:
-            high = values[2 * i + 1]
-            for n in range(row.shape[0]):
-                high[n] = high[n] if np.uint32(row[n] >> np.uint32(16)) >= limits[n] else np.float32(0)
+    channels, images = values.shape
+    if (limit / 65536.0) ** channels < 1e-14:  # so many that one stays anyway
+        limits[:] = limit
+        for i in range(channels >> 1):
+            row, low, high = noise[i], values[2 * i], values[2 * i + 1]
+            for n in range(images):
+                x = _next(row[n])
+                row[n] = x
+                low[n] = low[n] if np.uint32(x & np.uint32(0xFFFF)) >= limit else np.float32(0)
+                high[n] = high[n] if np.uint32(x >> np.uint32(16)) >= limit else np.float32(0)
+        start = channels & -2
+    else:
+        limits[:] = 0
+        for i in range(channels):
+            row, shift = noise[i >> 1], np.uint32(16 * (i & 1))
+            for n in range(images):
+                if i & 1 == 0:
+                    row[n] = _next(row[n])
+                limits[n] = max(limits[n], np.uint32((row[n] >> shift) & np.uint32(0xFFFF)))
+        for n in range(images):
+            limits[n] = min(limits[n], limit)
+        start = 0
+    for i in range(start, channels):
+        row, shift, value = noise[i >> 1], np.uint32(16 * (i & 1)), values[i]
+        for n in range(images):
+            if start > 0:  # the last of an odd number
+                row[n] = _next(row[n])
+            kept = np.uint32((row[n] >> shift) & np.uint32(0xFFFF)) >= limits[n]
+            value[n] = value[n] if kept else np.float32(0)
 
 
 @kernel

@@ -33,7 +33,7 @@ def work(side: str, sums: int, dropout: float, tasks: list[str]) -> None:
     else:
         from baselines.dgcspn import DgcSpn
 
-        ours = DgcSpn(SHAPE, **params, device="cpu")
+        ours = DgcSpn(SHAPE, **params, device="gpu" if side == "ours, GPU" else "cpu")
         ours.fit(x, progress=False)
         calls = {"step": lambda: float(ours._step(x, 0).mean())}
         model = ours
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--tasks", nargs="+", default=["step"], choices=["step", "score", "sample"])
     parser.add_argument("--alone", action="store_true", help="without libspn-keras")
+    parser.add_argument("--gpu", action="store_true", help="ours on a GPU too, by PyTorch's operators")
     parser.add_argument("--json", help="write the table to this file")
     parser.add_argument("--markdown", help="write the table to this file")
     parser.add_argument("--work", help=argparse.SUPPRESS)
@@ -66,6 +67,8 @@ def compare(sums: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     sides = {"ours, 1": ("ours", 1), "ours, 2": ("ours", 2)}
     if not args.alone:
         sides = {"libspn-keras": ("libspn-keras", 1), **sides}
+    if args.gpu:
+        sides["ours, GPU"] = ("ours, GPU", 1)
     command = [sys.executable, "-m", "benchmarks.speed.dgcspn", "--sums", str(sums), "--dropout", str(args.dropout)]
     workers = {}
     for name, (side, threads) in sides.items():
@@ -78,19 +81,18 @@ def compare(sums: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     for task in args.tasks:
         one, two = measured["ours, 1", task], measured["ours, 2", task]
         theirs = None if args.alone else measured["libspn-keras", task].cpu_seconds
-        rows.append(
-            {
-                "S": sums,
-                "task": task,
-                "libspn-keras (s)": "–" if theirs is None else theirs,
-                "ours (s)": one.cpu_seconds,
-                "times as fast": "–" if theirs is None else theirs / one.cpu_seconds,
-                "ours, 2 threads (s)": two.seconds,
-                "2 threads / 1": two.seconds / one.seconds,
-                "libspn-keras (GB)": "–" if args.alone else memory["libspn-keras"],
-                "ours (GB)": memory["ours, 1"],
-            }
-        )
+        row = {
+            "S": sums,
+            "task": task,
+            "libspn-keras (s)": "–" if theirs is None else theirs,
+            "ours (s)": one.cpu_seconds,
+            "times as fast": "–" if theirs is None else theirs / one.cpu_seconds,
+            "ours, 2 threads (s)": two.seconds,
+            "2 threads / 1": two.seconds / one.seconds,
+            "libspn-keras (GB)": "–" if args.alone else memory["libspn-keras"],
+            "ours (GB)": memory["ours, 1"],
+        }
+        rows.append(row | ({"ours, GPU (s)": measured["ours, GPU", task].seconds} if args.gpu else {}))
     return rows
 
 
