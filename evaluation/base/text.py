@@ -20,7 +20,7 @@ def tex(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Words (a label, a title) for Markdown, where they mean themselves."""
-    return re.sub(r"([\\`*_<>|~$]|\](?=\())", r"\\\1", text)
+    return re.sub(r"([\\`*<>|~$]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", text)
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluation.cli.table import add_run_arguments, material
+
+if TYPE_CHECKING:
+    from evaluation.results.material import Material
 
 HELP = "put the paper's numbers beside ours, with a verdict for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
+    parser.add_argument("--against", metavar="RUN", help="another run, in place of the paper")
     parser.add_argument("--out", metavar="FILE.md", help="page to write, with a .csv beside it (default: only totals)")
 
 
@@ -21,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.comparison_page import comparison_page
 
     made = material(args)
+    if args.against:
+        return _against(args, made)
     results = made.results
     rows = compare(results)
     if not args.metrics:
@@ -32,4 +39,26 @@ def run(args: argparse.Namespace) -> int:
         write_text(out, comparison_page(results, args.title))
     for protocol in PROTOCOLS:
         print("\n".join(totals_lines(rows, protocol)))
+    return 0
+
+
+def _against(args: argparse.Namespace, made: Material) -> int:
+    """The run beside another one."""
+    from evaluation.base.files import atomic_path, write_text
+    from evaluation.plan.resolve import resolve
+    from evaluation.results.against import against, against_frame, against_page, summary
+    from evaluation.results.material import Material
+
+    other = Material(resolve(args.against, reference=not Path(args.against).exists()))
+    cells = against(made.results, other.results)
+    page = against_page(cells, (made.plan.title, other.plan.title))
+    print(f"first: {made.folder}\nsecond: {other.folder}")
+    if args.out:
+        out = Path(args.out)
+        with atomic_path(out.with_suffix(".csv")) as part:
+            against_frame(cells).to_csv(part, index=False)
+        write_text(out, page)
+        print(summary(cells))
+    else:
+        print(page)
     return 0

@@ -58,7 +58,7 @@ def rendered(text):
         elif character == "\\":
             escaped = True
         else:
-            assert character not in "`*_<>|~$", text
+            assert character not in "`*<>|~$", text
             found += character
     return found
 
@@ -69,6 +69,11 @@ def test_a_label_means_itself_in_markdown():
     assert len(lines) == 3 and "[x](" not in lines[2] and "1.5 [1, 2]" in lines[2]
     bars = lines[2].replace(r"\|", "")
     assert bars.count("|") == 3  # two cells
+
+
+def test_underscores_within_words_stay_as_they_are():
+    assert [markdown(text) for text in ("a_b_1", "_a_", "more_)")] == ["a_b_1", r"\_a\_", r"more\_)"]
+    assert markdown("__x__") == r"\_\_x\_\_"
 
 
 def test_a_label_means_itself_in_latex(tmp_path):
