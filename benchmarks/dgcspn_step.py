@@ -31,16 +31,17 @@ def measure(steps: int, *, batch: int = 128, xla: bool = False, **params: Any) -
     from baselines.dgcspn.libspn import DgcSpnLibspn as DgcSpn
 
     model = DgcSpn((28, 28, 1), batch_size=batch, **params)
-    tf = model._tf
-    x = tf.constant(np.random.default_rng(0).standard_normal((batch, 28, 28, 1)).astype(np.float32))
-    step = tf.function(model._em_step, jit_compile=xla)
+    network, tf = model._network, model._network._tf
+    x = np.random.default_rng(0).random((batch, 28, 28, 1), np.float32)
+    leaves = tf.constant(np.moveaxis(model._leaves.log_values(x), -1, 0))
+    step = tf.function(network._em_step, jit_compile=xla)
     start = time.process_time()
-    step(x).numpy()
+    step(leaves, model.learning_rate).numpy()
     first = time.process_time() - start
     count = max(1, steps * 128 // batch)
     start = time.process_time()
     for _ in range(count):
-        step(x).numpy()
+        step(leaves, model.learning_rate).numpy()
     return (time.process_time() - start) / count / batch * 1000, first
 
 
