@@ -39,7 +39,9 @@ def work(side: str, sums: int, dropout: float, tasks: list[str]) -> None:
         model = ours
     calls["score"] = lambda: model.score_samples(x)
     calls["sample"] = lambda: model.sample(100, seed=0)
-    serve({task: calls[task] for task in tasks}, {"parameters": model.count_params()})
+    serve(
+        {task: calls[task] for task in tasks}, {"parameters": model.count_params()}, 1 if side == "libspn-keras" else 4
+    )
 
 
 def main() -> None:

@@ -64,16 +64,22 @@ class Worker:
         raise SystemExit(f"{' '.join(map(str, self._process.args))} ended without an answer")  # type: ignore[arg-type]
 
 
-def serve(tasks: Mapping[str, Callable[[], Any]], facts: Mapping[str, Any] | None = None) -> None:
-    """Answer a worker's requests until its input ends. Every task runs once before: compilation, caches."""
+def serve(
+    tasks: Mapping[str, Callable[[], Any]], facts: Mapping[str, Any] | None = None, repeats: int = 1
+) -> None:  # fmt: skip
+    """Answer a worker's requests until its input ends, each with the mean of `repeats` calls in a row.
+
+    Every task runs once before: compilation, caches.
+    """
     for task in tasks.values():
         task()
     print(json.dumps({**(facts or {}), "memory_gb": _memory()}), flush=True)
     for line in sys.stdin:
         clock, cpu = time.perf_counter(), time.process_time()
-        tasks[line.strip()]()
-        answer = {"seconds": time.perf_counter() - clock, "cpu_seconds": time.process_time() - cpu}
-        print(json.dumps({**answer, "memory_gb": _memory()}), flush=True)
+        for _ in range(repeats):
+            tasks[line.strip()]()
+        taken = {"seconds": time.perf_counter() - clock, "cpu_seconds": time.process_time() - cpu}
+        print(json.dumps({k: v / repeats for k, v in taken.items()} | {"memory_gb": _memory()}), flush=True)
 
 
 def in_turns(workers: Mapping[str, Worker], tasks: Sequence[str], turns: int) -> dict[tuple[str, str], Measured]:
