@@ -42,6 +42,9 @@ class Network:
         self._memory: dict[str, npt.NDArray[Any]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_memory": {}, "_pool": None}  # a copy makes its own
+
     # --- upward ------------------------------------------------------------------------------------------------------
 
     def log_density(self, log_leaves: Floats) -> npt.NDArray[np.float64]:

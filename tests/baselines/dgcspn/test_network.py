@@ -1,5 +1,6 @@
 """The kernels of a DGC-SPN against its definition, written down naively, and against PyTorch's operators in float64."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -182,6 +183,17 @@ def test_threads_change_no_bit(rule, dropout):
         np.testing.assert_array_equal(one.step(log_leaves, **options), three.step(log_leaves, **options))
     for ours, theirs in zip(one.weights, three.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_copy_has_threads_of_its_own():
+    network = made(threads=2)
+    log_leaves = log_leaves_of(network, 20)
+    network.step(log_leaves, rule="em", rate=0.1, steps=1)
+    twin = copy.deepcopy(network)
+    before = twin.log_density(log_leaves)
+    network.step(log_leaves, rule="em", rate=0.1, steps=1)
+    np.testing.assert_array_equal(twin.log_density(log_leaves), before)
+    assert (network.log_density(log_leaves) != before).all()
 
 
 def test_batches_of_several_sizes_share_memory_and_nothing_else():
