@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from baselines.einsum import PdSpn, RatSpn
-from baselines.einsum.training import accumulate, em_update
+from baselines.einsum.training import e_step, m_step, online_step
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset, select
 from evaluation.measures.roc import auroc, auroc_100_thresholds
@@ -97,9 +97,8 @@ def course(run: Run, updates: int) -> list[dict[str, float]]:
         if batch == 0:
             order = np.random.default_rng([run.seed, epoch]).permutation(len(x))  # as `fit` shuffles
         values = model._variables(x[order[batch * size : (batch + 1) * size]])
-        weights = model.circuit.weights(requires_grad=True)
-        accumulate(model.circuit, weights, values)
-        em_update(model.circuit, weights, model.params["step_size"])
+        statistics = e_step(model.circuit, values)[1]
+        m_step(model.circuit, statistics, online_step(model.params["step_size"], len(values), size))
     return log
 
 

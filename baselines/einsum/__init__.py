@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baselines.einsum.circuit import Circuit
     from baselines.einsum.leaves import BinomialLeaf, CategoricalLeaf, NormalLeaf
-    from baselines.einsum.models import EinsumSpn, PdSpn, RatSpn
+    from baselines.einsum.models import PdSpn, RatSpn
     from baselines.einsum.region_graph import Partition, RegionGraph, poon_domingos, random_binary_trees
+    from baselines.einsum.spn import EinsumSpn
 
 _HOME = {
     "Circuit": "circuit",
     "BinomialLeaf": "leaves",
     "CategoricalLeaf": "leaves",
     "NormalLeaf": "leaves",
-    "EinsumSpn": "models",
+    "EinsumSpn": "spn",
     "PdSpn": "models",
     "RatSpn": "models",
     "Partition": "region_graph",

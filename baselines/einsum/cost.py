@@ -22,10 +22,14 @@ GATHERED = {"normal": (2, 2, 1), "binomial": (1, 1, 1), "categorical": (10, 4, 2
 # thousand page faults, a tenth of the time); smaller ones cost launches, and cores share one partition's product badly.
 # The best of 2^16 to 2^22 for PD and RAT with K of 10, 20 and 40 on a 2-core EPYC.
 CACHED_ELEMENTS, BLOCK_ELEMENTS, ENOUGH_PARTITIONS = 2**18, 2**20, 6
+GPU_BLOCK_ELEMENTS = 2**28  # 1 GB: launches are what counts there
+LEAF_ELEMENTS = 2**17  # statistics that leaves gather at a time: 1 MB of float64, for the same reason
 
 
 def partitions_at_a_time(products: int, block_elements: int = BLOCK_ELEMENTS) -> int:
     """Partitions in a block, when each has so many `products` and a block holds at most `block_elements` (or one)."""
+    if block_elements > BLOCK_ELEMENTS:  # a GPU
+        return max(1, block_elements // products)
     wanted = max(CACHED_ELEMENTS // products, ENOUGH_PARTITIONS)
     return max(1, min(wanted, block_elements // products))
 

@@ -12,8 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from baselines.einsum.circuit import Activations, Circuit, SumLevel
-from baselines.einsum.layers import take
+from baselines.einsum.circuit import Circuit
+from baselines.einsum.layers import Mixed, from_logs, mix_up, rescale, take
+from baselines.einsum.leaf_family import Evidence
+from baselines.einsum.parameters import SumLevel
+from baselines.einsum.passes import Activations, leaf_log_density, read, upward
 
 
 class Choice(NamedTuple):
@@ -21,11 +24,11 @@ class Choice(NamedTuple):
 
     generator: torch.Generator | None
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Index of one entry per row of unnormalised log-probabilities (n, m): (n,)."""
+    def __call__(self, p: Tensor) -> Tensor:
+        """Index of one entry per row of unnormalised probabilities (n, m): (n,)."""
         if self.generator is None:
-            return logits.argmax(1)
-        p = (logits - logits.amax(1, keepdim=True)).exp_().cumsum_(1)
+            return p.argmax(1)
+        p = p.cumsum(1)
         u = torch.rand(len(p), 1, generator=self.generator, device=p.device, dtype=p.dtype)
         return (p <= u * p[:, -1:]).sum(1).clamp_max_(p.shape[1] - 1)
 
@@ -45,13 +48,14 @@ def descend(circuit: Circuit, batch: int, choice: Choice, evidence: Activations 
         if len(image) == 0:
             continue
         unit = units[number][image, region]
-        inputs = products = None
+        inputs = parts = None
         if evidence is not None:
-            inputs = torch.cat([evidence.outputs[s] for s in level.sources])
-            products = evidence.products[number]
-        part = _choose_parts(level, choice, image, region, unit, products)
+            inputs = torch.cat([evidence.values[s] for s in level.sources])
+            mixed = evidence.mixed[number]
+            parts = None if mixed is None else mixed.parts
+        part = _choose_parts(level, choice, image, region, unit, parts)
         pair = _choose_pairs(circuit, level, choice, image, part, unit, inputs)
-        left, right = level.child_rows(device)
+        left, right = level.child_rows.chunk(2)
         table = torch.cat([units[s] for s in level.sources], 1)
         table[image, left[part]] = pair // circuit.units
         table[image, right[part]] = pair % circuit.units
@@ -63,15 +67,15 @@ def descend(circuit: Circuit, batch: int, choice: Choice, evidence: Activations 
 
 
 def _choose_parts(
-    level: SumLevel, choice: Choice, image: Tensor, region: Tensor, unit: Tensor, products: Tensor | None
+    level: SumLevel, choice: Choice, image: Tensor, region: Tensor, unit: Tensor, parts: Tensor | None
 ) -> Tensor:
-    """Partition (row of the einsum layer) for each active entry."""
+    """Partition (row of the einsum layer) for each active entry. parts: as in `layers.Mixed`."""
     if level.mixing is None:
         return level.parts[region, 0]
-    logits = level.mixing[region, :, unit].log()
-    if products is not None:
-        logits = logits + products[level.parts[region], unit.unsqueeze(1), image.unsqueeze(1)]
-    return level.parts[region, choice(logits)]
+    p = level.mixing[region, :, unit]
+    if parts is not None:
+        p = p * parts[region, :, unit, image]
+    return level.parts[region, choice(p)]
 
 
 def _choose_pairs(
@@ -79,15 +83,15 @@ def _choose_pairs(
 ) -> Tensor:
     """Pair of children's units, i·K + j, for each active entry."""
     k = circuit.units
-    left, right = level.child_rows(part.device)
+    left, right = level.child_rows.chunk(2)
     chosen = []
     for s in torch.arange(len(image), device=part.device).split(max(1, circuit.chunk_elements // (k * k))):
-        logits = level.weight[part[s], unit[s]].log()
+        p = level.weight[part[s], unit[s]]
         if inputs is not None:
             l_values = inputs[left[part[s]], :, image[s]]
             r_values = inputs[right[part[s]], :, image[s]]
-            logits = logits + (l_values.unsqueeze(2) + r_values.unsqueeze(1)).flatten(1)
-        chosen.append(choice(logits))
+            p = p * (l_values.unsqueeze(2) * r_values.unsqueeze(1)).flatten(1)
+        chosen.append(choice(p))
     return torch.cat(chosen)
 
 
@@ -100,7 +104,7 @@ def fill_leaves(circuit: Circuit, units: Tensor, how: str, generator: torch.Gene
         grouped = torch.empty_like(units)
         grouped[:, order] = units
         units = grouped
-    out = torch.zeros(len(units), circuit.graph.num_variables, device=units.device, dtype=circuit.dtype)
+    out = torch.zeros(len(units), circuit.variables, device=units.device, dtype=circuit.dtype)
     start = 0
     for group in circuit.leaf_groups:
         stop = start + len(group.scopes)
@@ -141,11 +145,10 @@ def conditional_sample(
     circuit: Circuit, x: Tensor, known: Tensor, generator: torch.Generator, *, leaves: str = "draw"
 ) -> Tensor:
     """Exact draws of the unknown variables given the known ones, x and known (B, V); known values are kept."""
-    weights = circuit.weights()
-    activations = circuit.propagate(circuit.leaf_log_density(x, known, weights), weights)
+    up = upward(circuit, circuit.weights(), x, known)
     choice = Choice(generator)
-    classes = choice(activations.outputs[-1][0].t())
-    units = descend(circuit, len(x), choice, activations, classes)
+    classes = choice(up.root[0].t().softmax(1))
+    units = descend(circuit, len(x), choice, up, classes)
     return torch.where(known, x, fill_leaves(circuit, units, leaves, generator))
 
 
@@ -156,42 +159,50 @@ def approximate_mpe(circuit: Circuit, x: Tensor, known: Tensor) -> tuple[Tensor,
     Sums are replaced by maxima on the way up, the best induced tree is followed down, leaves take their mode. Finding
     the true maximum is NP-hard; this is exact when every sum has one child of positive weight per image.
 
-    Returns (values (B, V), log-density of the best tree (B,), nats): the latter is a lower bound of log p(values). With
-    several root classes, both are of the class whose best tree is best.
+    Returns (values (B, V), log-density of the best tree (B,), nats, float64): the latter is a lower bound of log
+    p(values). With several root classes, both are of the class whose best tree is best.
     """
-    weights = circuit.weights()
-    leaves = circuit.leaf_log_density(x, known, weights)
-    peaks = [circuit.family.log_peak(group.moments) for group in circuit.leaf_groups]
-    unknown = (~known).t().to(leaves.dtype)
+    evidence, logs = leaf_log_density(circuit, x, known, circuit.weights())
+    peaks = [circuit.family.log_peak(group.moments).double() for group in circuit.leaf_groups]
+    unknown = (~known).t().double()
     best = [torch.bmm(peak, unknown[group.scopes]) for peak, group in zip(peaks, circuit.leaf_groups, strict=True)]
-    joined = torch.cat(best) if circuit.leaf_order is None else torch.cat(best)[circuit.leaf_order]
-    activations = _propagate_max(circuit, leaves + joined)
-    root = activations.outputs[-1][0]
-    units = descend(circuit, len(x), Choice(None), activations, root.argmax(0))
+    logs += torch.cat(best) if circuit.leaf_order is None else torch.cat(best)[circuit.leaf_order]
+    up = _upward_max(circuit, evidence, logs)
+    root = up.root[0]
+    units = descend(circuit, len(x), Choice(None), up, root.argmax(0))
     values = torch.where(known, x, fill_leaves(circuit, units, "mode", None))
     return values, root.amax(0) + circuit.log_base(x, known)
 
 
-def _propagate_max(circuit: Circuit, leaves: Tensor) -> Activations:
-    """Like Circuit.propagate with max in place of sum: log-densities of best induced trees."""
-    outputs, products = [leaves], [leaves.new_empty(0)]
+def _upward_max(circuit: Circuit, evidence: Evidence, logs: Tensor) -> Activations:
+    """Like `passes.upward` with max in place of sum: densities of best induced trees."""
+    done = [from_logs(logs, circuit.dtype)]
+    mixtures: list[Mixed | None] = [None]
     for level in circuit.sum_levels:
-        x = torch.cat([outputs[s] for s in level.sources])
-        left, right = take(x, level.children_index).chunk(2)
-        partitions, units, batch = left.shape
-        logs = level.weight.log()
-        product = x.new_empty(partitions, logs.shape[1], batch)
-        step = max(1, circuit.chunk_elements // (units * units * max(1, batch)))
-        for start in range(0, partitions, step):
-            s = slice(start, start + step)
-            pairs = (left[s].unsqueeze(2) + right[s].unsqueeze(1)).flatten(1, 2)
-            for o in range(logs.shape[1]):
-                product[s, o] = (pairs + logs[s, o].unsqueeze(-1)).amax(1)
-        products.append(product)
-        outputs.append(product if level.mixing is None else _max_mix(level, product, level.mixing))
-    return Activations(outputs, products)
+        values, scale = read(done, level.sources)
+        left, right = take(values, level.pairs).chunk(2)
+        total = _best_pairs(left, right, level.weight, circuit.chunk_elements)
+        first, second = take(scale, level.pairs).chunk(2)
+        scale = first + second
+        mixed = None
+        if level.mixing is not None:
+            mixed = mix_up(total, scale, level.mixing, level.parts, level.present)
+            total, scale = (mixed.parts * level.mixing.unsqueeze(3)).amax(1), mixed.scale
+        mixtures.append(mixed)
+        done.append(rescale(total, scale))
+    root = done[-1].values.double().log() + done[-1].scale
+    nothing: list[Tensor | None] = [None] * len(done)
+    return Activations(evidence, [d.values for d in done], nothing, nothing, mixtures, root)
 
 
-def _max_mix(level: SumLevel, product: Tensor, mixing: Tensor) -> Tensor:
-    values = product[level.parts] + mixing.log().unsqueeze(-1)  # absent parts: log 0 = -inf
-    return values.amax(1)
+def _best_pairs(left: Tensor, right: Tensor, weight: Tensor, chunk_elements: int) -> Tensor:
+    """max_ij W[p, o, ij] left[p, i] right[p, j]: (P, O, B)."""
+    partitions, units, batch = left.shape
+    best = left.new_empty(partitions, weight.shape[1], batch)
+    step = max(1, chunk_elements // (units * units * max(1, batch)))
+    for start in range(0, partitions, step):
+        s = slice(start, start + step)
+        pairs = (left[s].unsqueeze(2) * right[s].unsqueeze(1)).flatten(1, 2)
+        for o in range(weight.shape[1]):
+            best[s, o] = (pairs * weight[s, o].unsqueeze(-1)).amax(1)
+    return best

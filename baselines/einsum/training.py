@@ -1,8 +1,7 @@
-"""Learning: online EM, full EM, and gradient ascent for comparison. All of them differentiate the log-likelihood.
+"""Learning: online EM, full EM, and gradient ascent for comparison.
 
 For a sum weight w, w · d log p / d w summed over images is the expected number of uses: normalised, it is the M-step.
-For natural parameters eta of a leaf, d log p / d eta is the posterior-weighted sum of the statistics T(x), and the
-derivative by the log-normaliser the (negative) posterior weight: their quotient is the moment update.
+For a leaf, the posterior-weighted sum of its statistics T(x) over the posterior weight is the moment update.
 Source: Peharz et al., arXiv 2004.06231, Section 3.5, Eq. 6 to 8.
 """
 
@@ -14,59 +13,91 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.einsum.circuit import WEIGHT_FLOOR, Circuit, Weights
+from baselines.einsum.circuit import Circuit
+from baselines.einsum.leaf_family import Step, by_region
+from baselines.einsum.parameters import WEIGHT_FLOOR, Weights
+from baselines.einsum.passes import Statistics, differentiable_log_ratio, downward, upward
 
 COUNT_FLOOR = 1e-16  # expected uses of a weight, before normalisation
 
 
-def accumulate(circuit: Circuit, weights: Weights, x: Tensor, labels: Tensor | None = None, micro: int = 0) -> float:
-    """Add the gradients of the summed log-likelihood of x (B, V) to `weights`.
+def online_step(step_size: float, images: int, full: int) -> float:
+    """How far online EM moves on a batch of some images, where one of `full` images moves it by `step_size`.
 
-    Returns the sum in nats, without the base measure log h(x), which no parameter influences.
+    Each image has the same weight in the statistics: a step of eta says that the statistics so far are worth as much
+    as full·(1 - eta)/eta images, and these go on to count as that many.
+    """
+    return step_size * images / (full * (1 - step_size) + step_size * images)
+
+
+def e_step(
+    circuit: Circuit, x: Tensor, labels: Tensor | None = None, *, micro: int = 0, counts: Tensor | None = None
+) -> tuple[Tensor, Statistics]:
+    """The summed log-likelihood of x (B, N·V), float64 (N,), and its statistics under the present parameters.
+
+    The sums are in nats, without the base measure log h(x), which no parameter influences.
 
     labels: int64 (B,), the root class of each image (joint likelihood up to the constant class prior); None takes
     the mean over root classes (one class: just the log-likelihood). micro: split the batch into pieces of this size,
-    which changes memory but not the result (sums are sums).
+    which changes memory but not the result (sums are sums). counts (N, B): how often each image counts, 0 or 1.
     """
-    total = 0.0
-    pieces = x.split(micro) if micro else (x,)
-    label_pieces = [None] * len(pieces) if labels is None else list(labels.split(micro) if micro else (labels,))
-    for piece, label in zip(pieces, label_pieces, strict=True):
-        objective = class_log_likelihood(circuit.log_ratio(piece, weights=weights), label).sum()
-        objective.backward()
-        total += float(objective.detach())
-    return total
+    weights = circuit.weights()
+    total, found = None, None
+    for start in range(0, len(x), micro or max(1, len(x))):
+        piece = slice(start, start + micro) if micro else slice(None)
+        up = upward(circuit, weights, x[piece])
+        each, root = _objective(up.root, None if labels is None else labels[piece])
+        if counts is not None:
+            each, root = each * counts[:, piece], root * counts[:, None, piece]
+        statistics = downward(circuit, weights, up, root)
+        total = each.sum(1) if total is None else total + each.sum(1)
+        found = statistics if found is None else found.add_(statistics)
+    if total is None or found is None:
+        raise ValueError("e_step was given no images: expected at least one.")
+    return total, found
+
+
+def _objective(root: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Log-likelihoods (N, B) from those of the root classes (N, S, B), and the derivative by the latter."""
+    if root.shape[1] == 1:
+        return root[:, 0], torch.ones_like(root)
+    if labels is not None:
+        chosen = torch.nn.functional.one_hot(labels, root.shape[1]).t().to(root.dtype)
+        return (root * chosen).sum(1), chosen.expand_as(root)
+    return root.logsumexp(1) - torch.tensor(float(root.shape[1])).log(), root.softmax(1)
 
 
 def class_log_likelihood(log_likelihood: Tensor, labels: Tensor | None) -> Tensor:
     """(B, S) to (B,): the labelled class, or the uniform mixture of classes when there are no labels."""
-    if labels is not None:
-        return log_likelihood.gather(1, labels.unsqueeze(1)).squeeze(1)
-    if log_likelihood.shape[1] == 1:
-        return log_likelihood[:, 0]
-    return torch.logsumexp(log_likelihood, 1) - float(torch.tensor(float(log_likelihood.shape[1])).log())
+    return _objective(log_likelihood.t().unsqueeze(0), labels)[0][0]
 
 
 @torch.no_grad()
-def em_update(circuit: Circuit, weights: Weights, step: float) -> None:
-    """Move the circuit's parameters by `step` toward the M-step of the gathered statistics (1 is a full M-step)."""
-    for group, natural in zip(circuit.leaf_groups, weights.leaves, strict=True):
+def m_step(circuit: Circuit, statistics: Statistics, step: Step) -> None:
+    """Move the parameters by `step` toward the M-step of the statistics (1 is a full M-step); these are used up.
+
+    step: a number, or one for each circuit (N,).
+    """
+
+    def of(owner: Tensor) -> Step:
+        return step.index_select(0, owner) if isinstance(step, Tensor) else step
+
+    for group, uses in zip(circuit.leaf_groups, statistics.leaves, strict=True):
         centre = circuit.group_centre(group)
-        group.moments.copy_(circuit.family.em_update(group.moments, natural, step, centre))
-    for level, weight, mixing in zip(circuit.sum_levels, weights.sums, weights.mixing, strict=True):
-        _blend(level.weight, weight, 2, step)
-        if level.mixing is not None:
-            assert mixing is not None
-            _blend(level.mixing, mixing, 1, step)
-            level.mixing.mul_(level.present.unsqueeze(-1))
+        group.moments.copy_(circuit.family.em_update(group.moments, uses, of(group.owner), centre))
+    for level, grad, of_mixing in zip(circuit.sum_levels, statistics.sums, statistics.mixing, strict=True):
+        _blend(level.weight, grad, 2, of(level.owner))
+        if level.mixing is not None and of_mixing is not None:
+            _blend(level.mixing, of_mixing, 1, of(level.region_owner))
+            if level.padded:
+                level.mixing.mul_(level.present.unsqueeze(-1))
 
 
-def _blend(target: Tensor, weight: Tensor, dim: int, step: float) -> None:
-    """target = (1 - step)·target + step·normalised(weight·gradient), floored and normalised along `dim`."""
-    assert weight.grad is not None
-    uses = weight.grad.mul_(target).clamp_min_(COUNT_FLOOR)
+def _blend(target: Tensor, grad: Tensor, dim: int, step: Step) -> None:
+    """target = (1 - step)·target + step·normalised(target·grad), floored and normalised along `dim`."""
+    uses = grad.mul_(target).clamp_min_(COUNT_FLOOR)
     uses.div_(uses.sum(dim, keepdim=True))
-    target.lerp_(uses, step).clamp_min_(WEIGHT_FLOOR)
+    target.lerp_(uses, by_region(step, target)).clamp_min_(WEIGHT_FLOOR)
     target.div_(target.sum(dim, keepdim=True))
 
 
@@ -146,11 +177,10 @@ class GradientAscent:
         """One step up the mean log-likelihood of x (B, V); returns the sum before the step, nats, without log h."""
         self.optimiser.zero_grad()
         total = 0.0
-        pieces = x.split(micro) if micro else (x,)
-        label_pieces = [None] * len(pieces) if labels is None else list(labels.split(micro) if micro else (labels,))
-        for piece, label in zip(pieces, label_pieces, strict=True):
-            ll = self.circuit.log_ratio(piece, weights=self.weights())
-            objective = class_log_likelihood(ll, label).sum()
+        for start in range(0, len(x), micro or len(x)):
+            piece = slice(start, start + (micro or len(x)))
+            ll = differentiable_log_ratio(self.circuit, self.weights(), x[piece])
+            objective = class_log_likelihood(ll, None if labels is None else labels[piece]).sum()
             (-objective / len(x)).backward()
             total += float(objective.detach())
         self.optimiser.step()
@@ -169,3 +199,31 @@ class GradientAscent:
             if level.mixing is not None and mixing is not None:
                 mixing = mixing * level.present.unsqueeze(-1)
                 level.mixing.copy_(mixing / mixing.sum(1, keepdim=True))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Everything that the next step depends on: tensors and numbers, by name."""
+        tensors = {f"raw.{i}": t.detach() for i, t in enumerate(self.parameters())}
+        scalars: dict[str, float] = {}
+        for i, state in self.optimiser.state_dict()["state"].items():
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{i}.{name}"] = value
+                else:
+                    scalars[f"{i}.{name}"] = value
+        return tensors, scalars
+
+    def restore(self, tensors: Mapping[str, Tensor], scalars: Mapping[str, float]) -> None:
+        """Put back what `state` gave."""
+        state: dict[int, dict[str, Any]] = {}
+        with torch.no_grad():
+            for i, parameter in enumerate(self.parameters()):
+                parameter.copy_(tensors[f"raw.{i}"])
+        for key, tensor in tensors.items():
+            if key.startswith("optimiser."):
+                _, number, name = key.split(".", 2)
+                state.setdefault(int(number), {})[name] = tensor
+        for key, value in scalars.items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})

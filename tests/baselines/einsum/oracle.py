@@ -25,8 +25,8 @@ def leaf_log_density(circuit: Circuit, region: int, x: np.ndarray, known: np.nda
 
 def leaf_number(circuit: Circuit, wanted, row: int) -> int:
     """Region number of a row of a leaf group."""
-    sizes = [len(circuit.graph.regions[r]) for r in circuit.plan.order[0]]
-    members = [r for r, s in zip(circuit.plan.order[0], sizes, strict=True) if s == wanted.scopes.shape[1]]
+    sizes = [len(circuit.graph.regions[r]) for _, r in circuit.plan.order[0]]
+    members = [r for (_, r), s in zip(circuit.plan.order[0], sizes, strict=True) if s == wanted.scopes.shape[1]]
     return members[row]
 
 
@@ -44,7 +44,7 @@ def partition_weights(circuit: Circuit) -> dict[int, tuple[np.ndarray, np.ndarra
     rows = {}
     for plan, level in zip(circuit.plan.levels, circuit.sum_levels, strict=True):
         row = 0
-        for i, region in enumerate(plan.regions):
+        for i, (_, region) in enumerate(plan.regions):
             for m, p in enumerate(circuit.graph.partitions_of[region]):
                 weight = level.weight[row].double().numpy()
                 mixing = np.ones(len(weight)) if level.mixing is None else level.mixing[i, m].double().numpy()

@@ -12,7 +12,6 @@ from baselines.einsum import (
     poon_domingos,
     random_binary_trees,
 )
-from baselines.einsum.layers import FewLogEinsumExp, LogEinsumExp, log_einsum_exp, log_mix
 from tests.baselines.einsum import oracle
 
 
@@ -87,37 +86,6 @@ def test_extreme_images_have_finite_scores():
     assert torch.isfinite(circuit(torch.full((1, 784), 255.0))).all()
 
 
-def test_gradients_of_the_layers_are_right():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    w = torch.rand(4, 3, 9, generator=generator, dtype=torch.float64, requires_grad=True)
-    for children in (torch.tensor([0, 1, 1, 5, 2, 3, 4, 5]), torch.tensor([3, 0, 0, 1, 1, 2, 3, 4])):
-        for block, outputs in ((20, 2), (20, 3), (10**6, 3), (10**6, 1)):
-            chosen = w[:, :outputs].detach().requires_grad_()
-            assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children, block), (x, chosen))  # noqa: B023
-    for children, rows in ((slice(0, 6), 3), (slice(1, 5), 2)):
-        for outputs in (w[:rows, :2], w[:rows].repeat(1, 2, 1)):  # fewer than units, and more
-            assert torch.autograd.gradcheck(lambda x, w: log_einsum_exp(x, w, children), (x, outputs))  # noqa: B023
-    mixing = torch.tensor([[[0.2], [0.8], [0.0]], [[0.5], [0.2], [0.3]]], dtype=torch.float64).expand(2, 3, 3)
-    children, present = torch.tensor([[0, 1, 0], [3, 4, 5]]), torch.tensor([[True, True, False], [True] * 3])
-    assert torch.autograd.gradcheck(lambda x: log_mix(x, mixing, children, present), (x,))
-
-
-def test_the_root_equals_the_layer_of_many_outputs():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(6, 5, 4, generator=generator) * 30 - 200
-    w = torch.rand(3, 2, 25, generator=generator)
-    few = (x.clone().requires_grad_(), w.clone().requires_grad_())
-    many = (x.clone().requires_grad_(), w.clone().requires_grad_())
-    a = FewLogEinsumExp.apply(*few, slice(0, 6))
-    b = LogEinsumExp.apply(*many, slice(0, 6), 100)
-    assert torch.allclose(a, b, atol=1e-4)
-    a.sum().backward()
-    b.sum().backward()
-    for ours, theirs in zip(few, many, strict=True):
-        assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
-
-
 def test_blocks_do_not_change_the_result():
     graph = random_binary_trees(30, 3, 4, seed=2)
     x = oracle.all_states(5, 2).repeat(1, 6)
@@ -129,7 +97,7 @@ def test_root_classes_are_separate_densities():
     circuit = Circuit(poon_domingos(2, 3, 1), 3, CategoricalLeaf(2), classes=4, seed=2)
     p = circuit(oracle.all_states(6, 2)).exp()
     assert p.shape == (64, 4)
-    assert torch.allclose(p.sum(0), torch.ones(4), atol=1e-5)
+    assert torch.allclose(p.sum(0), torch.ones(4).double(), atol=1e-5)
     assert not torch.allclose(p[:, 0], p[:, 1])
 
 

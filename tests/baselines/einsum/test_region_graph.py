@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from baselines.einsum import Partition, RegionGraph, poon_domingos, random_binary_trees
-from baselines.einsum.circuit import make_plan
+from baselines.einsum.plan import make_plan
 from tests.baselines.einsum.oracle import graphs
 
 
@@ -51,17 +51,30 @@ def test_poon_domingos_uses_the_fine_step_inside_the_coarse_one():
 @settings(max_examples=40, deadline=None)
 def test_json_round_trip_and_plan(graph):
     assert RegionGraph.from_json(graph.to_json()) == graph
-    plan = make_plan(graph)
-    assert sorted(r for level in plan.order for r in level) == list(range(len(graph.regions)))
+    plan = make_plan([graph])
+    assert sorted(r for level in plan.order for _, r in level) == list(range(len(graph.regions)))
     assert sum(len(level.left) for level in plan.levels) == len(graph.partitions)
 
 
 def test_trees_read_their_children_without_copies():
-    plan = make_plan(random_binary_trees(64, 3, 5, seed=0))
+    plan = make_plan([random_binary_trees(64, 3, 5, seed=0)])
     for level in plan.levels:
         n = len(level.left)
         assert level.left == tuple(range(n))
         assert level.right == tuple(range(n, 2 * n))
+
+
+def test_several_graphs_share_their_levels():
+    own = [random_binary_trees(64, 3, 5, seed=k) for k in range(3)]
+    plan, alone = make_plan(own), [make_plan([graph]) for graph in own]
+    assert plan.order[-1] == ((0, 0), (1, 0), (2, 0))
+    for number, level in enumerate(plan.levels):
+        assert level.left + level.right == tuple(range(2 * len(level.left)))
+        for circuit, single in enumerate(alone):
+            regions = tuple((0, r) for c, r in level.regions if c == circuit)
+            assert regions == single.levels[number].regions
+    with pytest.raises(ValueError, match="equally many levels"):
+        make_plan([own[0], random_binary_trees(64, 2, 5, seed=0)])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from baselines.einsum.circuit import Circuit
-from baselines.einsum.leaves import COUNT_FLOOR
+from baselines.einsum.leaf_family import COUNT_FLOOR
+from baselines.einsum.passes import leaf_log_density
 
 FLOOR = 1e-16
 
@@ -71,14 +72,16 @@ class TextbookEinsum:
     def log_likelihood(self, x: Tensor) -> Tensor:
         """(B, V) -> (B,) nats."""
         if self.our_leaves:
-            self.weights = self.circuit.weights(requires_grad=True)
-            values = self.circuit.leaf_log_density(x, None, self.weights).permute(2, 1, 0)
+            self.natural = self.circuit.weights()
+            self.evidence, logs = leaf_log_density(self.circuit, x, None, self.natural)
+            self.density = logs.to(x.dtype).requires_grad_()
+            values = self.density.permute(2, 1, 0)
         else:
             values = self.leaves(x)
         outputs = [values]
         for level, weight, mixing in zip(self.circuit.sum_levels, self.sums, self.mixing, strict=True):
             rows = torch.cat([outputs[s] for s in level.sources], 2)
-            left, right = level.child_rows(x.device)
+            left, right = level.child_rows.chunk(2)
             a, b = rows[:, :, left], rows[:, :, right]
             ma, mb = a.amax(1, keepdim=True), b.amax(1, keepdim=True)
             product = torch.einsum("bip,bjp,ijop->bop", (a - ma).exp(), (b - mb).exp(), weight).log() + ma + mb
@@ -96,8 +99,9 @@ class TextbookEinsum:
         self.log_likelihood(x).sum().backward()
         with torch.no_grad():
             if self.our_leaves:
-                for group, natural in zip(self.circuit.leaf_groups, self.weights.leaves, strict=True):
-                    group.moments.copy_(self.circuit.family.em_update(group.moments, natural, size, None))
+                family, (group,), (natural,) = self.circuit.family, self.circuit.leaf_groups, self.natural.leaves
+                uses = family.uses(self.density.grad, natural, self.evidence, group.rows)
+                group.moments.copy_(family.em_update(group.moments, uses, size, None))
             else:
                 posterior = self.density.grad
                 count = posterior.sum(0)
