@@ -72,7 +72,10 @@ def from_logs(logs: Tensor, dtype: torch.dtype) -> Scaled:
     scale = logs.amax(1, keepdim=True).clamp_min_(-1e30)
     tiny = smallest(dtype)
     low = float(torch.tensor(tiny).log()) - 1
-    values = (logs - scale).to(dtype).clamp_min_(low).exp_()  # clamped: exp is several times slower where it underflows
+    values = logs.new_empty(logs.shape, dtype=dtype)
+    torch.sub(logs, scale, out=values).clamp_min_(
+        low
+    ).exp_()  # clamped: exp is several times slower where it underflows
     return Scaled(torch.nn.functional.threshold(values, tiny, 0.0, inplace=True), scale)
 
 

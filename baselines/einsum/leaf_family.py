@@ -19,7 +19,6 @@ Source: Peharz et al., arXiv 2004.06231, Section 3.5.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -33,7 +32,7 @@ Step = float | Tensor  # of EM: one number, or one for each region (G,)
 
 
 class Evidence(NamedTuple):
-    """Images as statistics: `values` (T·V, B) or int64 (V, B), `known` (V, B) 0/1 or None when all are known."""
+    """Images, batch last: `values` (V, B), 0 where unknown, `known` (V, B) bool or None when all are known."""
 
     values: Tensor
     known: Tensor | None
@@ -65,9 +64,12 @@ class LeafFamily(ABC):
     def initial(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Random moments to start from (float32, on the CPU)."""
 
-    @abstractmethod
-    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
-        """Images x (B, V), known (B, V) bool or None, as statistics."""
+    def evidence(self, x: Tensor, known: Tensor | None) -> Evidence:
+        """Images x (B, V), known (B, V) bool or None."""
+        if known is None:
+            return Evidence(x.t().contiguous(), None)
+        # where, not a product: an unknown pixel may be NaN
+        return Evidence(torch.where(known, x, 0.0).t().contiguous(), known.t().contiguous())
 
     @abstractmethod
     def log_base(self, x: Tensor) -> Tensor | float:
@@ -78,15 +80,15 @@ class LeafFamily(ABC):
         """What `log_density` needs, as differentiable functions of the moments."""
 
     @abstractmethod
-    def rows(self, scopes: Tensor, variables: int) -> Tensor:
-        """Rows of `Evidence.values` with the statistics of these scopes (G, s): (G, T·s)."""
-
-    @abstractmethod
-    def log_density(self, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor, scopes: Tensor) -> Tensor:
+    def log_density(
+        self, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Tensor:
         """Log-densities (G, K, B), float64, of scopes (G, s), without log h, unknown variables summed out."""
 
     @abstractmethod
-    def uses(self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor) -> Uses:
+    def uses(
+        self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Uses:
         """Statistics of images, all variables known, from the flow to each unit (G, K, B)."""
 
     @abstractmethod
@@ -137,44 +139,43 @@ class MatrixFamily(LeafFamily):
         return regions, units, self.statistics, size
 
     @abstractmethod
-    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
-        """The statistics T(x) of x (V, B), float64, one tensor (V, B) each."""
+    def features(self, x: Tensor, centre: Tensor | None, out: Tensor) -> None:
+        """Write the statistics T(x) of x (G, s, B) to out (G, T·s, B), in the type of out."""
 
-    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
-        features = self.features(x.t().double(), centre)
-        if known is None:
-            return Evidence(torch.cat(features), None)
-        mask = known.t()
-        # where, not a product: an unknown pixel may be NaN
-        return Evidence(torch.cat([torch.where(mask, f, 0.0) for f in features]), mask.double().contiguous())
-
-    def rows(self, scopes: Tensor, variables: int) -> Tensor:
-        return torch.cat([scopes + t * variables for t in range(self.statistics)], 1)
-
-    def log_density(self, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor, scopes: Tensor) -> Tensor:
+    def log_density(
+        self, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Tensor:
         eta, log_normaliser = (t.detach() for t in natural)
         regions, units, statistics, size = eta.shape
-        out = eta.new_empty(regions, units, evidence.values.shape[1])
-        offset = log_normaliser.sum(-1, keepdim=True)
-        for s in _pieces(rows, out.shape[2]):
-            values = evidence.values.index_select(0, rows[s].reshape(-1)).view(-1, statistics * size, out.shape[2])
-            if evidence.known is None:
-                a = offset[s]
-            else:
-                known = evidence.known.index_select(0, scopes[s].reshape(-1)).view(-1, size, out.shape[2])
-                a = torch.bmm(log_normaliser[s], known)
-            torch.baddbmm(a, eta[s].view(-1, units, statistics * size), values, beta=-1, out=out[s])
+        batch, known = evidence.values.shape[1], evidence.known
+        # One more statistic with factor -A: 1 where all is known, else one for each variable, 1 where it is.
+        last = log_normaliser.sum(2, keepdim=True) if known is None else log_normaliser
+        factors = torch.cat([eta.flatten(2), -last], 2)
+        out = eta.new_empty(regions, units, batch)
+        pieces = _pieces(scopes, statistics, batch)
+        values = eta.new_ones(len(scopes[pieces[0]]), factors.shape[2], batch)
+        for s in pieces:
+            part = values[: len(scopes[s])]
+            features, rest = part.split([statistics * size, factors.shape[2] - statistics * size], 1)
+            self.features(_gathered(evidence.values, scopes[s]), None if centre is None else centre[s], features)
+            if known is not None:
+                rest.copy_(_gathered(known, scopes[s]))
+                features.view(-1, statistics, size, batch).mul_(rest.unsqueeze(1))
+            torch.bmm(factors[s], part, out=out[s])
         return out
 
-    def uses(self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor) -> Uses:
-        eta = natural[0]
-        values = evidence.values.to(flow.dtype)
-        moments = flow.new_empty(eta.shape)
-        flat = moments.view(len(rows), eta.shape[1], -1)
-        for s in _pieces(rows, flow.shape[2]):
-            gathered = values.index_select(0, rows[s].reshape(-1)).view(-1, rows.shape[1], flow.shape[2])
-            torch.bmm(flow[s], gathered.mT, out=flat[s])
-        return Uses(moments, flow.sum(2))
+    def uses(
+        self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Uses:
+        regions, units, statistics, size = natural[0].shape
+        moments = flow.new_empty(regions, units, statistics * size)
+        pieces = _pieces(scopes, statistics, flow.shape[2])
+        values = flow.new_empty(len(scopes[pieces[0]]), statistics * size, flow.shape[2])
+        for s in pieces:
+            part = values[: len(scopes[s])]
+            self.features(_gathered(evidence.values, scopes[s]), None if centre is None else centre[s], part)
+            torch.bmm(flow[s], part.mT, out=moments[s])
+        return Uses(moments.view(regions, units, statistics, size), flow.sum(2))
 
     def gradients(self, uses: Uses, natural: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         eta, log_normaliser = natural
@@ -184,12 +185,17 @@ class MatrixFamily(LeafFamily):
         return moments[region, unit].mT
 
 
-def _pieces(rows: Tensor, batch: int) -> Iterator[slice]:
+def _pieces(scopes: Tensor, statistics: int, batch: int) -> list[slice]:
     """Regions whose gathered statistics fit into the cache together; all at once on a GPU."""
-    size = len(rows)
-    if not rows.is_cuda:
-        size = max(1, LEAF_ELEMENTS // max(1, rows.shape[1] * batch))
-    return (slice(start, start + size) for start in range(0, len(rows), size))
+    size = len(scopes)
+    if not scopes.is_cuda:
+        size = max(1, LEAF_ELEMENTS // max(1, statistics * scopes.shape[1] * batch))
+    return [slice(start, min(start + size, len(scopes))) for start in range(0, len(scopes), size)]
+
+
+def _gathered(values: Tensor, scopes: Tensor) -> Tensor:
+    """Values (V, B) of the variables of each scope (G, s): (G, s, B)."""
+    return values.index_select(0, scopes.reshape(-1)).view(*scopes.shape, -1)
 
 
 def by_region(step: Step, like: Tensor) -> Step:

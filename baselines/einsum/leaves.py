@@ -37,10 +37,11 @@ class NormalLeaf(MatrixFamily):
         moments[:, :, 1] = self.max_variance
         return moments
 
-    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
+    def features(self, x: Tensor, centre: Tensor | None, out: Tensor) -> None:
         assert centre is not None
-        y = x - centre.double().unsqueeze(1)
-        return y, y * y
+        first, second = out.chunk(2, 1)
+        torch.sub(x, centre.unsqueeze(2).to(out.dtype), out=first)
+        torch.mul(first, first, out=second)
 
     def log_base(self, x: Tensor) -> float:
         return -0.5 * math.log(2 * math.pi)
@@ -106,8 +107,8 @@ class BinomialLeaf(MatrixFamily):
     def initial(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return 0.01 + 0.98 * torch.rand(shape, generator=generator)
 
-    def features(self, x: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
-        return (x,)
+    def features(self, x: Tensor, centre: Tensor | None, out: Tensor) -> None:
+        out.copy_(x)
 
     @staticmethod
     def bounded(p: Tensor) -> Tensor:
@@ -185,17 +186,16 @@ class CategoricalLeaf(LeafFamily):
         values = values.clamp_min(self.floor)
         return values.div_(values.sum(2, keepdim=True))
 
-    def evidence(self, x: Tensor, known: Tensor | None, centre: Tensor | None) -> Evidence:
-        if known is not None:
-            x = torch.where(known, x, 0.0)
-        values = x.t().round().long().contiguous()
+    def evidence(self, x: Tensor, known: Tensor | None) -> Evidence:
+        values, known = super().evidence(x, known)
+        values = values.round().long()
         # on a GPU the look would stop the queue of kernels; models have checked their images by then
         if not x.is_cuda and values.numel() and not 0 <= int(values.min()) <= int(values.max()) < self.categories:
             raise ValueError(
                 f"Values from {int(values.min())} to {int(values.max())}: a categorical leaf expects 0 to "
                 f"{self.categories - 1}."
             )
-        return Evidence(values, None if known is None else known.t().contiguous())
+        return Evidence(values, known)
 
     def log_base(self, x: Tensor) -> float:
         return 0.0
@@ -203,23 +203,22 @@ class CategoricalLeaf(LeafFamily):
     def natural(self, moments: Tensor, centre: Tensor | None) -> tuple[Tensor, ...]:
         return (moments.log(),)
 
-    def rows(self, scopes: Tensor, variables: int) -> Tensor:
-        return scopes
-
-    def log_density(self, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor, scopes: Tensor) -> Tensor:
+    def log_density(
+        self, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Tensor:
         table = natural[0].detach()
         weights = None
         if evidence.known is not None:
             known = evidence.known.index_select(0, scopes.reshape(-1)).view(*scopes.shape, -1)
             weights = known.mT.reshape(-1, scopes.shape[1]).to(table.dtype)
-        return self._look_up(table, self._entries(table, evidence, rows), weights).double()
+        return self._look_up(table, self._entries(table, evidence, scopes), weights).double()
 
     @staticmethod
-    def _entries(table: Tensor, evidence: Evidence, rows: Tensor) -> Tensor:
-        """Rows of the table that each region (G·B) of each image adds up: (G·B, s)."""
+    def _entries(table: Tensor, evidence: Evidence, scopes: Tensor) -> Tensor:
+        """Rows of the table that each region of each image adds up: (G·B, s)."""
         regions, size, categories, _ = table.shape
-        first = torch.arange(regions * size, device=rows.device).view(regions, size, 1) * categories
-        return (evidence.values.index_select(0, rows.view(-1)).view(regions, size, -1) + first).mT.reshape(-1, size)
+        first = torch.arange(regions * size, device=scopes.device).view(regions, size, 1) * categories
+        return (evidence.values.index_select(0, scopes.view(-1)).view(regions, size, -1) + first).mT.reshape(-1, size)
 
     @staticmethod
     def _look_up(table: Tensor, entries: Tensor, weights: Tensor | None) -> Tensor:
@@ -228,10 +227,12 @@ class CategoricalLeaf(LeafFamily):
         bags = torch.nn.functional.embedding_bag(entries, flat, mode="sum", per_sample_weights=weights)
         return bags.view(regions, -1, units).mT
 
-    def uses(self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, rows: Tensor) -> Uses:
+    def uses(
+        self, flow: Tensor, natural: tuple[Tensor, ...], evidence: Evidence, scopes: Tensor, centre: Tensor | None
+    ) -> Uses:
         with torch.enable_grad():
             table = natural[0].detach().requires_grad_()
-            out = self._look_up(table, self._entries(table, evidence, rows), None)
+            out = self._look_up(table, self._entries(table, evidence, scopes), None)
         return Uses(torch.autograd.grad(out, table, flow)[0], flow.sum(2))
 
     def gradients(self, uses: Uses, natural: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -31,22 +31,18 @@ def _index(rows: Sequence[int]) -> Index:
 class LeafGroup(torch.nn.Module):
     """All leaf regions with the same number of variables: `scopes` (G, s), `moments` as the family shapes them.
 
-    rows: where the scopes' statistics are in `Evidence.values`. owner (G,): the circuit that each region is of;
+    owner (G,): the circuit that each region is of;
     regions: its circuit and number.
     """
 
     scopes: Tensor
-    rows: Tensor
     owner: Tensor
     moments: Tensor
 
-    def __init__(
-        self, regions: Sequence[Region], scopes: Tensor, variables: int, family: LeafFamily, units: int
-    ) -> None:
+    def __init__(self, regions: Sequence[Region], scopes: Tensor, family: LeafFamily, units: int) -> None:
         super().__init__()
         self.regions = tuple(regions)
         self.register_buffer("scopes", scopes, persistent=False)
-        self.register_buffer("rows", family.rows(scopes, variables), persistent=False)
         self.register_buffer("owner", torch.tensor([c for c, _ in regions]), persistent=False)
         self.register_buffer("moments", torch.empty(family.shape(len(scopes), units, scopes.shape[1])))
 
@@ -161,7 +157,6 @@ class CircuitParameters(torch.nn.Module):
             LeafGroup(
                 [leaves[i] for i in group],
                 torch.tensor([scopes[i] for i in group]),
-                self.variables,
                 self.family,
                 self.units,
             )

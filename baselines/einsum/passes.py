@@ -56,9 +56,9 @@ def leaf_log_density(
     for name, t in (("x", x), ("known", known)):
         if t is not None and (t.ndim != 2 or t.shape[1] != circuit.variables or len(t) != len(x)):
             raise ValueError(f"{name} has shape {tuple(t.shape)}: expected (batch, {circuit.variables}).")
-    evidence = circuit.family.evidence(x, known, circuit.centre)
+    evidence = circuit.family.evidence(x, known)
     outputs = [
-        circuit.family.log_density(natural, evidence, group.rows, group.scopes)
+        circuit.family.log_density(natural, evidence, group.scopes, circuit.group_centre(group))
         for natural, group in zip(weights.leaves, circuit.leaf_groups, strict=True)
     ]
     joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
@@ -164,7 +164,7 @@ def downward(circuit: CircuitParameters, weights: Weights, up: Activations, root
         flow = torch.empty_like(flow).index_copy_(0, circuit.leaf_order, flow)
     groups = circuit.leaf_groups
     leaves = [
-        circuit.family.uses(part, natural, up.evidence, group.rows)
+        circuit.family.uses(part, natural, up.evidence, group.scopes, circuit.group_centre(group))
         for part, natural, group in zip(
             flow.split([len(g.scopes) for g in groups]), weights.leaves, groups, strict=True
         )

@@ -100,7 +100,7 @@ class TextbookEinsum:
         with torch.no_grad():
             if self.our_leaves:
                 family, (group,), (natural,) = self.circuit.family, self.circuit.leaf_groups, self.natural.leaves
-                uses = family.uses(self.density.grad, natural, self.evidence, group.rows)
+                uses = family.uses(self.density.grad, natural, self.evidence, group.scopes, None)
                 group.moments.copy_(family.em_update(group.moments, uses, size, None))
             else:
                 posterior = self.density.grad
