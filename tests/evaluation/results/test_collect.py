@@ -172,3 +172,29 @@ def test_a_model_of_one_class_is_trained_as_its_entry_says():
     assert lengths("--epochs", "2") == [None, None, None]
     assert lengths("--param", "iterations=70") == [70, 70, 70]
     assert lengths("--one-class", '{"iterations": 9}', "--epochs", "2") == [None, 9, None]
+
+
+def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, monkeypatch):
+    from evaluation.jobs.provenance import write_provenance
+    from evaluation.measures.tidy import write_metrics
+    from evaluation.results.outputs import TABLE, items
+    from tests.evaluation.made_up import plan as small
+    from tests.evaluation.made_up import two_models
+    from tests.evaluation.results.test_samples import finish as finish_training
+
+    monkeypatch.chdir(tmp_path)
+    of, folder = small(), tmp_path / "results/mine"
+    for key in keys_of(of):
+        finish_training(of, folder, key)
+    write_metrics(folder / "metrics/outliers_mnist.parquet", two_models())
+    (folder / "profile.json").write_text(of.as_json())
+    for file in items(of, TABLE):  # as the rules do
+        assert main(["table", file, "--profile", str(folder / "profile.json")]) == 0
+    assert main(["compare", "--profile", str(folder / "profile.json"), "--out", str(folder / "compare.md")]) == 0
+    write_provenance(folder / "provenance.json", of.config, folder / "models")
+    assert main(["collect", "--profile", "mine", "--out", "copy"]) == 0
+    made = {path.relative_to(folder) for path in folder.glob("tables/*")} | {Path("compare.md"), Path("compare.csv")}
+    assert len(made) == 3 * len(items(of, TABLE)) + 2
+    assert {path: (folder / path).read_text() for path in made} == {
+        path: Path("copy", path).read_text() for path in made
+    }
