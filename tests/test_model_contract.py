@@ -160,6 +160,22 @@ def test_parameters_are_counted_alike_before_and_after_training(name):
     assert trained(name)[0].count_params() == count
 
 
+DIVERGING = {
+    "dcgmm": {"learning_rate": 1e30},
+    "pd-spn": {"learning": "gradient", "learning_rate": 1e30},
+    "vae": {"learning_rate": 1e6},
+    "cnn": {"learning_rate": 1e20},
+}  # the others have no rate that could be too large; RAT-SPN's binomial leaves stay finite at any
+
+
+@every
+def test_a_training_that_diverges_is_an_error(name):
+    if name not in DIVERGING:
+        pytest.skip("cannot diverge")
+    with pytest.raises((ArithmeticError, ValueError), match=r"learning_rate|seed 3"):
+        fit(name, make(name, **DIVERGING[name]))
+
+
 # --- what a model says -----------------------------------------------------------------------------------------------
 
 
