@@ -1,8 +1,8 @@
 """VAE and judge on each backend of Keras: `python -m benchmarks.speed.keras_backends`.
 
-A training step of 100 images of 28×28, each backend in a process of its own, in turns. With `--accuracy DATASET` also
-the test accuracy of judges trained on the first `--images` images, for some seeds: the spread over seeds beside that over
-backends. On a GPU the backend's package for it must be there (jax[cuda13], torch with CUDA); nothing else changes.
+A training step of 100 images of 28×28, each backend in a process of its own, in turns. With `--accuracy DATASET`: the
+test accuracy of judges trained on the first `--images` images, its spread over seeds beside that over backends.
+On a GPU the backend's package for it must be there (jax[cuda13], torch with CUDA); nothing else changes.
 """
 
 from __future__ import annotations
