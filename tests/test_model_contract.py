@@ -40,8 +40,7 @@ OTHERS = {"cnn": {"factory": "baselines.cnn:Cnn", "parameters": {}}}  # not in t
 ALONE = "CONTRACT_OF"  # environment variable: the family whose process this is
 NAMES = [os.environ[ALONE]] if ALONE in os.environ else [n for n in (*FAMILIES, *OTHERS) if n != "dgc-spn-libspn"]
 SLOW = ("vae", "cnn")  # networks that are compiled for each of some thirty trainings
-NOT_YET = ("rat-spn", "pd-spn")  # their new version keeps the contract; the one here does not in every point
-MARKS = {n: pytest.mark.slow for n in SLOW} | {n: pytest.mark.xfail(strict=False) for n in NOT_YET}
+MARKS = {name: pytest.mark.slow for name in SLOW}
 every = pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in NAMES])
 
 
