@@ -8,6 +8,7 @@ their metrics exist, since measuring them is a job of its own. Every page says h
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +118,10 @@ def check_place(run: Run, out: Path) -> None:
         raise UserError(f"--out {out} holds {what}; give a new folder, or one that `bench collect` has written")
 
 
-def collect(run: Run, out: Path) -> str:
+def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
     """Write metrics, tables, figures, compare.md, report.html, provenance.json and profile.json to `out`.
 
+    failed: lines about jobs that failed; the pages start with them, and with the tables and figures that are not there.
     Returns the title that marks them: the plan's, and how many trainings there are if not all.
 
     Raises:
@@ -149,12 +151,22 @@ def collect(run: Run, out: Path) -> str:
             write(make_table(item.output, results), out / "tables" / f"{item.file}.csv", title)
     for item in items(plan, FIGURE).values():
         _figure(item, made, out / "figures" / f"{item.file}.png", title)
+    lacking = [*failed, *_lacking(run, out)]
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
-    write_text(out / "compare.md", comparison_page(results, title))
+    write_text(out / "compare.md", comparison_page(results, title, lacking))
     facts = write_provenance(out / "provenance.json", plan.config, folder / "models", folder / "stamps")
-    write_text(out / "report.html", report_page(made, sorted((out / "figures").glob("*.png")), facts, title))
+    pictures = sorted((out / "figures").glob("*.png"))
+    write_text(out / "report.html", report_page(made, pictures, facts, title, lacking))
     return title
+
+
+def _lacking(run: Run, out: Path) -> list[str]:
+    """The tables and figures of the run that were not made, in one line; none if all were."""
+    tables = [(item.title(), out / "tables" / f"{item.file}.csv") for item in items(run.plan, TABLE).values()]
+    figures = [(item.title(), out / "figures" / f"{item.file}.png") for item in items(run.plan, FIGURE).values()]
+    names = [title for title, path in [*tables, *figures] if not path.is_file()]
+    return [f"not made: {', '.join(names)}"] if names else []
 
 
 def _figure(item: Item, made: Material, path: Path, title: str) -> None:

@@ -46,10 +46,11 @@ def heading(table: str, metric: str) -> str:
     return f"{ROMAN.get(table, table.capitalize())}: {WORDS.get(metric, metric)}"
 
 
-def comparison_page(results: Results, title: str | None = None) -> str:
-    """The page as Markdown. `title` marks the profile (default: the plan's)."""
+def comparison_page(results: Results, title: str | None = None, lacking: Sequence[str] = ()) -> str:
+    """The page as Markdown. `title` marks the profile (default: the plan's); `lacking`: what failed or was not made."""
     rows, said = compare(results), claims(results)
     parts = [f"# The paper's numbers and ours: {markdown(title or results.plan.title)}", ""]
+    parts += ["What is missing:", "", *(f"- {markdown(line)}" for line in lacking), ""] if lacking else []
     for protocol in PROTOCOLS:
         total, *kinds = totals_lines(rows, protocol)
         parts += [f"- {total}", *(f"  - {kind.strip()}" for kind in kinds)]

@@ -74,7 +74,7 @@ def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) 
         say(line)
     out = Path(plan.root) / PARTIAL
     try:
-        title = collect(Run(plan, Path(plan.root).resolve()), out)
+        title = collect(Run(plan, Path(plan.root).resolve()), out, lines)
     except UserError as error:
         say(str(error))
         return

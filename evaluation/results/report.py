@@ -40,7 +40,11 @@ PICTURE_WIDTH = 900  # CSS pixels, of a figure as wide as the page
 
 
 def report_page(
-    material: Material, pictures: Iterable[Path], provenance: Mapping[str, Any], title: str | None = None
+    material: Material,
+    pictures: Iterable[Path],
+    provenance: Mapping[str, Any],
+    title: str | None = None,
+    lacking: Sequence[str] = (),
 ) -> str:
     """The page as HTML.
 
@@ -49,6 +53,7 @@ def report_page(
         pictures: PNG files of the run's figures; others are left out.
         provenance: what `bench provenance` wrote.
         title: marks the page (default: the plan's).
+        lacking: what failed or was not made, a line each.
     """
     import yaml
     from jinja2 import Environment, StrictUndefined
@@ -60,6 +65,7 @@ def report_page(
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     context = {
         "title": plan.title if title is None else title,
+        "lacking": list(lacking),
         "rule": RULE,
         "data": data_words(results),
         "intervals": interval_words(rows),

@@ -229,6 +229,8 @@ def test_the_rest_of_a_run_with_a_failing_model_ends_in_a_report(tmp_path):
     partial = folder / "results/tiny/partial"
     assert "results/tiny/partial/report.html (tiny profile, unfinished: 3 of 4 trainings)" in text
     assert "Slow" in (partial / "tables/table_2_outliers_models.md").read_text()
+    for page in ("report.html", "compare.md"):
+        assert "seed 1 is told to fail" in (partial / page).read_text()
     assert (partial / "report.html").is_file() and not (folder / "results/tiny/report.html").exists()
     # Mended: the run goes on, and the report of the part is gone.
     mended = {**models, "failing": {**failing, "params": {}}}

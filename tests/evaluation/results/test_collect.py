@@ -84,6 +84,8 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert len(list((out / "figures").iterdir())) == 3
     for name in ("compare.md", "report.html", "tables/table_2_grid.md"):
         assert mark in (out / name).read_text()
+    for name in ("compare.md", "report.html"):
+        assert "not made: Table III" in (out / name).read_text()
     assert json.loads((out / "provenance.json").read_text())["config"]["profile"] == "p"
     assert main(["compare", "--metrics", *map(str, out.glob("metrics/*")), "--configfile", f"{out}/profile.json"]) == 0
 
