@@ -32,7 +32,7 @@ from evaluation.results.origins import Origins
 from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, items
 from evaluation.results.results import Results, TidySource
 from evaluation.results.selection import PROTOCOLS
-from evaluation.results.tables.table import printed
+from evaluation.results.tables.table import LEFT_OUT, printed
 from evaluation.results.verdicts import RULE, VERDICTS
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
@@ -163,6 +163,8 @@ def _sections(results: Results, pictures: Sequence[Path]) -> list[dict[str, Any]
         if item.output.experiment is not None and not results.has(item.output.experiment):
             continue  # its jobs have not finished
         cells = printed(make_table(item.output, results))
+        if not cells.rows and LEFT_OUT not in cells.caption:
+            continue  # nothing of it has finished
         facts = {"name": item.title(), "caption": cells.caption, "columns": cells.columns, "rows": cells.rows}
         sections[item.section]["tables"].append(facts)
     there = {path.stem: path for path in pictures}

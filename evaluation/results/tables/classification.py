@@ -38,7 +38,7 @@ def classification_table(results: Results, rows: Mapping[str, str]) -> Table:
             found.append(place)
     caption = f"Classification accuracy on test images in percent, {STATISTICS_WORDS}; literature: quoted, not run."
     caption = with_coverage(caption, (row["n"] for row in found if "n" in row))
-    columns = [Column("published", published_cell, keeps=True), Column("accuracy", measured)]
+    columns = [Column("published", published_cell, source="", keeps=True), Column("accuracy", measured)]
     return Table(caption, statistics_frame(found, COLUMNS), ["model", "source"], {"model": _name}, columns, "dataset")
 
 

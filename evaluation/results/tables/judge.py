@@ -41,7 +41,7 @@ def judge_table(results: Results, rows: Mapping[str, str]) -> Table:
     both = any(value.n > 1 and value.judges > 1 for value in judged.values())
     first, *others = [Column(head, _cell, {"metric": metric}) for metric, head in HEADS.items()]
     spread = [Column("± over judges", lambda row: with_std(row["std_judges"], None), {"metric": ACCURACY})]
-    columns = [Column("published", published_cell, {"metric": ACCURACY}, keeps=True), first]
+    columns = [Column("published", published_cell, {"metric": ACCURACY}, source="", keeps=True), first]
     columns += [*(spread if both else []), *others]
     frame = statistics_frame(found, COLUMNS)
     return Table(_caption(judged.values(), found), frame, ["model", "protocol"], {"samples": name}, columns, "dataset")

@@ -57,7 +57,7 @@ def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads:
                         "annealing": results.annealing("outliers", dataset, model),
                     }
                 )  # fmt: skip
-    columns = [Column("published", published_cell, {"metric": "auroc"}, keeps=True)]
+    columns = [Column("published", published_cell, {"metric": "auroc"}, source="", keeps=True)]
     columns += [Column(head, measured, {"metric": metric}) for metric, head in heads.items()]
     counts = sorted({row["n"] for row in found if "n" in row}) or [0]
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"

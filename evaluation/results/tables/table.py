@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 SOURCE = "_source"  # columns of a frame that hold a `TidySource`, by which pages link a cell to its rows
+LEFT_OUT = "Left out, still annealing when training ended"
 STATISTICS_WORDS = "mean ± std over seeds [95 % bootstrap interval of the mean]"
 
 
@@ -23,8 +24,8 @@ class Column:
     """A printed column.
 
     head: above it; text: of the record that it shows; where: which of a line's records that is; source: the column of
-    the frame with the `TidySource` of the cell; keeps: whether the cell is printed for a model that is left out (what
-    the paper says of it, for example).
+    the frame with the `TidySource` of the cell, "" for what is not ours; keeps: whether the cell is printed for a model
+    that is left out (what the paper says of it, for example).
     """
 
     head: str
@@ -129,7 +130,7 @@ def left_out_words(table: Table) -> str:
         for record in records(table.frame)
         if left_out(record)
     }
-    return f"Left out, still annealing when training ended: {', '.join(found)}." if found else ""
+    return f"{LEFT_OUT}: {', '.join(found)}." if found else ""
 
 
 def statistics_frame(rows: Sequence[Record], columns: Sequence[str]) -> pd.DataFrame:

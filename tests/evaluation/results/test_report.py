@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from evaluation.cli import main
+from evaluation.measures.tidy import write_metrics
 from evaluation.plan.resolve import Run
 from evaluation.results.comparison import compare, totals_line
 from evaluation.results.material import Material
@@ -113,10 +114,15 @@ def test_verdicts_figures_provenance_and_profile_are_there(written):
     assert len(captions) == 14 and sum("made-up profile" in caption for caption in captions) == 12
 
 
-def test_tables_of_unfinished_experiments_are_left_out(folder):
+def test_tables_of_unfinished_experiments_are_left_out(folder, tmp_path):
     run = Run(made_up_plan(), folder)
     text = report_page(Material(run, sorted(folder.glob("metrics/outliers*"))), [], {})
     assert "V-B Outlier detection" in text and "V-F Sample quality" not in text
+    # Every class is left out in turn, but for one class there are results only: no table of nothing.
+    few = made_up_metrics().query("experiment == 'outliers' and params.str.contains('\"outlier_class\":0')")
+    write_metrics(tmp_path / "m.parquet", few)
+    short = report_page(Material(run, [tmp_path / "m.parquet"]), [], {})
+    assert "Every class left out in turn" in text and "Every class left out in turn" not in short
 
 
 def test_a_browser_shows_it(written, tmp_path):

@@ -128,6 +128,8 @@ def test_every_number_knows_its_tidy_rows():
     number = printed(outlier_table_models(results(metrics), {"gmm": "GMM"})).rows[1][2]
     (source,) = number.sources
     assert list(source.rows(metrics)["value"]) == [70, 72]
+    published = printed(outlier_table_dcgmm(results(two_models()), A)).rows[0][1]
+    assert published == "95.4 ± 0.2" and not published.sources  # it is the paper's
     pair = printed(paired_table(results(pairs()), {**A, "gmm": "G"})).rows[0][2]
     assert [list(source.rows(pairs())["value"]) for source in pair.sources] == [[90, 91, 80], [85, 88, 82, 0]]
 
