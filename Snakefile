@@ -4,29 +4,24 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if "profile" not in config:
+if "profile" not in config and "extends" not in config:
 
-    configfile: "config/quick.yaml"
+    configfile: f"{workflow.basedir}/config/quick.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/outliers.smk"
-include: "workflow/rules/dynamics.smk"
-include: "workflow/rules/judge.smk"
-include: "workflow/rules/sampling.smk"
-include: "workflow/rules/inpainting.smk"
-include: "workflow/rules/classification.smk"
-include: "workflow/rules/outputs.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/results.smk"
 
 
 onstart:
-    hold(ROOT, log)
-    record(PLAN.config, ROOT)
-    require(needed_data(workflow.dag))
-    follow(PLAN, logger)
+    begin(
+        PLAN,
+        getattr(workflow.executor_plugin, "name", ""),
+        log,
+        needed_data(),
+        logger,
+    )
     logger.addHandler(FAILURES)
 
 
@@ -47,24 +42,23 @@ localrules:
     data,
     tables,
     figures,
-    profile,
 
 
 rule all:
     default_target: True
     input:
-        TABLES,
-        FIGURES,
-        f"{ROOT}/compare.md",
-        f"{ROOT}/provenance.json",
-        f"{ROOT}/report.html",
+        RESULTS,
+        PICTURES,
+        PATHS.compare,
+        PATHS.provenance,
+        PATHS.report,
 
 
 rule tables:
     input:
-        TABLES,
+        RESULTS,
 
 
 rule figures:
     input:
-        FIGURES,
+        PICTURES,

@@ -57,11 +57,11 @@ def measure(name: str) -> dict[str, Any]:
     """The costs of NAME or NAME+PARAMETER=VALUE, with its parameters."""
     prepare(1)
     from evaluation.datasets import load_dataset
-    from evaluation.plan.config import Catalogue, Variant
+    from evaluation.plan.catalogue import Catalogue, Variant
 
     word, *changes = name.split("+")
-    model = Catalogue({}, "the catalogue").model(word)
-    protocol = "clean" if model.protocols else "both"
+    model = Catalogue().model(word)
+    protocol = "clean" if model.in_protocols else "both"
     params = Variant(model, protocol, ()).params | {k: json.loads(v) for k, v in (c.split("=") for c in changes)}
     dataset = load_dataset("photos" if word.endswith("-svhn") else "fashion_mnist")
     x, y = dataset.split("train")
@@ -120,10 +120,11 @@ def _use(fitted: Any, model: Any, x: Any) -> dict[str, float]:
 
 def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
     """Rows from the jobs of a run: of each model the longest training, with what was made from it."""
-    from evaluation.cost.planning import SIZES, image_epochs
-    from evaluation.models.registry import families
+    from evaluation.cost.prices import image_epochs
+    from evaluation.datasets import specification
+    from evaluation.models.catalogue import families
 
-    family_of = {entry["factory"]: name for name, entry in families().items()}
+    family_of = {described.factory: name for name, described in families().items()}
     rows: dict[str, dict[str, Any]] = {}
     for stamp in results.glob("stamps/train/*/*/**/*.json"):
         job, made = _job(results, "train", stamp), _made(stamp)
@@ -138,7 +139,7 @@ def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
         row = {"factory": records[0]["factory"], "params": _described(records[0]["params"]), "images": images}
         row |= {"start": START[family], "train": 1000 * (job["cpu_time"] - START[family]) / images}
         scored = _job(results, "score", stamp)
-        per_model = sum(SIZES[dataset][1:]) / 1000
+        per_model = sum(specification(dataset).sizes[1:]) / 1000
         if scored:
             row["score"] = max(scored["cpu_time"] - 0.6 * START[family], 0.5) / len(made) / per_model
         row["memory_mb"] = job["max_rss"]
@@ -154,9 +155,9 @@ def _made(stamp: Path) -> list[Path]:
 
 
 def _described(params: dict[str, Any]) -> dict[str, Any]:
-    from evaluation.cost.planning import DECIDING
+    from evaluation.models.catalogue import families
 
-    return {key: value for key, value in params.items() if any(key in names for names in DECIDING.values())}
+    return {key: value for key, value in params.items() if any(key in family.size for family in families().values())}
 
 
 def _job(results: Path, stage: str, stamp: Path) -> dict[str, float] | None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.measure import report
 from benchmarks.startup import measure
-from evaluation.plan.config import Plan, load_plan
+from evaluation.plan.plan import Plan, load_plan
 
 COMMON = (
     "from evaluation.base.process import prepare; prepare(1); "
@@ -49,13 +49,13 @@ FAMILIES = {
 }
 
 
-def kind(rule: str, wildcards: dict[str, str], plan: Plan) -> str:
+def kind(rule: str, wildcards: dict[str, str], params: dict[str, str], plan: Plan) -> str:
     """The kind of start of a job; a model without a family counts as a plain one."""
-    if variant := wildcards.get("variant"):
+    if variant := params.get("variant"):
         return FAMILIES.get(plan.variants[variant].model.family or "", "tables, metrics")
-    if rule in ("train_judge", "judge"):
+    if rule == "train_judge" or wildcards.get("experiment") == "judge":
         return "VAE, judge (Keras)"
-    return "figures (seaborn)" if rule.startswith(("fig", "picture", "heat")) else "tables, metrics"
+    return "figures (seaborn)" if rule == "figure" else "tables, metrics"
 
 
 def jobs(results: Path) -> dict[str, list[float]]:
@@ -65,7 +65,8 @@ def jobs(results: Path) -> dict[str, list[float]]:
     for file in sorted(results.glob("benchmarks/**/*.tsv")):
         with file.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-                found[kind(row["rule_name"], ast.literal_eval(row["wildcards"]), plan)].append(float(row["s"]))
+                facts = (ast.literal_eval(row[column]) for column in ("wildcards", "params"))
+                found[kind(row["rule_name"], *facts, plan)].append(float(row["s"]))
     return dict(found)
 
 

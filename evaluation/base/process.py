@@ -29,6 +29,7 @@ POOLS = (
     "TF_NUM_INTEROP_THREADS",
     "NPROC",  # what XLA makes its pools from instead of the number of cores (docs/performance.md)
 )
+NVIDIA = Path("/dev/nvidiactl")  # there where the driver is
 DEVICES = ("auto", "cpu", "gpu")
 COMPILED = "BENCH_COMPILED"  # environment variable: the folder of compiled programs, or "off"
 SPACE_NEEDED = 200 * 2**20  # bytes; all programs of a profile take some 20 MB
@@ -59,6 +60,8 @@ def prepare(threads: int | None, device: str = "auto") -> None:
     """
     if device not in DEVICES:
         raise UserError(f"--device {device!r} is not known: choose one of {', '.join(DEVICES)}")
+    if threads is not None and threads < 1:
+        raise UserError(f"--threads {threads}: at least one is needed")
     if threads is not None:
         threads = max(1, min(threads, cores()))
         os.environ.update(dict.fromkeys(POOLS, str(threads)))
@@ -84,6 +87,14 @@ def _require_gpu() -> None:
         raise UserError(
             "--device gpu: JAX finds no GPU here; install a JAX for it (pip install '.[gpu]'), or leave --device out"
         )
+
+
+def on_gpu(device: str = "auto") -> bool:
+    """Whether models will compute on a GPU, as far as it can be known before a library is imported."""
+    if device != "auto":
+        return device == "gpu"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or os.environ.get("JAX_PLATFORMS") == "cpu"
+    return NVIDIA.exists() and not hidden
 
 
 def cores() -> int:

@@ -6,33 +6,31 @@ A module `evaluation.cli.<name>` holds
 - `add_arguments(parser)`, which adds its options to an `argparse` parser;
 - `run(args) -> int`, which does the work and returns the exit code.
 
-Its top level imports nothing slow (no TensorFlow, torch, pandas): `bench --help` imports every module.
+Its top level imports nothing slow (no JAX, torch, pandas): `bench --help` imports every module.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 
 from evaluation.base.errors import UserError
 
-# In the order of the data flow. A name without a module in this checkout is not offered.
+# In the order of the data flow.
 COMMANDS = (
     "data",
     "train",
     "score",
-    "outliers",
-    "dynamics",
     "sample",
     "inpaint",
     "classify",
     "judge",
+    "measure",
     "table",
     "figure",
     "compare",
@@ -46,13 +44,7 @@ COMMANDS = (
 )
 USER_ERROR = 2  # the exit code of argparse for wrong usage, and ours for whatever the user can put right
 INTERRUPTED = 130
-
-_OUR_CODE = tuple(Path(__file__).resolve().parents[2] / room for room in ("dcgmm", "baselines", "evaluation"))
-
-
-def available() -> tuple[str, ...]:
-    """The subcommands whose module exists, in the order of `COMMANDS`."""
-    return tuple(name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}") is not None)
+BROKEN_PIPE = 141
 
 
 def _module(name: str) -> ModuleType:
@@ -80,49 +72,52 @@ def build_parser(names: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Whether `error` was raised by this repository's code and so carries a sentence meant for the user."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return False
-    raised_in = Path(frames[-1].filename).resolve()
-    return any(raised_in.is_relative_to(room) for room in _OUR_CODE)
-
-
-def _report(error: BaseException, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    print(f"bench: error: {error}", file=sys.stderr)
-    return USER_ERROR
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; `argv` defaults to the process's arguments.
 
-    Returns 0, or 2 after an error that the user can put right (printed as one sentence; `--debug` adds the
-    traceback), or 130 when interrupted. Any other exception is a defect and keeps its traceback.
+    Returns 0, or 2 after an error that the user can put right (a `UserError`, or a file that is missing or may not be
+    used; printed as one sentence, `--debug` adds the traceback), or 130 when interrupted. Any other exception is a
+    defect and keeps its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal without "–" or "±" shows something else in their place
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
-    offered = available()
     chosen = _chosen(words)
     try:
-        args = build_parser([chosen] if chosen in offered else offered).parse_args(words)
+        args = build_parser([chosen] if chosen in COMMANDS else COMMANDS).parse_args(words)
     except SystemExit as stop:  # --help, or wrong usage: argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else USER_ERROR
     try:
-        return int(args.run(args) or 0)
-    except (UserError, FileNotFoundError, PermissionError) as error:
-        return _report(error, args.debug)
-    except (ValueError, ArithmeticError, NotImplementedError, OSError) as error:
-        if not _is_ours(error):
+        code = int(args.run(args) or 0)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output has left, `bench plan | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (UserError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        return _report(error, args)
+    except NotImplementedError as error:
+        if not str(error):
             raise
-        return _report(error, args.debug)
+        return _report(error, args)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "dcgmm", "baselines", "evaluation"):
             raise
         missing = f"{package} is not installed; `bench` needs what is in the extra 'suite': pip install '.[suite]'"
-        return _report(UserError(missing), args.debug)
+        return _report(UserError(missing), args)
+    except OSError as error:
+        if error.errno is None:  # not the operating system's
+            raise
+        return _report(error, args)
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _report(error: BaseException, args: argparse.Namespace) -> int:
+    if args.debug or (getattr(args, "in_a_run", False) and error.__cause__ is not None):
+        traceback.print_exception(error)
+    print(f"bench: error: {error}", file=sys.stderr)
+    return USER_ERROR

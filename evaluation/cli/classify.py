@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import argparse
 
-from evaluation.base.process import add_process_arguments, prepare
-from evaluation.cli import trained
+from evaluation.base.process import prepare
+from evaluation.cli.arguments import add_models, directories, work
 
-HELP = "measure the accuracy of trained classifiers on the test images"
+HELP = "measure the accuracy of trained classifiers on the validation and test images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("models", nargs="*", metavar="DIR", help="directories of trained models")
-    parser.add_argument("--trained", nargs="*", default=[], metavar="FILE", help="stamps of `bench train` jobs")
-    trained.add_run_argument(parser)
-    parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of printed lines")
-    add_process_arguments(parser)
+    add_models(parser, "measure")
 
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
-    from evaluation.base.errors import UserError
-    from evaluation.base.files import atomic_path
-    from evaluation.datasets import load_dataset
-    from evaluation.measures.tidy import tidy_frame, tidy_row
-    from evaluation.models.registry import load_model, read_spec
+    from evaluation.jobs.classify import accuracies
 
-    rows = []
-    for directory in trained.models(args, "measure"):
-        record = read_spec(directory)
-        model = load_model(directory)
-        if not hasattr(model, "predict"):
-            raise UserError(
-                f"the model in {directory} ({record['factory']}) has no predict method: it is no classifier"
-            )
-        identity = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
-        for split in ("validation", "test"):
-            x, y = load_dataset(record["dataset"]).split(split)
-            accuracy = 100.0 * float((model.predict(x) == y).mean())
-            metric = "accuracy" if split == "test" else f"accuracy_{split}"
-            rows.append(
-                tidy_row(experiment="classification", metric=metric, value=accuracy, params=record["point"], **identity)
-            )
-            if not args.out:
-                print(f"{directory}: {split} accuracy {accuracy:.2f} %", flush=True)
-    if args.out:
-        with atomic_path(args.out) as part:
-            tidy_frame(rows).to_parquet(part, index=False)
+    if args.profile:
+        doing = work(args, args.what)
+        models = [doing.paths.model(key) for job in doing.chosen for key in job.keys]
+    else:
+        models = directories(args, "measure")
+    for directory in models:
+        for split, accuracy in accuracies(directory).items():
+            print(f"{directory}: {split} accuracy {accuracy:.2f} %", flush=True)
     return 0

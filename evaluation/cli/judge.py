@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evaluation.base.process import add_process_arguments, prepare
+from evaluation.base.process import prepare
+from evaluation.cli.arguments import add_run, natural, positive
+
+if TYPE_CHECKING:
+    from evaluation.jobs.judge import Source
 
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
@@ -22,42 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     what = parser.add_argument_group("samples")
     what.add_argument("--samples", nargs="+", default=[], metavar="FILE.npz", help="each file is a row of the table")
-    what.add_argument(
-        "--run",
-        dest="runs",
-        action="append",
-        default=[],
-        metavar="VARIANT:SUBSETS:SEEDS",
-        help="models whose classes are judged together, for example dcgmm-e:only0,only1:0 (with --samples-dir)",
-    )
-    what.add_argument("--samples-dir", metavar="DIR", help="where `bench sample` wrote")
     what.add_argument("--references", action=argparse.BooleanOptionalAction, default=True, help="rows of real images")
     what.add_argument("--mixture", action="store_true", help="a row of a plain Gaussian mixture for each class (EM)")
     who = parser.add_argument_group("judges")
     who.add_argument("--judge", nargs="+", metavar="DIR", help="directories of trained judges")
-    who.add_argument("--train", action="store_true", help="train judges, judge nothing")
-    who.add_argument("--seed", nargs="+", type=int, default=[0], help="seeds of judges to be trained (default: 0)")
+    who.add_argument("--train", action="store_true", help="train judges, judge nothing; with --profile, those of a run")
+    who.add_argument("--seed", nargs="+", type=natural, default=[0], help="seeds of judges to be trained (default: 0)")
     who.add_argument("--judges", metavar="DIR", default=str(JUDGES), help=f"their directory (default: {JUDGES})")
-    who.add_argument("--epochs", type=int, help="of a judge's training (default: 15, as in the paper)")
+    who.add_argument("--epochs", type=positive, help="of a judge's training (default: 15, as in the paper)")
     who.add_argument("--learning-rate", type=float, help="of a judge's training (default: 0.01, as in the paper)")
-    who.add_argument("--train-images", type=int, metavar="N", help="train judges on the first N images")
+    who.add_argument("--train-images", type=positive, metavar="N", help="train judges on the first N images")
     who.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
-    parser.add_argument("--stamp", metavar="FILE", help="write the list of the trained judges")
-    add_process_arguments(parser)
+    add_run(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
     from evaluation.base.errors import UserError
     from evaluation.datasets import load_dataset
-    from evaluation.jobs.judge import Judge, own_rows, summary_rows
+    from evaluation.jobs.judge import Judge, judged, source_rows
+    from evaluation.measures.tidy import write_metrics
 
-    if not (args.train or args.samples or args.runs):
-        raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
-    if args.runs and not args.samples_dir:
-        raise UserError("--run needs --samples-dir DIR, where `bench sample` wrote")
     load_dataset(args.dataset)  # an unknown name, and broken files, are refused before a judge is trained
+    if args.profile:
+        _of_run(args)
+        return 0
+    if not (args.train or args.samples):
+        raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
     sources = _read(args)
     if args.train:
         _train(args)
@@ -65,22 +62,35 @@ def run(args: argparse.Namespace) -> int:
     directories = [Path(d) for d in args.judge] if args.judge else _trained(args)
     _describe(args, directories)
     judges = [Judge.load(directory, args.dataset) for directory in directories]
-    rows = list(_rows(args, judges, sources))
     if args.out:
-        from evaluation.base.files import atomic_path
-        from evaluation.measures.tidy import tidy_frame
-
-        everything = [
-            *rows,
-            *summary_rows(rows),
-            *own_rows([judge.record for judge in judges], args.dataset),
-            *_parameter_rows(args, sources),
-        ]
-        with atomic_path(args.out) as part:
-            tidy_frame(everything).to_parquet(part, index=False)
-    else:
-        _print_table(rows, args.dataset, len(directories))
+        write_metrics(args.out, judged(args.dataset, judges, sources, references=args.references, mixture=args.mixture))
+        return 0
+    rows = source_rows(args.dataset, judges, sources, references=args.references, mixture=args.mixture)
+    _print(rows, args.dataset, len(directories))
     return 0
+
+
+def _of_run(args: argparse.Namespace) -> None:
+    """Train the judges of a run, those of the seeds asked for."""
+    from evaluation.base.errors import UserError
+    from evaluation.jobs.judges import train_judge
+    from evaluation.jobs.stamps import write_stamp
+    from evaluation.plan.resolve import resolve
+
+    if not args.train:
+        raise UserError("the judges of a run are trained with --train; what they say is `bench measure judge DATASET`")
+    args.in_a_run = True
+    found = resolve(args.profile)
+    paths, how = found.plan.paths(found.folder), found.plan.judges
+    params = {name: getattr(how, name) for name in ("epochs", "learning_rate") if getattr(how, name) is not None}
+    for seed in args.seed:
+        if seed not in how.seeds or args.dataset not in found.plan.datasets("judge"):
+            raise UserError(f"{found.plan.title} has no judge of {args.dataset} with seed {seed}")
+        directory = paths.judge(args.dataset, seed)
+        shown = sys.stderr.isatty() and not args.quiet  # nobody looks at a log
+        train_judge(args.dataset, directory, seed=seed, params=params, limit=how.train_images, progress=shown)
+        _describe(args, [directory])
+        write_stamp(paths.stamp("judges", f"{args.dataset}/{seed}"), [directory])
 
 
 def _directories(args: argparse.Namespace) -> dict[int, Path]:
@@ -90,21 +100,18 @@ def _directories(args: argparse.Namespace) -> dict[int, Path]:
 
 def _train(args: argparse.Namespace) -> None:
     """Train the judges of the seeds asked for; one that is finished, with these settings, stays as it is."""
-    from evaluation.jobs.judge import train_judge
-    from evaluation.jobs.stamps import write_stamp
+    from evaluation.jobs.judges import train_judge
 
     params = {key: value for key, value in _options(args).items() if key != "train_images"}
     directories = _directories(args)
     for seed, directory in directories.items():
         train_judge(args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet)
     _describe(args, list(directories.values()))
-    if args.stamp:
-        write_stamp(Path(args.stamp), list(directories.values()))
 
 
 def _trained(args: argparse.Namespace) -> list[Path]:
     """The judges of the seeds asked for: those that are there as they are, the others are trained."""
-    from evaluation.jobs.judge import finished
+    from evaluation.jobs.judges import finished
 
     directories = _directories(args)
     for seed, directory in directories.items():
@@ -115,7 +122,7 @@ def _trained(args: argparse.Namespace) -> list[Path]:
             "per epoch and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
             flush=True,
         )
-        _train(argparse.Namespace(**{**vars(args), "seed": [seed], "stamp": None}))
+        _train(argparse.Namespace(**{**vars(args), "seed": [seed]}))
     return list(directories.values())
 
 
@@ -132,7 +139,7 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
         UserError: options of a training were given, and a judge that is there was trained in another way.
     """
     from evaluation.base.errors import UserError
-    from evaluation.jobs.judge import finished, settings
+    from evaluation.jobs.judges import finished, settings
 
     for directory in directories:
         record = finished(directory)
@@ -155,101 +162,36 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
         )
 
 
-def _read(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What is judged: dictionaries with images, labels, model, seed, protocol, point."""
+def _read(args: argparse.Namespace) -> list[Source]:
+    """What is judged."""
     from evaluation.datasets import load_dataset
-    from evaluation.jobs.judge import check_samples
+    from evaluation.jobs.judge import Source, check_samples
     from evaluation.jobs.sample import read_samples
 
     data, found = load_dataset(args.dataset), []
     for name in args.samples:
         samples = read_samples(name)
         check_samples(samples.images, samples.labels, data.image_shape, len(data.classes), name)
-        found.append({"images": samples.images, "labels": samples.labels, **_identity(samples.record, Path(name).stem)})
-    return found + _read_runs(args)
-
-
-def _read_runs(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """The samples of the classes of a model, put together: one entry for each variant and seed."""
-    import numpy as np
-
-    from evaluation.jobs.sample import Samples, read_samples
-    from evaluation.plan.runs import read_runs
-
-    together: dict[tuple[str, int], list[Samples]] = {}
-    for variant, subset, seed in read_runs(args.runs):
-        path = Path(args.samples_dir, args.dataset, subset, variant, f"seed{seed}.npz")
-        together.setdefault((variant, seed), []).append(read_samples(path))
-    found = []
-    for (variant, _), parts in together.items():
-        images = np.concatenate([part.images for part in parts])
-        labels = [part.labels for part in parts if part.labels is not None]
-        joined = np.concatenate(labels) if len(labels) == len(parts) else None
-        found.append({"images": images, "labels": joined, **_identity(parts[0].record, variant)})
+        found.append(Source.of(samples.images, samples.labels, samples.record, Path(name).stem))
     return found
 
 
-def _identity(record: Any, name: str) -> dict[str, Any]:
-    keys = ("model", "seed", "protocol", "point", "parameters")
-    return {"model": name, **{key: record[key] for key in keys if key in record}}
-
-
-def _rows(args: argparse.Namespace, judges: list[Any], sources: list[dict[str, Any]]) -> Any:
-    from evaluation.datasets import load_dataset
-    from evaluation.jobs.judge import MIXTURE, images_per_class, judge_rows, mixture_images, real_images
-
-    given = [(source["images"], source["labels"]) for source in sources]
-    per_class = images_per_class(given, len(load_dataset(args.dataset).classes))
-    references = real_images(args.dataset, per_class) if args.references else {}
-    if args.mixture:
-        references[MIXTURE] = mixture_images(args.dataset, per_class=max(per_class))
-    for name, (images, labels) in references.items():
-        sources = [*sources, {"images": images, "labels": labels, "model": name}]
-    for source in sources:
-        images, labels = source["images"], source["labels"]
-        identity = {key: value for key, value in source.items() if key not in ("images", "labels", "parameters")}
-        yield from judge_rows(judges, images, labels, dataset=args.dataset, **identity)
-
-
-def _parameter_rows(args: argparse.Namespace, sources: list[dict[str, Any]]) -> Any:
-    """The number of parameters of each model that says so."""
-    from evaluation.jobs.judge import EXPERIMENT
-    from evaluation.measures.tidy import tidy_row
-
-    for source in sources:
-        if "parameters" in source:
-            identity = {key: source[key] for key in ("model", "seed", "protocol")}
-            yield tidy_row(
-                experiment=EXPERIMENT, dataset=args.dataset, metric="parameters", value=source["parameters"],
-                params=source["point"], **identity,
-            )  # fmt: skip
-
-
-def _print_table(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
+def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     """One row for each model, means over seeds and judges, and the accuracies of the classes below it."""
-    import os
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-
     from evaluation.base.text import NOTHING
+    from evaluation.cli.printing import print_table
     from evaluation.jobs.judge import MEASURES
     from evaluation.measures.tidy import tidy_frame
 
     means = tidy_frame(rows).groupby(["model", "metric"], sort=False)["value"].mean()
-    table = Table(title=f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}")
-    table.add_column("samples")
-    for measure in ("accuracy (%)", "Fréchet distance", "precision (%)", "recall (%)", "nearest neighbour"):
-        table.add_column(measure, justify="right")
-    console = Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "110")))
-    by_class = []
+    columns = ["samples", "accuracy (%)", "Fréchet distance", "precision (%)", "recall (%)", "nearest neighbour"]
+    lines, by_class = [], []
     for model in dict.fromkeys(row["model"] for row in rows):
         of_model = means[model]
-        table.add_row(model, *(f"{of_model[m]:.2f}" if m in of_model else NOTHING for m in MEASURES))
+        lines.append([model, *(f"{of_model[m]:.2f}" if m in of_model else NOTHING for m in MEASURES)])
         accuracies = [f"{of_model[m]:.1f}" for m in of_model.index if m.startswith("judge_accuracy_class_")]
         if accuracies:
             by_class.append(f"{model}, accuracy by class: {' '.join(accuracies)}")
-    console.print(table)
+    print_table(f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}", columns, lines)
     for line in by_class:
-        console.print(line)
+        print(line)

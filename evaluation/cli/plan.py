@@ -6,16 +6,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from evaluation.cli.arguments import positive
+
 HELP = "estimate the jobs, CPU hours, memory, disk and time of a profile"
 DESCRIPTION = (
-    "Estimate what a profile costs, from measured prices and a simple cost model (evaluation/cost/planning.py). "
-    "Nothing is run. GPUs were not measured: the column says how many of the CPU hours belong to models that gain."
+    "Estimate what a profile costs, from measured prices and a simple cost model (evaluation/cost). Nothing is run. "
+    "GPUs were not measured: the column says how many of the CPU hours belong to models that gain from one."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configfile", required=True, metavar="FILE", help="the profile")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1], metavar="N", help="jobs at a time (default: 1)")
+    parser.add_argument("--profile", metavar="RUN", help="a run: its name, its folder, or a configuration")
+    parser.add_argument("--configfile", metavar="FILE", help="a configuration")
+    parser.add_argument("--workers", type=positive, nargs="+", default=[1], metavar="N", help="jobs at a time (1)")
     parser.add_argument(
         "--measured", nargs="*", metavar="DIR", help="results whose trainings give prices (default: results/*)"
     )
@@ -23,14 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.errors import UserError
-    from evaluation.cost.planning import Estimate, Prices, result_folders
-    from evaluation.plan.config import load_plan
+    from evaluation.cost.estimate import Estimate
+    from evaluation.cost.prices import Prices, result_folders
+    from evaluation.plan.resolve import resolve
 
-    if min(args.workers) < 1:
-        raise UserError(f"--workers {min(args.workers)}: at least one worker is needed")
+    if not (args.profile or args.configfile):
+        raise UserError("say of what: --profile RUN, or --configfile FILE")
     folders = result_folders() if args.measured is None else [Path(d) for d in args.measured]
     prices = Prices(folders)
-    estimate = Estimate(load_plan(args.configfile), prices)
+    estimate = Estimate(resolve(args.configfile or args.profile).plan, prices)
     _print(estimate, args.workers)
     where = ", ".join(map(str, folders)) or "no folder"
     print(f"\nprices: {prices.source}; {len(prices.trained)} of trainings in {where}")

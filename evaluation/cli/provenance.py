@@ -5,18 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write down where a run's numbers come from"
+HELP = "write down where a run's numbers come from, or print where one training's do"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configfile", required=True, metavar="FILE", help="the run's configuration")
-    parser.add_argument("--results", required=True, metavar="DIR", help="the run's results")
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
+    parser.add_argument(
+        "training", nargs="?", metavar="TRAINING", help="only print what is known of it: dcgmm-e/digits/not0/seed0"
+    )
+    parser.add_argument("--profile", required=True, metavar="RUN", help="a run: its name, or its folder of results")
+    parser.add_argument("--out", metavar="FILE", help="JSON file to write (default: the run's provenance.json)")
 
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.provenance import write_provenance
-    from evaluation.plan.config import load
+    from evaluation.plan.resolve import resolve
 
-    write_provenance(Path(args.out), load(args.configfile), Path(args.results, "models"), Path(args.results, "stamps"))
+    found = resolve(args.profile)
+    paths = found.plan.paths(found.folder)
+    if args.training:
+        from evaluation.results.lookup import training_lines
+        from evaluation.results.material import Material
+
+        made = Material(found)
+        print("\n".join(training_lines(found, made.results if made.files else None, args.training)))
+        return 0
+    write_provenance(Path(args.out or paths.provenance), found.plan.config, paths)
     return 0

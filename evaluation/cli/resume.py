@@ -27,12 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.lock import held
     from evaluation.jobs.resume import end_leftovers, queue_of, read_profile, snakemake_command, unlock
-    from evaluation.plan.config import load_plan
+    from evaluation.plan.plan import load_plan
+    from evaluation.plan.reading import CHECKOUT
 
     results = args.results or load_plan(args.configfile).root
     profile = Path(args.workflow_profile) if args.workflow_profile else None
     queue = queue_of(read_profile(profile), profile)
     options = ["--configfile", args.configfile, "--rerun-incomplete", *args.options]
+    if not Path("Snakefile").is_file() and "--snakefile" not in args.options:  # outside of the checkout
+        options += ["--snakefile", str(CHECKOUT / "Snakefile")]
     options += ["--workflow-profile", args.workflow_profile] if args.workflow_profile else ["--cores", "all"]
     options += ["--config", f"results={args.results}"] if args.results else []
     with held(results):

@@ -6,36 +6,36 @@ import argparse
 from pathlib import Path
 
 from evaluation.base.process import prepare
-from evaluation.cli import trained
+from evaluation.cli.arguments import add_models, directories, work
 
 HELP = "score the validation and test images with trained models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    trained.add_arguments(parser, "score")
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="scores go to DIR/dataset/subset/name/seedN.parquet"
-    )
+    add_models(parser, "score")
+    parser.add_argument("--out", metavar="DIR", help="by hand: scores go to DIR/dataset/subset/name/seedN.parquet")
 
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
-    return trained.make_all(args, trained.models(args, "score"), lambda model: _score(model, Path(args.out)))
+    from evaluation.jobs.score import score
 
+    if args.profile:
+        from evaluation.jobs.stamps import write_stamp
 
-def _score(directory: Path, out: Path) -> Path:
-    from evaluation.datasets import load_dataset
+        doing = work(args, args.what)
+        for job in doing.chosen:
+            keys = doing.keys("score", job)
+            for key in keys:
+                score(doing.paths.model(key), doing.paths.scores(key))
+            write_stamp(doing.paths.stamp("score", job.name), [doing.paths.scores(key) for key in keys])
+        return 0
+    from evaluation.base.errors import UserError
     from evaluation.jobs.sample import place
-    from evaluation.jobs.score import score_frame, scored_model, write_scores
-    from evaluation.jobs.train import forget_frameworks
-    from evaluation.models.registry import load_model, read_spec
+    from evaluation.models.registry import read_spec
 
-    record = read_spec(directory)
-    path = out / f"{place(record)}.parquet"
-    if scored_model(path) == record:  # the very training, to the second it was finished
-        print(f"{path}: was there already", flush=True)
-        return path
-    write_scores(path, score_frame(load_model(directory), load_dataset(record["dataset"])), record)
-    print(f"{path}: scored", flush=True)
-    forget_frameworks()
-    return path
+    if not args.out:
+        raise UserError("say where the scores go: --out DIR")
+    for directory in directories(args, "score"):
+        score(directory, Path(args.out) / f"{place(read_spec(directory))}.parquet")
+    return 0

@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.errors import UserError
-    from evaluation.cost.planning import Estimate, prices_before
+    from evaluation.cost.estimate import Estimate
+    from evaluation.cost.prices import prices_before
     from evaluation.plan.resolve import resolve
     from evaluation.results.status import lines, status
 

@@ -39,7 +39,7 @@ def material(args: argparse.Namespace) -> Material:
     Raises:
         ConfigError: they name none.
     """
-    from evaluation.base.schema import ConfigError
+    from evaluation.base.errors import ConfigError
     from evaluation.plan.resolve import KINDS, resolve
     from evaluation.results.material import Material
 

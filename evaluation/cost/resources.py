@@ -62,10 +62,10 @@ def read_jobs(results: Path) -> list[Taken]:
 
 def _job(row: dict[str, str]) -> Taken:
     asked = ast.literal_eval(row["resources"])
-    wildcards = ast.literal_eval(row["wildcards"])
+    params = ast.literal_eval(row["params"])
     return Taken(
         rule=row["rule_name"],
-        variant=wildcards.get("variant", ""),
+        variant=params.get("variant", ""),
         seconds=float(row["s"]),
         memory_mb=float(row["max_rss"]),
         requested_mb=float(asked["mem_mb"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ from evaluation.datasets.catalogue import DatasetSpec
 from evaluation.datasets.contents import data_root, read_files, specification
 from evaluation.datasets.idx import read_idx
 from evaluation.datasets.own import read_own
+from evaluation.datasets.subsets import read_subset
 from evaluation.datasets.svhn import read_mat
 
 SPLITS = ("train", "validation", "test")
@@ -141,14 +141,11 @@ def select(x: np.ndarray, y: np.ndarray, subset: str) -> Arrays:
 
     Raises UserError when the subset has another form or holds no image.
     """
-    if subset == "all":
+    kind, label = read_subset(subset)
+    if kind == "all":
         return x, y
-    match = re.fullmatch(r"(not|only)(\d+)", subset)
-    if match is None:
-        raise UserError(f"unknown subset {subset!r}; expected all, notC or onlyC with a class number C, such as not0")
-    label = int(match[2])
     if not np.any(y == label):
         present = ", ".join(map(str, np.unique(y)))
         raise UserError(f"subset {subset!r} names class {label}, which has no image here; there are {present}")
-    keep = y != label if match[1] == "not" else y == label
+    keep = y != label if kind == "not" else y == label
     return x[keep], y[keep]

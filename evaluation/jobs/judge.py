@@ -1,17 +1,10 @@
-"""The judge of generated images (Sec. V-F): its trainings, and what it says about samples.
-
-A judge directory holds what `Cnn.save` wrote and `judge.json`: data set, seed asked for and seed used, diverged
-attempts, test accuracy in percent, minutes.
-"""
+"""The judge of generated images (Sec. V-F): what it says about samples."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.base.errors import UserError
-from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset
+from evaluation.jobs.judges import JUDGE_FILE, finished
 from evaluation.measures.sample_quality import (
     NEIGHBOURS,
     frechet_distance,
@@ -34,109 +27,9 @@ if TYPE_CHECKING:
     from baselines.cnn import Cnn
 
 EXPERIMENT = "judge"
-JUDGE_FILE = "judge.json"
-ATTEMPTS = 5
-SEED_STEP = 100  # the next seed after a divergence: no other run's own
-MONITORED = 2_000  # validation images looked at after each epoch
 FEWEST = NEIGHBOURS + 1  # samples: precision and recall look for so many neighbours of each
 MEASURES = ("judge_accuracy", "frechet_distance", "precision", "recall", "nearest_neighbour_distance")
 REAL_TEST, REAL_VALIDATION, MIXTURE = "real test images", "real validation images", "Gaussian mixture"
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def train_judge(
-    dataset: str,
-    directory: str | Path,
-    *,
-    seed: int = 0,
-    params: Mapping[str, Any] | None = None,
-    limit: int | None = None,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Train a judge on the training images of `dataset` and write it to `directory`; returns what judge.json holds.
-
-    A training that diverges (Adam at 0.01 may) is repeated with seed + 100, + 200, ..., at most four times; each
-    divergence is recorded. An interrupted training of the same settings goes on where it was, and a finished one is
-    left as it is. `limit` takes the first images only. Raises UserError when all attempts diverge.
-    """
-    from baselines.cnn import Cnn, DivergedError
-
-    data, root = load_dataset(dataset), Path(directory)
-    training = {**_defaults(), **(params or {})}
-    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit}
-    if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
-        return found
-    x, y = (part[:limit] for part in data.split("train"))
-    images, labels = data.split("validation")
-    validation = images[:MONITORED], labels[:MONITORED]
-    states = {used: root / _state_name(wanted, used) for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP)}
-    _remove_states(root, but=states.values())
-    diverged: list[str] = []
-    for used, state in states.items():
-        judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
-        started = time.perf_counter()
-        try:
-            judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
-        except DivergedError as error:
-            diverged.append(str(error))
-            continue
-        minutes = round((time.perf_counter() - started) / 60, 2)
-        result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
-        judge.save(root)
-        write_text(root / JUDGE_FILE, json.dumps({**wanted, **result}, indent=2, sort_keys=True) + "\n")
-        _remove_states(root)
-        return {**wanted, **result}
-    raise UserError(f"{ATTEMPTS} trainings of a judge of {dataset} diverged ({diverged[-1]}); lower its learning rate")
-
-
-def settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    """How the judge of judge.json was trained: the parameters of `Cnn`, and `train_images` (None: all)."""
-    return {**_defaults(), **record["params"], "train_images": record["limit"]}
-
-
-def _defaults() -> dict[str, Any]:
-    """How a judge is trained where nothing else is said."""
-    from baselines.cnn import Cnn
-
-    defaults = {name: p.default for name, p in inspect.signature(Cnn).parameters.items() if p.default is not p.empty}
-    return {name: value for name, value in defaults.items() if name not in ("seed", "classes")}
-
-
-def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that a judge depends on."""
-    return {"dataset": record["dataset"], "seed": record["seed"], **settings(record)}
-
-
-def _state_name(record: Mapping[str, Any], seed: int) -> str:
-    """Folder of the checkpoint of an attempt: another training, a shorter one too, is never resumed."""
-    from evaluation.models.registry import spec_hash
-
-    return f"state-{spec_hash({**_identity(record), 'seed': seed})}"
-
-
-def _remove_states(root: Path, but: Iterable[Path] = ()) -> None:
-    """Remove the checkpoints of other trainings, of all when a judge is finished."""
-    kept = set(but)
-    for state in root.glob("state-*"):
-        if state not in kept:
-            shutil.rmtree(state, ignore_errors=True)
-
-
-def _test_accuracy(judge: Cnn, data: Any) -> float:
-    """Accuracy on the test images in percent."""
-    x, y = data.split("test")
-    return round(100.0 * float(np.mean(judge.predict(x) == y)), 3)
-
-
-def finished(directory: str | Path) -> dict[str, Any] | None:
-    """What judge.json of a trained judge holds, None where there is none."""
-    path = Path(directory) / JUDGE_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-# --- judging ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -254,6 +147,54 @@ def own_rows(judges: Iterable[Mapping[str, Any]], dataset: str) -> Iterator[dict
             )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Source:
+    """Images (n, H, W, C) that are judged, the classes (n,) that they should show, or None, and whose they are."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    model: str
+    seed: int = 0
+    protocol: str = "both"
+    point: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+
+    @classmethod
+    def of(cls, images: np.ndarray, labels: np.ndarray | None, record: Mapping[str, Any], name: str) -> Source:
+        """Samples of the model of a bench.json; of nobody known where it is empty: then they are called `name`."""
+        known = ("model", "seed", "protocol", "point", "parameters")
+        return cls(images, labels, **{"model": name, **{key: record[key] for key in known if key in record}})
+
+
+def source_rows(
+    dataset: str, judges: Sequence[Judge], sources: Sequence[Source], *, references: bool = True, mixture: bool = False
+) -> list[dict[str, Any]]:
+    """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside."""
+    per_class = images_per_class([(s.images, s.labels) for s in sources], len(load_dataset(dataset).classes))
+    beside = real_images(dataset, per_class) if references else {}
+    if mixture:
+        beside[MIXTURE] = mixture_images(dataset, per_class=max(per_class))
+    every = [*sources, *(Source(images, labels, name) for name, (images, labels) in beside.items())]
+    rows: list[dict[str, Any]] = []
+    for source in every:
+        identity = {key: getattr(source, key) for key in ("model", "seed", "protocol", "point")}
+        rows += judge_rows(judges, source.images, source.labels, dataset=dataset, **identity)
+    return rows
+
+
+def judged(dataset: str, judges: Sequence[Judge], sources: Sequence[Source], **options: bool) -> list[dict[str, Any]]:
+    """The rows of `source_rows`, their means over the judges, the judges' own accuracies, and the sizes of models."""
+    rows = source_rows(dataset, judges, sources, **options)
+    sizes = [
+        tidy_row(
+            protocol=s.protocol, experiment=EXPERIMENT, dataset=dataset, model=s.model, seed=s.seed,
+            metric="parameters", value=s.parameters, params=s.point,
+        )
+        for s in sources if s.parameters is not None
+    ]  # fmt: skip
+    return [*rows, *summary_rows(rows), *own_rows([judge.record for judge in judges], dataset), *sizes]
+
+
 # --- what to compare with --------------------------------------------------------------------------------------------
 
 
@@ -287,13 +228,14 @@ def mixture_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reference row: images and labels drawn from one plain Gaussian mixture for each class, fitted by EM."""
     from evaluation.jobs.train import images as training_images
-    from evaluation.models.registry import build, families
+    from evaluation.models.catalogue import families
+    from evaluation.models.registry import build
 
     data = load_dataset(dataset)
     drawn = []
     for label in range(len(data.classes)):
         x, _ = training_images(data, "train", f"only{label}", limit)
-        mixture = build(families()["gmm"]["factory"], {"components": min(49, len(x))}, data.image_shape, seed)
+        mixture = build(families()["gmm"].factory, {"components": min(49, len(x))}, data.image_shape, seed)
         mixture.fit(x, progress=False)
         drawn.append(mixture.sample(per_class, seed=seed + label))
     return np.concatenate(drawn), np.repeat(np.arange(len(data.classes)), per_class)

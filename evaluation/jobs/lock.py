@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from evaluation.base.errors import UserError
+from evaluation.plan.paths import Paths
 
 _HELD: list[FileLock] = []  # until the process ends
 
@@ -20,7 +21,7 @@ def hold(results: str | Path, logs: Iterable[str | Path] = ()) -> None:
         UserError: another run has it.
     """
     _HELD.append(_locked(results))
-    with log_list(results).open("a", encoding="utf-8") as out:
+    with Paths(Path(results)).log_list.open("a", encoding="utf-8") as out:
         out.writelines(f"{Path(log).resolve()}\n" for log in logs)
 
 
@@ -38,18 +39,8 @@ def held(results: str | Path) -> Iterator[None]:
         lock.release()
 
 
-def lock_file(results: str | Path) -> Path:
-    """The file that a run in a folder of results holds locked."""
-    return Path(results) / ".running.lock"
-
-
-def log_list(results: str | Path) -> Path:
-    """The file that names Snakemake's logs of the runs in a folder of results, the last one at the end."""
-    return Path(results) / ".running.logs"
-
-
 def _locked(results: str | Path) -> FileLock:
-    path = lock_file(results)
+    path = Paths(Path(results)).lock
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

@@ -14,9 +14,11 @@ from typing import Any
 
 from evaluation.base.files import write_text
 from evaluation.base.reading import read_json
+from evaluation.plan.paths import Paths
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "dcgmm-benchmark"
+SUITE = "suite"  # the extra with what the benchmark needs
 
 
 def machine_name() -> str:
@@ -68,15 +70,15 @@ def versions() -> dict[str, str]:
 
 
 def _required() -> set[str]:
-    """Names of the packages that pyproject.toml asks for, extras left out."""
-    from packaging.requirements import Requirement
-
+    """Names of the packages that pyproject.toml asks for, those of the suite among them, those of tests not."""
     try:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
         return set()
+    from packaging.requirements import Requirement
+
     parsed = (Requirement(text) for text in requirements)
-    return {requirement.name for requirement in parsed if "extra" not in str(requirement.marker or "")}
+    return {r.name for r in parsed if r.marker is None or r.marker.evaluate({"extra": SUITE})}
 
 
 def git_state(checkout: Path = CHECKOUT) -> dict[str, Any]:
@@ -106,37 +108,29 @@ def stamp() -> dict[str, Any]:
     }
 
 
-def machines_of(directory: str | Path) -> dict[str, str]:
-    """For every bench.json below `directory`: its directory, relative and with "/", and the machine that made it."""
-    root = Path(directory)
-    return {
-        path.parent.relative_to(root).as_posix(): json.loads(path.read_text(encoding="utf-8")).get("machine", "unknown")
-        for path in sorted(root.rglob("bench.json"))
-    }
-
-
-def made_by(directory: str | Path) -> dict[str, Any]:
-    """What made every model below `directory`: "models", its directory → machine, commit, finished (UTC) and versions,
-    a number of "version_sets", the different sets of versions that there are.
+def made_by(models: str | Path) -> dict[str, Any]:
+    """What made every model below a folder: "models", its directory → machine, commit, finished (UTC) and versions, a
+    number of "version_sets", the different sets of versions that there are.
 
     Raises:
         UserError: a damaged bench.json, by name.
     """
-    root, models, sets = Path(directory), {}, []
+    root, found, sets = Path(models), {}, []
     for path in sorted(root.rglob("bench.json")):
         record = read_json(path, "train the model again: delete its directory and start the run again")
         used = record.get("versions", {})
         if used not in sets:
             sets.append(used)
         facts = {name: record.get(name) for name in ("machine", "commit", "finished")}
-        models[path.parent.relative_to(root).as_posix()] = {**facts, "versions": sets.index(used)}
-    return {"models": models, "version_sets": sets}
+        found[path.parent.relative_to(root).as_posix()] = {**facts, "versions": sets.index(used)}
+    return {"models": found, "version_sets": sets}
 
 
 def machines_of_jobs(stamps: str | Path) -> dict[str, str]:
-    """For every stamp of a finished job (stage/dataset/variant/subsets/seeds): the machine that ran it."""
+    """For every stamp of a finished job (stage/variant/dataset/subsets/seeds): the machine that ran it."""
     root = Path(stamps)
-    contents = ((path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(root.rglob("*.json")))
+    cure = "remove it and start the run again"
+    contents = ((path, read_json(path, cure)) for path in sorted(root.rglob("*.json")))
     return {
         path.relative_to(root).with_suffix("").as_posix(): content["machine"]
         for path, content in contents
@@ -144,28 +138,22 @@ def machines_of_jobs(stamps: str | Path) -> dict[str, str]:
     }
 
 
-def provenance(
-    config: Mapping[str, Any], results: str | Path | None = None, stamps: str | Path | None = None
-) -> dict[str, Any]:
-    """Everything about a run: versions, git state, machine, configuration, and the machine of each model and job.
-
-    `results` is a directory of trained models, `stamps` that of finished jobs (scores, samples, …), None for neither.
-    """
+def provenance(config: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
+    """Everything about a run: versions, git state, machine, configuration, and where each model and job comes from."""
+    made = made_by(paths.root / "models")
     return {
         "versions": versions(),
         "git": git_state(),
         "machine": machine(),
         "config": dict(config),
-        "machine_of_result": machines_of(results) if results is not None else {},
-        "machine_of_job": machines_of_jobs(stamps) if stamps is not None else {},
-        **(made_by(results) if results is not None else {}),
+        **made,
+        "machine_of_result": {place: facts["machine"] or "unknown" for place, facts in made["models"].items()},
+        "machine_of_job": machines_of_jobs(paths.root / "stamps"),
     }
 
 
-def write_provenance(
-    path: str | Path, config: Mapping[str, Any], results: str | Path | None = None, stamps: str | Path | None = None
-) -> dict[str, Any]:
-    """Write `provenance(config, results, stamps)` to `path` as JSON, atomically, and return it."""
-    facts = provenance(config, results, stamps)
+def write_provenance(path: str | Path, config: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
+    """Write `provenance(config, paths)` to `path` as JSON, atomically, and return it."""
+    facts = provenance(config, paths)
     write_text(path, json.dumps(facts, indent=2, sort_keys=True) + "\n")
     return facts

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import yaml
 
 from evaluation.base.errors import UserError
-from evaluation.jobs.lock import log_list
+from evaluation.plan.paths import Paths
 
 SUBMITTED = re.compile(r"with (?:SLURM jobid|external jobid) '?([^\s']+)'?")
 POLL_SECONDS = 1.0
@@ -97,7 +97,7 @@ def queue_of(options: Mapping[str, Any], profile: Path | None) -> Queue | None:
 
 def submitted_jobs(results: str | Path) -> list[str]:
     """The scheduler's numbers of all jobs that the runs in a folder of results submitted since the last clean-up."""
-    logs = log_list(results)
+    logs = Paths(Path(results)).log_list
     if not logs.is_file():
         return []
     texts = (Path(line) for line in logs.read_text(encoding="utf-8").splitlines())
@@ -119,7 +119,7 @@ def end_leftovers(results: str | Path, queue: Queue, timeout: float) -> list[str
         if time.monotonic() > end:
             raise UserError(f"jobs {', '.join(left)} are still there {timeout:.0f} s after they were cancelled")
         time.sleep(POLL_SECONDS)
-    log_list(results).unlink(missing_ok=True)
+    Paths(Path(results)).log_list.unlink(missing_ok=True)
     return cancelled
 
 

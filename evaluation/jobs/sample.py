@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path
+from evaluation.datasets.subsets import subset_class
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,15 +29,34 @@ class Samples:
     record: Mapping[str, Any]
 
 
-def subset_class(subset: str | None) -> int | None:
-    """The class C of the subset "onlyC", else None."""
-    return int(subset[4:]) if subset and subset.startswith("only") and subset[4:].isdigit() else None
-
-
 def place(record: Mapping[str, Any]) -> Path:
     """Where what is made with the model of `record` stands below a folder: dataset/subset/name/seedN, without what is
     not known."""
     return Path(*filter(None, (record["dataset"], record["subset"], record["name"])), f"seed{record['seed']}")
+
+
+def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mapping[str, Any]) -> np.ndarray | None:
+    """Draw n images from a trained model into `path`; None for a model that cannot draw, which is noted there.
+
+    Raises:
+        UserError: no model, or an option that it does not have or refuses.
+    """
+    from evaluation.jobs.train import forget_frameworks
+    from evaluation.jobs.unable import note_unable
+    from evaluation.models.calling import check_options, samples
+    from evaluation.models.registry import load_model, read_record
+
+    record, model = read_record(directory), load_model(directory)
+    check_options(model.sample, options, ("n", "seed"))
+    try:
+        images = samples(model, n, seed, options, f"{directory} ({record['factory']})")
+    except NotImplementedError as error:
+        note_unable(path, str(error))
+        return None
+    write_samples(path, images, record, {"seed": seed, **options})
+    print(f"{path}: {len(images)} samples", flush=True)
+    forget_frameworks()
+    return images
 
 
 def write_samples(path: Path, images: np.ndarray, record: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -63,6 +83,7 @@ def read_samples(path: str | Path) -> Samples:
         UserError: no such file, not an .npz, or arrays of another kind.
     """
     import zipfile
+    import zlib
 
     import numpy as np
 
@@ -74,7 +95,7 @@ def read_samples(path: str | Path) -> Samples:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             content = {key: arrays[key] for key in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is not an .npz of plain arrays ({error}); write it with numpy.savez") from error
     images = next((content[key] for key in IMAGE_KEYS if key in content), None)
     if images is None:

@@ -7,39 +7,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
+from evaluation.base.files import atomic_path
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 SPLITS = ("validation", "test")
 METADATA = b"bench"  # key of the parquet metadata: bench.json of the model
+CURE = "delete it and score the model again"
 
 
-def layer_scores(model: Any, x: np.ndarray) -> np.ndarray:
-    """(n, layers) float64 log-likelihoods in nats, the top layer last; one column for a model with one density."""
-    import numpy as np
+def score(directory: Path, path: Path) -> None:
+    """Score the validation and test images of a model's data set into `path`; what is there already stays.
 
-    score = getattr(model, "score_layers", None) or model.score_samples
-    scores = np.asarray(score(x), np.float64)
-    return scores[:, None] if scores.ndim == 1 else scores
+    Raises:
+        UserError: no model, scores that are NaN, or too few of them.
+    """
+    from evaluation.datasets import load_dataset
+    from evaluation.jobs.train import forget_frameworks
+    from evaluation.models.registry import load_model, read_spec
+
+    record = read_spec(directory)
+    if scored_model(path) == record:  # the very training, to the second it was finished
+        print(f"{path}: was there already", flush=True)
+        return
+    name = f"{directory} ({record['factory']})"
+    write_scores(path, score_frame(load_model(directory), load_dataset(record["dataset"]), name), record)
+    print(f"{path}: scored", flush=True)
+    forget_frameworks()
 
 
-def score_frame(model: Any, dataset: Any) -> pd.DataFrame:
+def score_frame(model: Any, dataset: Any, name: str) -> pd.DataFrame:
     """Columns split, label, score (the top layer's), layer_0 … of the validation and test images of all classes.
 
     Raises:
-        UserError: a score is NaN.
+        ModelError: a score is NaN, or there are too few.
     """
-    import numpy as np
     import pandas as pd
+
+    from evaluation.models.calling import layer_scores
 
     frames = []
     for split in SPLITS:
         x, y = dataset.split(split)
-        scores = layer_scores(model, x)
-        if np.isnan(scores).any():
-            raise UserError(f"{np.isnan(scores).any(1).sum()} of {len(x)} {split} scores are NaN; the model diverged")
+        scores = layer_scores(model, x, name)
         columns = {f"layer_{i}": scores[:, i] for i in range(scores.shape[1])}
         frames.append(pd.DataFrame({"split": split, "label": y, "score": scores[:, -1], **columns}))
     return pd.concat(frames, ignore_index=True)
@@ -49,8 +60,6 @@ def write_scores(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> Non
     """Write scores atomically, with the model's bench.json in the file's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from evaluation.base.files import atomic_path
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA: json.dumps(record).encode()})
@@ -62,24 +71,33 @@ def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The scores and the bench.json of the model that gave them.
 
     Raises:
-        UserError: no such file, or not one of ours.
+        UserError: no such file, not one of ours, or a damaged one.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise UserError(f"there are no scores in {path}; make them with `bench score`")
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+        frame = table.to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: it is not parquet ({str(error).splitlines()[0]}); {CURE}") from error
     record = (table.schema.metadata or {}).get(METADATA)
     if record is None:
         raise UserError(f"{path} was not written by `bench score` (it does not say which model gave the scores)")
-    return table.to_pandas(), json.loads(record)
+    return frame, json.loads(record)
 
 
 def scored_model(path: Path) -> dict[str, Any] | None:
-    """bench.json of the model whose scores `path` holds, None without such a file."""
+    """bench.json of the model whose scores `path` holds; None without such a file, or with a damaged one."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         return None
-    record = (pq.read_schema(path).metadata or {}).get(METADATA)
+    try:
+        record = (pq.read_schema(path).metadata or {}).get(METADATA)
+    except (pa.ArrowException, OSError):
+        return None
     return None if record is None else json.loads(record)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import write_text
+from evaluation.base.reading import read_json
 
 
 def write_stamp(path: Path, made: Sequence[Path]) -> None:
@@ -27,7 +28,8 @@ def read_stamp(path: Path) -> list[Path]:
     """
     if not path.is_file():
         raise UserError(f"there is no {path}: the job that writes it has not finished")
-    made = [Path(os.path.normpath(path.parent / item)) for item in json.loads(path.read_text("utf-8"))["made"]]
+    content = read_json(path, "delete it and run the job again", "made")
+    made = [Path(os.path.normpath(path.parent / item)) for item in content["made"]]
     for item in made:
         if not item.exists():
             raise UserError(f"{item} is gone, though {path} says it was made; delete {path} and run the job again")

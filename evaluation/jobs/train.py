@@ -1,97 +1,102 @@
-"""Training one model: what determines it, where it is kept, and how it survives being killed.
-
-A trained model is a directory that appears by one rename. Beside it, hidden, lie its lock and, while it is being
-trained, its checkpoint; the checkpoint's name carries the hash of the specification, so another one is never resumed.
-"""
+"""Training: one model after the other, or on a GPU several of one configuration together."""
 
 from __future__ import annotations
 
 import gc
-import inspect
-import json
-import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from evaluation.base.errors import UserError
+from evaluation.jobs import store
 from evaluation.models import registry
+from evaluation.models.calling import refusals
+from evaluation.models.importing import import_object
+from evaluation.models.interface import OPTIONAL, TRAINS_MANY, takes
+from evaluation.plan.training import Training
 
 if TYPE_CHECKING:
     import numpy as np
 
     from evaluation.datasets import Dataset
 
-HISTORY_FILE = "history.parquet"
-
 
 @dataclass(frozen=True)
-class Training:
-    """One model on one subset of one data set with one seed.
+class Place:
+    """A training and the directory that its model gets."""
 
-    name: of the variant, in paths; model, protocol, point: what the variant is (see evaluation.plan.config);
-    monitor: the split whose log-likelihood is followed; train_images: at most so many, None for all.
-    """
-
-    name: str
-    model: str
-    factory: str
-    params: Mapping[str, Any]
-    dataset: str
-    subset: str
-    seed: int
-    protocol: str = "both"
-    point: Mapping[str, Any] = field(default_factory=dict)
-    monitor: str = "validation"
-    train_images: int | None = None
-
-    @cached_property
-    def spec(self) -> str:
-        """Hash of everything that the trained model depends on."""
-        keys = ("factory", "params", "dataset", "subset", "seed", "train_images", "monitor")
-        return registry.spec_hash({key: getattr(self, key) for key in keys})
-
-    def directory(self, root: Path) -> Path:
-        return root / self.dataset / self.subset / self.name / f"seed{self.seed}"
+    training: Training
+    directory: Path
 
 
-def is_complete(training: Training, directory: Path) -> bool:
-    """Whether `directory` holds this very training, finished."""
-    try:
-        return registry.read_spec(directory).get("spec") == training.spec
-    except (UserError, json.JSONDecodeError):
-        return False
+def train_all(
+    places: Sequence[Place], dataset: Dataset, *, again: bool = False, together: bool = False, progress: bool = False
+) -> None:
+    """Train and keep models; what is there already, finished and of the same specification, is left as it is.
 
-
-def train(training: Training, dataset: Dataset, directory: Path, *, progress: bool = False) -> bool:
-    """Train and keep a model in `directory`; False if it was there already, finished and of the same specification.
-
-    A checkpoint left by a killed run is resumed. A second process with the same directory waits for the first.
+    Args:
+        places: trainings on one data set.
+        again: train also what is there already.
+        together: give the trainings of one configuration to their class's `fit_many`, where it has one.
 
     Raises:
-        UserError: unknown model, or what the model itself refuses.
+        UserError: a training failed; the others were done.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with _held(FileLock(directory.parent / f".{directory.name}.lock"), directory):
-        if is_complete(training, directory):
-            return False
-        checkpoint = directory.parent / f".{directory.name}.{training.spec}.checkpoint"
-        for stale in directory.parent.glob(f".{directory.name}.*"):
-            if stale.is_dir() and stale != checkpoint:
-                shutil.rmtree(stale)
+    failures = []
+    for group in _groups(places, together):
+        try:
+            _train(group, dataset, again=again, progress=progress)
+        except UserError as error:
+            if len(places) == 1:
+                raise
+            if error.__cause__ is not None:  # a model's own: its place in the code helps whoever writes models
+                traceback.print_exc()
+            failures.append(f"{group[0].directory}: {error}")
+        except Exception as error:
+            if len(places) == 1:
+                raise
+            traceback.print_exc()
+            failures.append(f"{group[0].directory}: {error}")
+        forget_frameworks()
+    if failures:
+        raise UserError(f"{len(failures)} of {len(places)} trainings failed; " + "; ".join(failures))
+
+
+def _groups(places: Sequence[Place], together: bool) -> list[list[Place]]:
+    """The trainings that are done in one go: each alone, or all of one configuration."""
+    groups: dict[str, list[Place]] = {}
+    for number, place in enumerate(places):
+        many = together and hasattr(import_object(place.training.factory), TRAINS_MANY)
+        groups.setdefault(place.training.configuration if many else str(number), []).append(place)
+    return list(groups.values())
+
+
+def _train(group: list[Place], dataset: Dataset, *, again: bool, progress: bool) -> None:
+    """Train what is missing of a group. A checkpoint left by a killed run is resumed; a second process with the same
+    directory waits for the first."""
+    with store.held([place.directory for place in group]):
+        wanted = [place for place in group if again or not store.is_complete(place.training, place.directory)]
+        for place in (place for place in group if place not in wanted):
+            print(f"{place.directory}: was there already; --again trains it anew", flush=True)
+        if not wanted:
+            return
+        checkpoint = store.checkpoint_of(wanted[0].training, wanted[0].directory)
+        for place in wanted:
+            store.clear_leftovers(place.directory, keep=checkpoint)
         discard_damaged(checkpoint)
-        model, history, seconds = _fit(training, dataset, checkpoint, progress)
-        _keep(training, model, history, seconds, directory)
+        if len(wanted) == 1:
+            trained = [_fit(wanted[0].training, dataset, checkpoint, progress)]
+        else:
+            trained = _fit_many([place.training for place in wanted], dataset, checkpoint, progress)
+        for place, (model, history, seconds) in zip(wanted, trained, strict=True):
+            store.keep(place.training, model, history, seconds, place.directory)
+            print(f"{place.directory}: trained", flush=True)
         shutil.rmtree(checkpoint, ignore_errors=True)
-    return True
 
 
 def discard_damaged(checkpoint: Path) -> None:
@@ -110,20 +115,6 @@ def discard_damaged(checkpoint: Path) -> None:
             return
 
 
-@contextmanager
-def _held(lock: FileLock, directory: Path) -> Iterator[None]:
-    """Hold the lock, with a word to the user when it has to be waited for."""
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"bench: another process is training {directory}; waiting for it", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def images(dataset: Dataset, split: str, subset: str, at_most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W, C) and labels (N,) of a subset of classes of a split, the first `at_most` of them."""
     from evaluation.datasets import select
@@ -135,57 +126,46 @@ def images(dataset: Dataset, split: str, subset: str, at_most: int | None = None
 def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float]:
     x, y = images(dataset, "train", training.subset, training.train_images)
     model = registry.build(training.factory, training.params, dataset.image_shape, training.seed)
-    takes = inspect.signature(model.fit).parameters
-    options: dict[str, Any] = {"progress": progress}
+    optional = dict(zip(OPTIONAL, (y, checkpoint), strict=True))
+    options: dict[str, Any] = {name: value for name, value in optional.items() if takes(model.fit, name)}
     if training.monitor != "none":
         options["validation"] = images(dataset, training.monitor, training.subset)[0]
-    if "labels" in takes:
-        options["labels"] = y
-    if "checkpoint" in takes:
-        options["checkpoint"] = checkpoint
     start = time.perf_counter()
-    history = model.fit(x, **options)
+    with refusals(training.factory):
+        history = model.fit(x, progress=progress, **options)
     return model, history, time.perf_counter() - start
 
 
-def _keep(training: Training, model: Any, history: Any, seconds: float, directory: Path) -> None:
-    """Write the model beside its place and rename it there: a directory with bench.json is whole."""
-    part = directory.parent / f".{directory.name}.{os.getpid()}.part"
-    part.mkdir()
-    try:
-        model.save(part)
-        _history_frame(history, training.monitor).to_parquet(part / HISTORY_FILE, index=False)
-        (part / registry.SPEC_FILE).write_text(json.dumps(_record(training, model, seconds), indent=2) + "\n")
-        if directory.exists():  # another specification, or half a model of an older program
-            directory.rename(directory.parent / f".{directory.name}.{os.getpid()}.old")
-        part.rename(directory)
-    finally:
-        for leftover in (part, directory.parent / f".{directory.name}.{os.getpid()}.old"):
-            shutil.rmtree(leftover, ignore_errors=True)
+def _fit_many(
+    trainings: Sequence[Training], dataset: Dataset, checkpoint: Path, progress: bool
+) -> list[tuple[Any, Any, float]]:
+    """Several models of one configuration in one program; each counts an equal part of the time."""
+    import numpy as np
+
+    x, y = dataset.split("train")
+    order = np.arange(len(x))
+    from evaluation.datasets import select
+
+    rows = [select(order, y, training.subset)[0][: training.train_images] for training in trainings]
+    first = trainings[0]
+    models = [registry.build(t.factory, t.params, dataset.image_shape, t.seed) for t in trainings]
+    many: Any = type(models[0])
+    options: dict[str, Any] = {"labels": y} if takes(many.fit_many, "labels") else {}
+    if first.monitor != "none":
+        options["validation"] = _validation(trainings, dataset)
+    start = time.perf_counter()
+    with refusals(first.factory):
+        histories = many.fit_many(models, x, rows, progress=progress, checkpoint=checkpoint, **options)
+    seconds = (time.perf_counter() - start) / len(models)
+    return [(model, history, seconds) for model, history in zip(models, histories, strict=True)]
 
 
-def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
-    from evaluation.jobs.provenance import stamp
-
-    record = {key: getattr(training, key) for key in training.__dataclass_fields__}
-    return {
-        **record,
-        "params": dict(training.params),
-        "point": dict(training.point),
-        "spec": training.spec,
-        "parameters": int(model.count_params()),
-        "seconds": round(seconds, 3),
-        **({"sigmas": model.sigmas_} if hasattr(model, "sigmas_") else {}),  # of a DCGMM: how far its annealing came
-        **stamp(),
-    }
-
-
-def _history_frame(history: Any, monitor: str) -> Any:
-    """The rows (step, layer, split, log_likelihood); what a model calls validation is the monitored split."""
-    import pandas as pd
-
-    frame = pd.DataFrame(list(history or []), columns=["step", "layer", "split", "log_likelihood"])
-    return frame.assign(split=frame["split"].replace({"validation": monitor}).astype(str))
+def _validation(trainings: Sequence[Training], dataset: Dataset) -> Any:
+    """The followed images: one array for all, or a list with one for each."""
+    by_subset = {t.subset: images(dataset, t.monitor, t.subset)[0] for t in trainings}
+    if len(by_subset) == 1:
+        return next(iter(by_subset.values()))
+    return [by_subset[training.subset] for training in trainings]
 
 
 def forget_frameworks() -> None:
@@ -195,3 +175,13 @@ def forget_frameworks() -> None:
         if framework is not None:
             framework.backend.clear_session()
     gc.collect()
+
+
+def by_hand(places: Iterable[Place], *, again: bool) -> None:
+    """Refuse, before anything is trained, places that hold something else than the model that goes there.
+
+    Raises:
+        UserError: names the first.
+    """
+    for place in places:
+        store.refuse_other_content(place.directory, None if again else place.training.spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from evaluation.base.errors import UserError
+from evaluation.datasets.subsets import left_out_class
 from evaluation.measures.roc import auroc, auroc_100_thresholds
 from evaluation.measures.tidy import tidy_row
 
@@ -16,23 +16,12 @@ if TYPE_CHECKING:
 EXPERIMENT = "outliers"
 
 
-def outlier_class(subset: str) -> int:
-    """The class that is left out of "notC".
-
-    Raises:
-        UserError: another subset.
-    """
-    if not (subset.startswith("not") and subset[3:].isdigit()):
-        raise UserError(f"subset {subset!r} leaves no class out; outlier detection needs notC, for example not0")
-    return int(subset[3:])
-
-
 def inliers_and_outliers(
     frame: pd.DataFrame, split: str, subset: str, column: str = "score"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of one split's images of the classes trained on, and of the class left out: (n,), (m,) in nats."""
     part = frame[frame["split"] == split]
-    is_outlier = (part["label"] == outlier_class(subset)).to_numpy()
+    is_outlier = (part["label"] == left_out_class(subset)).to_numpy()
     scores = part[column].to_numpy()
     return scores[~is_outlier], scores[is_outlier]
 
@@ -46,7 +35,7 @@ def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dic
     """
     subset = record["subset"]
     common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
-    params = {"outlier_class": outlier_class(subset), **record["point"]}
+    params = {"outlier_class": left_out_class(subset), **record["point"]}
     values: dict[str, float] = {}
     layers = [column for column in map(str, frame.columns) if column.startswith("layer_")]
     for suffix, column in [("", "score"), *((f"_{layer}", layer) for layer in layers)]:

@@ -1,88 +1,108 @@
-"""Which trainings each experiment of the config needs.
+"""Which trainings each experiment needs, and what is made from them.
 
-An experiment is a function of its settings (its section of the config) and the catalogue of the run, giving
-(dataset, subset of classes, variant of a model). A new experiment is one more function here, its settings in
-workflow/schemas/config.schema.yaml, and a rules file that asks the plan for its packs.
+An experiment is a function of its settings (its section of the profile) and the models of the run, giving (data set,
+subset of classes, variant). A new experiment is one more function here and its settings in evaluation/plan/profile.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from evaluation.plan.config import Catalogue, Variant
+from evaluation.base.errors import ConfigError
+from evaluation.datasets.contents import specification
+from evaluation.plan.catalogue import Catalogue, Variant
+from evaluation.plan.profile import Judge, Outliers, Sampling, Settings, Svhn
 
-Need = tuple[str, str, "Variant"]
+Need = tuple[str, str, Variant]
+DCGMM = "dcgmm"  # the family of the paper's models
+PAPERS_DATASETS = ("mnist", "fashion_mnist")  # whose samples the paper shows, one figure each
 
 
-def outliers(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
+def classes_of(dataset: str) -> range:
+    """The classes of a data set."""
+    return range(len(specification(dataset).class_names))
+
+
+def outliers(settings: Outliers, catalogue: Catalogue) -> Iterator[Need]:
     """Tables I and II, Fig. 10: train without one class, which is then the outlier."""
-    for dataset in settings["datasets"]:
-        for name in settings["models"]:
-            for variant in catalogue.variants(name, grid=settings.get("grid", True)):
-                for outlier in outlier_classes(settings, name):
+    for dataset in settings.datasets:
+        for name in settings.models:
+            for variant in catalogue.variants(name, grid=settings.grid):
+                for outlier in outlier_classes(settings, name, dataset):
                     yield dataset, f"not{outlier}", variant
 
 
-def outlier_classes(settings: Mapping[str, Any], model: str) -> list[int]:
-    """The classes that are left out for a model, each once: those of the config, or all ten."""
-    return list(range(10)) if model in settings.get("all_classes", []) else settings.get("outlier_classes", [0])
+def outlier_classes(settings: Outliers, model: str, dataset: str) -> Sequence[int]:
+    """The classes that are left out for a model, each once: those of the profile, or all."""
+    return classes_of(dataset) if model in settings.all_classes else settings.outlier_classes
 
 
-def dynamics(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
-    """Fig. 4: train on all classes, with the test log-likelihood of every layer over time."""
-    for dataset in settings["datasets"]:
-        for name in settings["models"]:
+def all_classes(settings: Settings, catalogue: Catalogue) -> Iterator[Need]:
+    """Figs. 4 and 8, Table IV: train on all classes. Figs. 5, 9, 12, 13, 14: whatever is named."""
+    names = settings.named() if isinstance(settings, Sampling) else settings.models
+    for dataset in settings.datasets:
+        for name in names:
             for variant in catalogue.variants(name):
                 yield dataset, "all", variant
 
 
-def judge(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
+def judge(settings: Judge, catalogue: Catalogue) -> Iterator[Need]:
     """Table III: a model for each class, whose samples a classifier judges."""
-    for dataset in settings["datasets"]:
-        for name in settings["models"]:
+    for dataset in settings.datasets:
+        for name in settings.models:
             for variant in catalogue.variants(name):
-                for label in range(10):
+                for label in classes_of(dataset):
                     yield dataset, f"only{label}", variant
 
 
-def sampling(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
-    """Figs. 5, 9, 14 and, after models of each class, 12, 13: models of all classes; `pooled` also with sharpening."""
-    names = [*settings.get("models", []), *settings.get("pooled", []), *filter(None, [settings.get("alphabet")])]
-    for dataset in settings["datasets"]:
-        for name in dict.fromkeys(names):
-            for variant in catalogue.variants(name):
-                yield dataset, "all", variant
-
-
-def svhn(settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Need]:
+def svhn(settings: Svhn, catalogue: Catalogue) -> Iterator[Need]:
     """Fig. 7: DCGMMs of each class; other models of all classes together."""
-    for dataset in settings["datasets"]:
-        for name in settings["models"]:
+    for dataset in settings.datasets:
+        for name in settings.models:
             for variant in catalogue.variants(name):
-                if variant.model.family == "dcgmm":
-                    for label in settings.get("classes", range(10)):
+                if variant.model.family == DCGMM:
+                    for label in classes_of(dataset) if settings.classes is None else settings.classes:
                         yield dataset, f"only{label}", variant
                 else:
                     yield dataset, "all", variant
 
 
-EXPERIMENTS: dict[str, Callable[[Mapping[str, Any], Any], Iterator[Need]]] = {
+EXPERIMENTS: dict[str, Callable[[Any, Catalogue], Iterator[Need]]] = {
     "outliers": outliers,
-    "dynamics": dynamics,
+    "dynamics": all_classes,
     "judge": judge,
-    "sampling": sampling,
-    "inpainting": dynamics,  # Fig. 8: models of all classes complete test images
-    "classification": dynamics,  # Table IV: models with a classifier, trained on all classes
+    "sampling": all_classes,
+    "inpainting": all_classes,
+    "classification": all_classes,
     "svhn": svhn,
 }
-# What is made from trained models → the experiments that ask for it.
-ASKING: dict[str, tuple[str, ...]] = {
-    "score": ("outliers",),
-    "sample": ("judge",),
-    "inpaint": ("inpainting",),
-    "grid_plain": ("sampling", "svhn"),
-    "grid_sharpened": ("sampling", "svhn"),
-}
-MODEL_KEYS = ("models", "all_classes", "pooled", "shown", "instances")  # settings that hold names of models
+MEASURED = ("outliers", "dynamics", "judge", "inpainting", "classification")  # experiments with metrics
+STAGES = ("score", "sample", "inpaint", "grid_plain", "grid_sharpened")  # what is made from trained models
+
+
+def check_classes(experiment: str, settings: Settings, where: str) -> None:
+    """Refuse classes that a data set does not have.
+
+    Raises:
+        ConfigError: names it.
+    """
+    named = {
+        "outlier_classes": getattr(settings, "outlier_classes", None),
+        "classes": getattr(settings, "classes", None),
+    }
+    for key, classes in named.items():
+        for dataset in settings.datasets if classes else ():
+            for label in classes or ():
+                if label not in classes_of(dataset):
+                    last = classes_of(dataset)[-1]
+                    raise ConfigError(
+                        f"{where}: experiments.{experiment}.{key}: {dataset} has no class {label}; it has 0 to {last}"
+                    )
+
+
+def shown_datasets(datasets: Sequence[str]) -> list[str]:
+    """The data sets whose samples are shown, one figure each: the paper's two; others where one of them is not run."""
+    papers = [name for name in PAPERS_DATASETS if name in datasets]
+    others = [name for name in datasets if name not in PAPERS_DATASETS]
+    return (papers + others)[: len(PAPERS_DATASETS)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.base.errors import ConfigError
 from evaluation.base.reading import read_json
-from evaluation.base.schema import ConfigError
-from evaluation.plan.config import ROOT, Plan, load_plan
+from evaluation.plan.plan import Plan, load_plan
+from evaluation.plan.reading import CHECKOUT
 
 PROFILE_FILE = "profile.json"  # in a folder of results: the configuration that the run was started with
 RESULTS, REFERENCE = "results", "docs/reference"
@@ -56,17 +57,17 @@ def resolve(word: str, configfile: str | None = None, *, reference: bool = False
 
 def _known(name: str) -> bool:
     """Whether there is a run or a configuration of this name."""
-    bases = [base / place / name for base in (Path(), ROOT) for place in (RESULTS, REFERENCE)]
-    return any(base.is_dir() for base in bases) or (ROOT / "config" / f"{name}.yaml").is_file()
+    bases = [base / place / name for base in (Path(), CHECKOUT) for place in (RESULTS, REFERENCE)]
+    return any(base.is_dir() for base in bases) or (CHECKOUT / "config" / f"{name}.yaml").is_file()
 
 
 def _by_name(name: str, configfile: str | None, reference: bool) -> Run:
     places = (RESULTS, REFERENCE) if reference else (RESULTS,)
-    folders = list(dict.fromkeys((base / place / name).resolve() for base in (Path(), ROOT) for place in places))
+    folders = list(dict.fromkeys((base / place / name).resolve() for base in (Path(), CHECKOUT) for place in places))
     for folder in folders:
         if (folder / "metrics").is_dir() if reference else (folder / PROFILE_FILE).is_file():
             return _in_folder(folder, configfile, name)
-    own = Path(configfile) if configfile else ROOT / "config" / f"{name}.yaml"
+    own = Path(configfile) if configfile else CHECKOUT / "config" / f"{name}.yaml"
     if not own.is_file() or reference:
         what = " with metrics" if reference else ""
         tried = [*map(str, folders), *([] if reference else [str(own.absolute())])]
@@ -79,7 +80,7 @@ def _in_folder(folder: Path, configfile: str | None, name: str = "") -> Run:
     folder = folder.resolve()
     own = Path(configfile) if configfile else folder / PROFILE_FILE
     if not own.is_file() and name and not configfile:
-        own = ROOT / "config" / f"{name}.yaml"
+        own = CHECKOUT / "config" / f"{name}.yaml"
     if not own.is_file():
         raise ConfigError(f"there is no {own.absolute()}, which says what the run is; give --configfile FILE")
     if own.suffix == ".json":

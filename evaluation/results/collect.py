@@ -10,14 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path, write_text
-from evaluation.jobs.score import read_scores
-from evaluation.measures.outliers import outlier_rows
-from evaluation.measures.tidy import read_metrics, tidy_frame, write_metrics
-from evaluation.models.registry import read_spec
+from evaluation.jobs.measure import measured_so_far
+from evaluation.measures.tidy import read_metrics, write_metrics
+from evaluation.plan.experiments import MEASURED
+from evaluation.plan.paths import Paths
 from evaluation.plan.resolve import PROFILE_FILE, Run
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.comparison_page import comparison_page
@@ -25,13 +25,13 @@ from evaluation.results.make import draw_figure, make_table
 from evaluation.results.material import Material
 from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items
 from evaluation.results.report import report_page
-from evaluation.results.specs import check_models, directory, finished, keys_of, training
+from evaluation.results.specs import check_models, finished, keys_of
 from evaluation.results.tables.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
 
 OF_A_RUN = ("models", "stamps", "scores", "logs")  # folders that a run has and a collection has not
 
@@ -39,62 +39,18 @@ OF_A_RUN = ("models", "stamps", "scores", "logs")  # folders that a run has and 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def metrics(plan: Plan, folder: Path) -> dict[str, pd.DataFrame]:
+def metrics(plan: Plan, paths: Paths) -> dict[str, pd.DataFrame]:
     """File name → tidy metrics of every experiment and data set of which something is there."""
-    gathered = {"outliers": _outliers, "dynamics": _dynamics, "inpainting": _inpainting, "judge": _judges}
     found = {}
-    for experiment in plan.experiments:
+    for experiment in (name for name in plan.experiments if name in MEASURED):
         for dataset in plan.datasets(experiment):
-            name = f"{experiment}_{dataset}.parquet"
-            whole = folder / "metrics" / name
-            if whole.is_file():
-                frame = read_metrics([whole])
-            elif experiment in gathered:
-                frame = gathered[experiment](plan, folder, dataset)
-            else:
-                continue
+            whole = paths.metrics(experiment, dataset)
+            frame = (
+                read_metrics([whole]) if whole.is_file() else measured_so_far(plan, paths, experiment, dataset)
+            )  # fmt: skip
             if len(frame):
-                found[name] = frame
+                found[whole.name] = frame
     return found
-
-
-def _outliers(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for run in plan.runs("outliers"):
-        path = folder / "scores" / run[0] / run[1] / run[2] / f"seed{run[3]}.parquet"
-        if run[0] == dataset and path.is_file():
-            frame, record = read_scores(path)
-            if record["spec"] == training(plan, *run).spec:  # scores of older settings do not count
-                rows.extend(outlier_rows(frame, record))
-    return tidy_frame(rows)
-
-
-def _dynamics(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
-    from evaluation.jobs.dynamics import dynamics_rows
-
-    rows: list[dict[str, Any]] = []
-    for run in plan.runs("dynamics"):
-        if run[0] == dataset and finished(plan, folder, run):
-            place = directory(plan, folder, run)
-            rows.extend(dynamics_rows(place, read_spec(place)))
-    return tidy_frame(rows)
-
-
-def _inpainting(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
-    parts = [
-        folder / f"completions/{pack.path}.parquet"
-        for pack in plan.packs("inpainting", dataset=dataset)
-        if (folder / f"stamps/inpaint/{pack.path}.json").is_file()
-    ]
-    return read_metrics(path for path in parts if path.is_file())
-
-
-def _judges(plan: Plan, folder: Path, dataset: str) -> pd.DataFrame:
-    """The accuracies of the judges themselves; what they say of samples is a job of its own."""
-    from evaluation.jobs import judge
-
-    records = [judge.finished(folder / f"judges/{dataset}/seed{seed}") for seed in plan.judge_seeds()]
-    return tidy_frame(list(judge.own_rows([record for record in records if record is not None], dataset)))
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
@@ -131,7 +87,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
 
     check_place(run, out)
     plan, folder = run.plan, run.folder
-    found = metrics(plan, folder)
+    paths = plan.paths(folder)
+    found = metrics(plan, paths)
     if not found:
         raise UserError(f"there are no results of the {plan.title} in {folder} yet; start it, or see `bench status`")
     # What is measured here is of the plan's models alone; what the run has measured must be.
@@ -140,7 +97,7 @@ def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
     keys = keys_of(plan)
     there = sum(finished(plan, folder, key) for key in keys)
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
-    write_text(out / PROFILE_FILE, plan.as_json() + "\n")
+    write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
         write_metrics(out / "metrics" / name, frame)
     made = Material(run, [out / "metrics" / name for name in found])
@@ -155,7 +112,7 @@ def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
     write_text(out / "compare.md", comparison_page(results, title, lacking))
-    facts = write_provenance(out / "provenance.json", plan.config, folder / "models", folder / "stamps")
+    facts = write_provenance(out / "provenance.json", plan.config, paths)
     pictures = sorted((out / "figures").glob("*.png"))
     write_text(out / "report.html", report_page(made, pictures, facts, title, lacking))
     return title

@@ -12,7 +12,7 @@ from evaluation.base.errors import UserError
 from evaluation.results.outputs import PARTIAL
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
 
 JOB_FAILED = "job_error"  # value of Snakemake's log event
 LONGEST = 200  # characters of a job's own message

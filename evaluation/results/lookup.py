@@ -6,45 +6,42 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
-from evaluation.base.schema import nearest
+from evaluation.base.words import nearest
 from evaluation.measures.tidy import canonical_params
-from evaluation.results.specs import directory, finished, keys_of, log_of, record_of
+from evaluation.plan.jobs import Jobs
+from evaluation.results.specs import finished, keys_of, log_of, record_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.plan.key import TrainingKey
     from evaluation.plan.resolve import Run
     from evaluation.results.results import Results
-    from evaluation.results.specs import Key
 
 PACKAGES = ("python", "numpy", "jax", "torch", "keras", "tensorflow", "numba")  # whose versions are printed
 
 
-def find_training(run: Run, word: str) -> Key:
+def find_training(run: Run, word: str) -> TrainingKey:
     """The training that `word` names: MODEL/DATASET/SUBSET/seedN, or its directory below models/.
 
     Raises:
         UserError: the plan has none of this name.
     """
-    models, names = run.folder / "models", {}
-    for key in keys_of(run.plan):
-        dataset, subset, variant, seed = directory(run.plan, run.folder, key).relative_to(models).parts
-        names[f"{variant}/{dataset}/{subset}/{seed}"] = key
-        names[f"{dataset}/{subset}/{variant}/{seed}"] = key
+    names = {name: key for key in keys_of(run.plan) for name in (key.word, key.path)}
     wanted = word.strip("/").rpartition("models/")[2]
     if wanted not in names:
         raise UserError(f"{run.plan.title} has no training {word!r}; {nearest(wanted, names)}")
     return names[wanted]
 
 
-def facts(run: Run, key: Key) -> dict[str, str]:
+def facts(run: Run, key: TrainingKey) -> dict[str, str]:
     """What is known of a training: state, directory, log, commit, date, machine, versions, specification."""
     record = record_of(run.plan, run.folder, key)
     state = "not there" if record is None else "finished" if finished(run.plan, run.folder, key) else "other settings"
     found = {
         "model": state,
-        "directory": str(directory(run.plan, run.folder, key)),
-        "log": str(run.folder / log_of(run.plan, key)),
+        "directory": str(run.plan.paths(run.folder).model(key)),
+        "log": str(run.folder / log_of(run.plan, Jobs(run.plan), key)),
     }
     if record is None:
         return found

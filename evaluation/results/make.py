@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evaluation.results.outputs import Item, Output, rows_of
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
     from evaluation.results.material import Material
     from evaluation.results.results import Results
     from evaluation.results.tables.table import Table
@@ -30,7 +30,7 @@ def chosen_rows(plan: Plan, output: Output, words: list[str]) -> dict[str, str]:
         UserError: a model that is not among them.
     """
     from evaluation.base.errors import UserError
-    from evaluation.base.schema import nearest
+    from evaluation.base.words import nearest
 
     known = rows_of(plan, output)
     chosen = {}

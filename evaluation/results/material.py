@@ -53,6 +53,6 @@ class Material:
 
     def annealing(self, panel: Panel) -> str:
         """That a DCGMM of a panel was still annealing when its training ended, "σ 0.40"; else nothing."""
-        records = (record_of(self.plan, self.folder, key) for key in panel.runs)
+        records = (record_of(self.plan, self.folder, key) for key in panel.keys)
         found = (annealing_words(r.get("sigmas", ()), r.get("params", {})) for r in records if r is not None)
         return max(filter(None, found), default="")

@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evaluation.measures.tidy import canonical_params
+from evaluation.plan.jobs import Jobs
 from evaluation.results.changes import JUDGE
 from evaluation.results.results import VARIED, TidySource
-from evaluation.results.specs import Key, log_of
+from evaluation.results.specs import log_of
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.key import TrainingKey
+    from evaluation.plan.plan import Plan
 
 UNKNOWN = "not recorded"
 SHORT = 10  # characters of a commit
@@ -45,24 +47,28 @@ class Origins:
         self.version_sets: list[Mapping[str, str]] = provenance.get("version_sets", [])
 
     @cached_property
-    def _keys(self) -> dict[tuple[str, ...], list[Key]]:
-        found: dict[tuple[str, ...], list[Key]] = {}
+    def _jobs(self) -> Jobs:
+        return Jobs(self.plan)
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, ...], list[TrainingKey]]:
+        found: dict[tuple[str, ...], list[TrainingKey]] = {}
         for experiment in self.plan.experiments:
-            for key in self.plan.runs(experiment):
-                variant = self.plan.variants[key[2]]
+            for key in self.plan.keys(experiment):
+                variant = self.plan.variant(key)
                 point = canonical_params(dict(variant.point))
-                place = (experiment, key[0], variant.model.name, variant.protocol, point)
+                place = (experiment, key.dataset, variant.model.name, variant.protocol, point)
                 found.setdefault(place, []).append(key)
         return found
 
-    def keys(self, source: TidySource, seeds: Iterable[int]) -> list[Key]:
+    def keys(self, source: TidySource, seeds: Iterable[int]) -> list[TrainingKey]:
         """The trainings behind some tidy rows."""
         params = json.loads(source.params[0])
         point = {k: v for k, v in params.items() if k not in VARIED.get(source.experiment, ())}
         place = (source.experiment, source.dataset, source.model, source.protocol, canonical_params(point))
         subset = f"not{params['outlier_class']}" if "outlier_class" in params else params.get("subset")
         wanted = set(seeds)
-        return [k for k in self._keys.get(place, []) if subset in (None, k[1]) and k[3] in wanted]
+        return [k for k in self._keys.get(place, []) if subset in (None, k.subset) and k.seed in wanted]
 
     def of(self, source: TidySource, seeds: Iterable[int]) -> Origin:
         """The origin of some tidy rows."""
@@ -75,11 +81,11 @@ class Origins:
         keys = self.keys(source, numbers)
         if not keys:
             return Origin(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
-        facts = [self.models.get("/".join((*key[:3], f"seed{key[3]}")), {}) for key in keys]
+        facts = [self.models.get(key.path, {}) for key in keys]
         commits = dict.fromkeys(str(f["commit"])[:SHORT] for f in facts if f.get("commit"))
         return Origin(
             _directories(keys),
-            ", ".join(dict.fromkeys(log_of(self.plan, key) for key in keys)),
+            ", ".join(dict.fromkeys(log_of(self.plan, self._jobs, key) for key in keys)),
             ", ".join(commits) or UNKNOWN,
             _dates(facts),
         )
@@ -120,17 +126,15 @@ def _dates(facts: Iterable[Mapping[str, Any]]) -> str:
     return " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else UNKNOWN
 
 
-def _directories(keys: Iterable[Key]) -> str:
+def _directories(keys: Iterable[TrainingKey]) -> str:
     """models/mnist/not0/dcgmm-a/seed{0,1,2}"""
-    seeds: dict[tuple[str, str], dict[str, None]] = {}
-    for dataset, subset, variant, number in keys:
-        place = (f"models/{dataset}", f"{variant}/seed{number}")
-        seeds.setdefault(place, {})[subset] = None
-    subsets: dict[tuple[str, str, str], list[str]] = {}
-    for (root, rest), names in seeds.items():
-        variant, _, seed = rest.rpartition("/seed")
-        subsets.setdefault((root, _braces(names), variant), []).append(seed)
-    return ", ".join(f"{root}/{sub}/{variant}/seed{_braces(some)}" for (root, sub, variant), some in subsets.items())
+    subsets: dict[tuple[str, str, int], list[str]] = {}
+    for key in keys:
+        subsets.setdefault((key.dataset, key.variant, key.seed), []).append(key.subset)
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for (dataset, variant, seed), names in subsets.items():
+        seeds.setdefault((dataset, _braces(names), variant), []).append(str(seed))
+    return ", ".join(f"models/{d}/{names}/{v}/seed{_braces(some)}" for (d, names, v), some in seeds.items())
 
 
 def _braces(words: Iterable[str]) -> str:

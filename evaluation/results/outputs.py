@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
-from evaluation.base.schema import nearest
+from evaluation.base.words import nearest
+from evaluation.datasets.subsets import subset_class
+from evaluation.plan.jobs import Jobs
 from evaluation.results.labels import dataset_label
 from evaluation.results.panels import pictures, shown_datasets
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Model, Plan
+    from evaluation.models.catalogue import Model
+    from evaluation.plan.plan import Plan
 
 TABLE, FIGURE = "table", "figure"
 PARTIAL = "partial"  # folder, below the results, of what there is of a run in which jobs failed
@@ -78,7 +81,9 @@ class Item:
         names = shown_datasets(plan, self.output.name) if self.output.name in pictures(plan) else []
         caption = self.output.caption.format(data=", ".join(map(dataset_label, names)))
         if self.output.name in ("fig_12", "fig_13"):
-            one_class = any("/only" in file for p in pictures(plan)[self.output.name] for file in p.files)
+            one_class = any(
+                subset_class(key.subset) is not None for p in pictures(plan)[self.output.name] for key in p.keys
+            )
             caption += " Trained on one class each, all classes together." if one_class else OF_ALL_CLASSES
         if self.output.name == "fig_7" and names and names[0] != "svhn":
             caption += f" The paper's figure is of SVHN; {dataset_label(names[0])} stand in for it."
@@ -89,17 +94,15 @@ class Item:
         if self.output.experiment is None or self.output.shows_files:
             return []
         name = self.output.experiment
-        return [f"metrics/{name}_{dataset}.parquet" for dataset in plan.datasets(name)]
+        return [plan.paths("").metrics(name, dataset).as_posix() for dataset in plan.datasets(name)]
 
     def stamps(self, plan: Plan) -> list[str]:
         """The stamps of the jobs whose files it shows, below the folder of results."""
+        jobs = Jobs(plan)
         if self.output.name == "fig_10":
-            paths = plan.curve_stamps()
-        elif self.output.name in pictures(plan):
-            paths = [stamp for panel in pictures(plan)[self.output.name] for stamp in panel.stamps]
-        else:
-            paths = []
-        return [path.removeprefix(f"{plan.root}/") for path in dict.fromkeys(paths)]
+            return jobs.stamps("score", plan.curves())
+        panels = pictures(plan).get(self.output.name, [])
+        return list(dict.fromkeys(stamp for panel in panels for stamp in jobs.stamps(panel.stage, panel.keys)))
 
 
 OF_ALL_CLASSES = " Trained on all classes (the paper: on one class each)."
@@ -120,8 +123,8 @@ def _always(plan: Plan) -> bool:
 
 def gridded(plan: Plan) -> list[Model]:
     """The models whose grids are tried: each has a heat map."""
-    settings = plan.experiments.get("outliers", {})
-    return [model for model in plan.rows("outliers") if settings.get("grid", True) and model.grid]
+    settings = plan.profile.experiments.outliers
+    return [model for model in plan.rows("outliers") if settings and settings.grid and model.grid]
 
 
 def _table(name: str, file: str, section: str, title: str, caption: str, experiment: str | None, function: str,

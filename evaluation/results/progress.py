@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.cost.planning import Estimate, prices_before
+from evaluation.cost.estimate import Estimate
+from evaluation.cost.prices import prices_before
 from evaluation.results.status import in_words, status
 from evaluation.results.terminal import estimate_from
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
 
 SECONDS_BETWEEN = 30.0
 FINISHED = "job_finished"  # value of Snakemake's log event

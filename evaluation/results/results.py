@@ -19,7 +19,7 @@ from evaluation.measures.tidy import METRIC_COLUMNS, canonical_params, refuse_du
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
 
 # What an experiment's rows vary besides the model's own parameters; what is left of the params is a grid point.
 VARIED = {

@@ -9,66 +9,43 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.reading import read_json
-from evaluation.jobs.train import Training, is_complete
+from evaluation.jobs.store import is_complete
 from evaluation.models.registry import SPEC_FILE
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.jobs import Jobs
+    from evaluation.plan.key import TrainingKey
+    from evaluation.plan.plan import Plan
+    from evaluation.plan.training import Training
 
-Key = tuple[str, str, str, int]  # data set, subset, variant, seed
 NAMED = 3  # models that a message names
 DAMAGED = "train the model again: delete its directory and start the run again"
 # What bench.json says of a training that a reader of a message knows.
 FACTS = ("factory", "params", "dataset", "subset", "seed", "train_images", "point")
 
 
-def training(plan: Plan, dataset: str, subset: str, name: str, seed: int) -> Training:
-    """The training of a plan, as `bench train` describes it."""
-    variant = plan.variants[name]
-    model = variant.model
-    return Training(
-        name=variant.name,
-        model=model.name,
-        factory=model.factory,
-        params=variant.params_of(subset),
-        dataset=dataset,
-        subset=subset,
-        seed=seed,
-        protocol=variant.protocol,
-        point=dict(variant.point),
-        monitor=model.monitor,
-        train_images=model.train_images or plan.config.get("train_images"),
-    )
-
-
-def keys_of(plan: Plan, experiments: Iterable[str] | None = None) -> list[Key]:
+def keys_of(plan: Plan, experiments: Iterable[str] | None = None) -> list[TrainingKey]:
     """The trainings of some experiments (of all without them), each once."""
     wanted = plan.experiments if experiments is None else experiments
-    chosen = [name for name in wanted if name in plan.experiments]
-    return list(dict.fromkeys(run for name in chosen for run in plan.runs(name)))
+    return list(dict.fromkeys(key for name in wanted for key in plan.keys(name)))
 
 
-def directory(plan: Plan, folder: Path, key: Key) -> Path:
-    """Where the model of a training is."""
-    return training(plan, *key).directory(folder / "models")
-
-
-def record_of(plan: Plan, folder: Path, key: Key) -> Mapping[str, Any] | None:
+def record_of(plan: Plan, folder: Path, key: TrainingKey) -> Mapping[str, Any] | None:
     """bench.json of the model of a training; None where there is none.
 
     Raises:
         UserError: it is damaged.
     """
-    path = directory(plan, folder, key) / SPEC_FILE
+    path = plan.paths(folder).model(key) / SPEC_FILE
     return read_json(path, DAMAGED, "spec") if path.is_file() else None
 
 
-def finished(plan: Plan, folder: Path, key: Key) -> bool:
+def finished(plan: Plan, folder: Path, key: TrainingKey) -> bool:
     """Whether the model is there, as the plan wants it."""
-    return is_complete(training(plan, *key), directory(plan, folder, key))
+    return is_complete(plan.training(key), plan.paths(folder).model(key))
 
 
-def check_models(plan: Plan, folder: Path, keys: Iterable[Key]) -> None:
+def check_models(plan: Plan, folder: Path, keys: Iterable[TrainingKey]) -> None:
     """Refuse to make a page of models that are there and are not the plan's: with another width, on other images …
 
     Models that are not there are not looked at: the metrics may have come without them.
@@ -78,17 +55,17 @@ def check_models(plan: Plan, folder: Path, keys: Iterable[Key]) -> None:
     """
     wrong = []
     for key in keys:
-        record, wanted = record_of(plan, folder, key), training(plan, *key)
+        record, wanted = record_of(plan, folder, key), plan.training(key)
         if record is not None and record["spec"] != wanted.spec:
-            wrong.append(f"{'/'.join(map(str, key))} ({differences(record, wanted)})")
+            wrong.append(f"{key.word} ({differences(record, wanted)})")
     refuse(wrong, folder)
 
 
-def check_record(plan: Plan, key: Key, record: Mapping[str, Any], path: Path) -> None:
+def check_record(plan: Plan, key: TrainingKey, record: Mapping[str, Any], path: Path) -> None:
     """The same for the record (bench.json) that a file of samples or scores holds. Raises UserError."""
-    wanted = training(plan, *key)
+    wanted = plan.training(key)
     if record.get("spec", wanted.spec) != wanted.spec:
-        refuse([f"{path.name} of {'/'.join(map(str, key))} ({differences(record, wanted)})"], path.parent)
+        refuse([f"{path.name} of {key.word} ({differences(record, wanted)})"], path.parent)
 
 
 def refuse(wrong: list[str], folder: Path) -> None:
@@ -121,6 +98,7 @@ def _word(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value, default=str)
 
 
-def log_of(plan: Plan, key: Key) -> str:
+def log_of(plan: Plan, jobs: Jobs, key: TrainingKey) -> str:
     """The log of the job that trains a model, below the folder of results."""
-    return f"logs/train/{plan._packs[key].path}.log"
+    (job,) = jobs.of([key])
+    return plan.paths("").log("train", job.name).as_posix()

@@ -1,6 +1,6 @@
 """How far a run is: what each stage has made of what the plan asks for, what trains just now, and the time left.
 
-The time left is the estimate of `bench plan` (evaluation/cost/planning.py) for the jobs that have not finished, times
+The time left is the estimate of `bench plan` (evaluation/cost/estimate.py) for the jobs that have not finished, times
 what the finished ones took relative to theirs.
 """
 
@@ -9,19 +9,21 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.cost.planning import wall_seconds
-from evaluation.jobs.lock import lock_file, log_list
+from evaluation.cost.estimate import wall_seconds
+from evaluation.jobs.store import lock_of
+from evaluation.plan.experiments import MEASURED, STAGES
+from evaluation.plan.jobs import Jobs
+from evaluation.plan.paths import Paths
 from evaluation.results.outputs import FIGURE, TABLE, items
-from evaluation.results.panels import pictures
 
 if TYPE_CHECKING:
-    from evaluation.cost.planning import Estimate, Job
-    from evaluation.plan.config import Plan
+    from evaluation.cost.estimate import Estimate, Priced
+    from evaluation.plan.plan import Plan
 
 LOCKS = Path("/proc/locks")  # Linux; elsewhere nobody is seen running
 WORKERS = 2  # jobs at a time, where a run has not said
@@ -67,101 +69,94 @@ class Status:
         return "stopped" if any(stage.done for stage in self.stages) else "not begun"
 
 
-def outputs(plan: Plan) -> dict[str, list[str]]:
-    """What every stage makes, below the folder of results: one file for each job, or for each table and figure."""
-    experiments = plan.experiments
-    made = {"data": [f"stamps/data/{dataset}.json" for dataset in plan.datasets()]}
-    made["train"] = [f"stamps/train/{pack.path}.json" for pack in plan.all_packs()]
-    made["score"] = _below(plan, plan.stamps("score", "outliers"))
-    drawn = [stamp for panels in pictures(plan).values() for panel in panels for stamp in panel.stamps]
-    sampled = [stamp for stamp in _below(plan, drawn) if stamp.startswith("stamps/grid_")]
-    made["sample"] = list(dict.fromkeys([*_below(plan, plan.stamps("sample", "judge")), *sampled]))
-    made["inpaint"] = _below(plan, plan.stamps("inpaint", "inpainting"))
-    made["judge"] = [f"stamps/judges/{d}/{seed}.json" for d in plan.datasets("judge") for seed in plan.judge_seeds()]
-    measured = [name for name in experiments if name not in ("sampling", "svhn")]
-    made["metrics"] = [f"metrics/{name}_{dataset}.parquet" for name in measured for dataset in plan.datasets(name)]
-    made["tables"] = [f"tables/{file}.csv" for file in items(plan, TABLE)]
-    made["figures"] = [f"figures/{file}.png" for file in items(plan, FIGURE)]
-    made["pages"] = ["compare.md", "provenance.json", "report.html"]
+def outputs(plan: Plan, paths: Paths) -> dict[str, list[Path]]:
+    """What every stage makes: one file for each job, or for each table and figure."""
+    jobs = Jobs(plan)
+    judges = [f"{dataset}/{seed}" for dataset in plan.datasets("judge") for seed in plan.judge_seeds()]
+    stamps = {stage: [paths.stamp(stage, job.name) for job in jobs.of(plan.made(stage))] for stage in STAGES}
+    made = {
+        "data": [paths.stamp("data", dataset) for dataset in plan.datasets()],
+        "train": [paths.stamp("train", job.name) for job in jobs.all()],
+        "score": stamps["score"],
+        "sample": [*stamps["sample"], *stamps["grid_plain"], *stamps["grid_sharpened"]],
+        "inpaint": stamps["inpaint"],
+        "judge": [paths.stamp("judges", name) for name in judges],
+        "metrics": [paths.metrics(name, dataset) for name in MEASURED for dataset in plan.datasets(name)],
+        "tables": [paths.table(file) for file in items(plan, TABLE)],
+        "figures": [paths.figure(file) for file in items(plan, FIGURE)],
+        "pages": [paths.compare, paths.provenance, paths.report],
+    }
     return {stage: files for stage, files in made.items() if files}
-
-
-def _below(plan: Plan, paths: Iterable[str]) -> list[str]:
-    return [path.removeprefix(f"{plan.root}/") for path in paths]
 
 
 def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Status:
     """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself."""
-    plan = estimate.plan
+    plan, paths = estimate.plan, estimate.plan.paths(folder)
     stages = [
-        StageCount(name, sum((folder / file).is_file() for file in files), len(files))
-        for name, files in outputs(plan).items()
+        StageCount(name, sum(file.is_file() for file in files), len(files))
+        for name, files in outputs(plan, paths).items()
     ]
     held = held_locks()
-    training = sorted(
-        f"{lock.parent.relative_to(folder / 'models').as_posix()}/{lock.name.removeprefix('.').removesuffix('.lock')}"
-        for lock in folder.glob("models/*/*/*/.seed*.lock")
-        if _is_held(lock, held)
-    )
-    left = time_left(estimate, folder, workers or workers_of(plan, folder))
-    return Status(stages, training, _is_held(lock_file(folder), held), left)
+    training = sorted(key.path for key in plan.all_keys() if held and _is_held(lock_of(paths.model(key)), held))
+    left = time_left(estimate, paths, workers or workers_of(plan, paths))
+    return Status(stages, training, _is_held(paths.lock, held), left)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def time_left(estimate: Estimate, folder: Path, workers: int) -> TimeLeft:
+def time_left(estimate: Estimate, paths: Paths, workers: int) -> TimeLeft:
     """The time until every job of a run has finished; pages, which take seconds, are not counted."""
-    chains, taken = _left_and_taken(estimate, folder)
-    known = [(job, seconds) for job, seconds in taken if job.priced]
-    pace = sum(seconds for _, seconds in known) / sum(job.seconds for job, _ in known) if known else None
+    chains, taken = _left_and_taken(estimate, paths)
+    known = [(one, seconds) for one, seconds in taken if one.known]
+    pace = sum(seconds for _, seconds in known) / sum(one.seconds for one, _ in known) if known else None
     unpriced: dict[tuple[str, str], list[float]] = defaultdict(list)  # seconds for each training
-    for job, seconds in taken:
-        if job.pack and not job.priced:
-            unpriced[job.stage, job.pack.variant].append(seconds / job.pack.trainings)
+    for one, seconds in taken:
+        if one.job and not one.known:
+            unpriced[one.stage, one.job.variant].append(seconds / one.trainings)
 
     submissions: list[list[float]] = []
     unknown: dict[str, None] = {}
     for chain in chains:
         expected = []
-        for job in chain:
-            if job.priced or job.pack is None:
-                expected.append((pace or 1.0) * job.seconds)
-            elif several := unpriced.get((job.stage, job.pack.variant)):
-                expected.append(job.pack.trainings * sum(several) / len(several))
+        for one in chain:
+            if one.known or one.job is None:
+                expected.append((pace or 1.0) * one.seconds)
+            elif several := unpriced.get((one.stage, one.job.variant)):
+                expected.append(one.trainings * sum(several) / len(several))
             else:
-                unknown[job.pack.variant] = None
+                unknown[one.job.variant] = None
         submissions.append(expected)
     seconds = wall_seconds([sum(expected) for expected in submissions if expected], workers)
     return TimeLeft(seconds if any(submissions) or not chains else None, workers, pace, tuple(unknown))
 
 
-def _left_and_taken(estimate: Estimate, folder: Path) -> tuple[list[list[Job]], list[tuple[Job, float]]]:
+def _left_and_taken(estimate: Estimate, paths: Paths) -> tuple[list[list[Priced]], list[tuple[Priced, float]]]:
     """The submissions with the jobs that they still have, and the finished jobs with the seconds that they took."""
     chains, taken = [], []
     for chain in estimate.chains:
         left = []
-        for job in chain:
-            if not (folder / f"stamps/{job.path}.json").is_file():
-                left.append(job)
-            elif (seconds := _seconds(folder / f"benchmarks/{job.path}.tsv")) is not None:
-                taken.append((job, seconds))
+        for one in chain:
+            if not paths.stamp(one.stage, one.name).is_file():
+                left.append(one)
+            elif (seconds := _seconds(paths.benchmark(one.stage, one.name))) is not None:
+                taken.append((one, seconds))
         if left:
             chains.append(left)
     return chains, taken
 
 
-def workers_of(plan: Plan, folder: Path) -> int:
+def workers_of(plan: Plan, paths: Paths) -> int:
     """Jobs at a time of the last run in a folder of results, as its log has it: cluster submissions, or cores."""
     try:
-        log = log_list(folder).read_text(encoding="utf-8").split("\n")[-2]
+        log = paths.log_list.read_text(encoding="utf-8").split("\n")[-2]
         provided = PROVIDED.findall(Path(log).read_text(encoding="utf-8", errors="replace"))
     except (OSError, IndexError):
         provided = []
     if not provided:
         return WORKERS
     what, number = provided[-1]
-    return max(1, int(number) // (plan.config.get("threads", 1) if what == "cores" else 1))
+    return max(1, int(number) // (plan.profile.threads if what == "cores" else 1))
 
 
 def _seconds(path: Path) -> float | None:

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from evaluation.plan.config import Plan
+    from evaluation.plan.plan import Plan
 
 # Stages in their order: rules. A rule that is not here is a stage of its own.
 STAGES = {
@@ -29,12 +29,12 @@ STAGES = {
     "train": ("train",),
     "train judges": ("train_judge",),
     "score": ("score",),
-    "sample": ("sample", "sample_grid"),
+    "sample": ("sample",),
     "in-paint": ("inpaint",),
-    "measure": ("outliers", "dynamics", "inpainting", "classification", "judge"),
+    "measure": ("measure",),
     "tables": ("table",),
     "figures": ("figure",),
-    "report": ("profile", "compare", "provenance", "report_page"),
+    "report": ("compare", "provenance", "report_page"),
 }
 TARGETS = ("all", "tables", "figures")  # rules that make nothing
 STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
@@ -231,16 +231,17 @@ def show(*, dry_run: bool, stdout: bool) -> Display:
 
 def estimate_from(plan: Plan) -> bool:
     """Let the display of this process tell the time left; False if there is none."""
-    from evaluation.cost.planning import Estimate, prices_before
+    from evaluation.cost.estimate import Estimate
+    from evaluation.cost.prices import prices_before
     from evaluation.results.status import duration, time_left, workers_of
 
     if not ACTIVE:
         return False
-    folder = Path(plan.root)
-    estimate = Estimate(plan, prices_before(folder))
+    paths = plan.paths()
+    estimate = Estimate(plan, prices_before(paths.root))
 
     def left() -> str:
-        found = time_left(estimate, folder, workers_of(plan, folder))
+        found = time_left(estimate, paths, workers_of(plan, paths))
         return f"{duration(found.seconds)} left" if found.seconds else ""
 
     ACTIVE[-1].left = left

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.results import Results
 
 SETTINGS = {
@@ -32,15 +32,15 @@ def made_up_plan() -> Plan:
 def made_up_metrics() -> pd.DataFrame:
     """Tidy rows of every training of the plan."""
     plan, rng, rows = made_up_plan(), np.random.default_rng(0), []
-    for dataset, subset, name, seed in plan.runs("outliers"):
-        variant = plan.variants[name]
+    for key in plan.keys("outliers"):
+        dataset, subset, seed, variant = key.dataset, key.subset, key.seed, plan.variant(key)
         common = {"protocol": variant.protocol, "dataset": dataset, "model": variant.model.name, "seed": seed}
         params = {"outlier_class": int(subset[3:]), **dict(variant.point)}
         for metric in ("auroc", "auroc_100_thresholds", "auroc_validation", "auroc_layer_0", "parameters"):
             value = rng.uniform(50, 100)
             rows.append(tidy_row(experiment="outliers", params=params, metric=metric, value=value, **common))
     measures = ("judge_accuracy", "frechet_distance", "precision", "recall", "nearest_neighbour_distance")
-    judged = {(name, seed) for _, _, name, seed in plan.runs("judge")}
+    judged = {(key.variant, key.seed) for key in plan.keys("judge")}
     for (name, seed), judge, metric in itertools.product(sorted(judged), (0, 1), measures):
         variant = plan.variants[name]
         common = {"protocol": variant.protocol, "dataset": "mnist", "model": variant.model.name, "seed": seed}

@@ -81,3 +81,54 @@ class Diverging(Brightness):
 
     def score_layers(self, x):
         return np.full((len(x), 1), np.nan)
+
+
+class Forgetful(Brightness):
+    """Gives nothing."""
+
+    def score_layers(self, x):
+        return None
+
+
+class Short(Brightness):
+    """Gives too few scores."""
+
+    score_layers = None
+
+    def score_samples(self, x):
+        return super().score_samples(x)[:3]
+
+
+class Scalar(Brightness):
+    """Gives one score for all images."""
+
+    score_layers = None
+
+    def score_samples(self, x):
+        return super().score_samples(x).mean()
+
+
+class Drawer(Brightness):
+    """Can draw, and complete images, only as far as the parameters say."""
+
+    def __init__(self, image_shape, *, seed=0, draws=True, completes=True):
+        super().__init__(image_shape, seed=seed)
+        self.settings = {"image_shape": list(image_shape), "seed": seed, "draws": draws, "completes": completes}
+        self.settings |= {"offset": 0.0, "fail": False, "pause": 0.0}
+
+    def sample(self, n, *, seed):
+        if not self.settings["draws"]:
+            raise NotImplementedError("this model draws no images")
+        return np.random.default_rng(seed).random((n, *self.mean.shape), dtype=np.float32)
+
+    def inpaint(self, x, known, *, seed):
+        if not self.settings["completes"]:
+            raise NotImplementedError("this model completes no images")
+        return np.where(known[..., None], x, self.mean).astype(np.float32)
+
+    @classmethod
+    def load(cls, path):
+        kept = json.loads(Path(path, "settings.json").read_text())
+        model = cls(**{key: kept[key] for key in ("image_shape", "seed", "draws", "completes")})
+        model.mean = np.load(Path(path, "mean.npy"))
+        return model

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluation.cost.planning import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
+from evaluation.cost.estimate import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY_MODELS = ROOT / "tests/evaluation/toy_models.py"
@@ -80,8 +80,9 @@ def test_the_whole_dag_is_listed(profile):
     done = snakemake("--dry-run", "--configfile", f"config/{profile}.yaml", "--config", "results=nowhere")
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    for rule in ("train", "score", "outliers", "dynamics", "table", "figure", "compare"):
+    for rule in ("train", "score", "sample", "inpaint", "measure", "table", "figure", "compare"):
         assert f"rule {rule}:" in text
+    assert not Path("nowhere").exists()
 
 
 def without_network(data, *words, cwd):
@@ -140,9 +141,8 @@ def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):
     asked = {}
     for job in (done.stdout + done.stderr).split("\n\n"):
         if rule := re.search(r"^rule (train|score):$", job, flags=re.MULTILINE):
-            variant, megabytes, minutes = (
-                re.search(rf"\b{key}=(\w+)", job)[1] for key in ("variant", "mem_mb", "runtime")
-            )
+            variant = re.search(r"wildcards: job=(\w+)/", job)[1]
+            megabytes, minutes = (re.search(rf"\b{key}=(\w+)", job)[1] for key in ("mem_mb", "runtime"))
             asked[rule[1], variant] = (int(megabytes), int(minutes))
     assert asked == {
         ("train", "x"): (LEAST_MB, LEAST_MINUTES),
@@ -166,12 +166,9 @@ def test_jobs_make_nothing_of_what_other_experiments_have_trained_beside_theirs(
     words = ["--dry-run", "--printshellcmds", "--configfile", "config/smoke.yaml", "--config", "results=nowhere"]
     done = snakemake(*words)
     commands = (done.stdout + done.stderr).splitlines()
-    made = {kind: [line for line in commands if f"bench {kind} --trained" in line] for kind in ("inpaint", "sample")}
-    (packed,) = [line for line in made["inpaint"] if "/dcgmm-a/all-only0-" in line]
-    assert " --run dcgmm-a:all:0 " in packed
-    grids = [line for line in made["sample"] if "/grid_" in line]
-    assert grids and all(" --run " in line for line in grids)
-    assert any(" --run dcgmm-a-svhn:only0,only1:0 " in line for line in grids)
+    made = [line for line in commands if "bench sample --profile" in line]
+    assert any("dcgmm-a-svhn/photos/only0-only1/seed0 --stage grid_plain" in line for line in made)
+    assert all(len(line) < 400 for line in commands if "command: bench" in line)  # one line that a person can read
 
 
 def test_without_a_profile_it_is_quick():
@@ -189,18 +186,18 @@ def test_a_changed_model_is_the_only_one_trained_again(undisturbed, tmp_path):
     two = {**TINY, "models": {**TINY["models"], "other": {"extends": "slow", "params": {"offset": 0.5}}}}
     two["experiments"] = {"outliers": {"datasets": ["digits"], "models": ["slow", "other"]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(two))
-    assert "--name other" in run_tiny(folder)
+    assert "bench train --profile results/tiny/profile.json other/" in run_tiny(folder)
     two["models"]["other"]["params"] = {"offset": 0.7}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(two))
     second = run_tiny(folder)
-    assert '"offset":0.7' in second
-    assert "--name slow" not in second
+    assert "bench train --profile results/tiny/profile.json other/" in second
+    assert "profile.json slow/" not in second
 
 
 def test_packing_changes_jobs_and_not_tables(undisturbed, tmp_path):
     folder = place(tmp_path / "run", {**TINY, "packing": {"seeds_per_job": 1}})
     text = run_tiny(folder)
-    assert "--seed 1 " in text
+    assert "slow/digits/not0/seed1 " in text
     assert tables(folder) == tables(undisturbed)
 
 
@@ -211,7 +208,7 @@ def test_a_failing_job_shows_its_own_message_and_names_its_log(tmp_path):
     text = done.stdout + done.stderr
     assert done.returncode != 0
     assert "seed 1 is told to fail" in text
-    assert "results/tiny/logs/train/digits/slow/not0/0-1.log" in text
+    assert "results/tiny/logs/train/slow/digits/not0/seed0-1.log" in text
 
 
 def test_the_rest_of_a_run_with_a_failing_model_ends_in_a_report(tmp_path):
@@ -270,7 +267,7 @@ def test_sigkill_in_mid_training_loses_nothing(victim, tmp_path):
         running.wait()
     assert not (models / "seed0").exists()
     run_tiny(folder)
-    log = (folder / "results/tiny/logs/train/digits/slow/not0/0-1.log").read_text()
+    log = (folder / "results/tiny/logs/train/slow/digits/not0/seed0-1.log").read_text()
     assert ("waiting for it" if victim == "snakemake alone" else "resumed after step") in log
     assert tables(folder) == tables(whole)
     assert not [path for path in models.iterdir() if path.is_dir() and path.name.startswith(".")]

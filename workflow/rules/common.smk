@@ -1,4 +1,4 @@
-# What every stage needs: the expanded configuration, and the lists that the stages' outputs are added to.
+# What all rules share: the plan of this run, and where its things lie.
 import shutil
 import sys
 from functools import partial
@@ -9,80 +9,44 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from evaluation.plan.config import Pack, Plan
-from evaluation.results.outputs import COMPARED, FIGURE, TABLE, items
 from evaluation.base.errors import UserError
-from evaluation.datasets.finding import require
-from evaluation.datasets.settle import record, settle
-from evaluation.cost.planning import GPU_FAMILIES, Estimate, Prices
-from evaluation.results.failures import PARTIAL, Failures, report_failures
-from evaluation.results.progress import follow
+from evaluation.base.words import digest
+from evaluation.plan.experiments import MEASURED
+from evaluation.results.failures import Failures, report_failures
+from evaluation.results.outputs import PARTIAL, items
+from evaluation.results.running import Asked, begin, plan_of_this_run
 from evaluation.results.terminal import TOLD
-from evaluation.jobs.lock import hold
-
-WHERE = " ".join(map(str, workflow.configfiles)) or "config"
 
 try:
-    PLAN = Plan(config, where=WHERE)
-    SETTLED = settle(config, PLAN.root, decide=workflow.is_main_process)
-    if SETTLED.profile != config:
-        PLAN = Plan(SETTLED.profile, where=WHERE)
+    PLAN, NOTICES = plan_of_this_run(
+        config, workflow.configfiles, main=workflow.is_main_process
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-for notice in SETTLED.notices:
+for notice in NOTICES:
     logger.warning(notice)
 
-ESTIMATE = Estimate(PLAN, Prices())
-ROOT = PLAN.root
-FAILURES = Failures()
-METRICS, TABLES, FIGURES = [], [], []
-ITEMS = items(PLAN)
+ROOT, PATHS, ASKED, FAILURES = PLAN.root, PLAN.paths(), Asked(PLAN), Failures()
+BENCH = f"--profile {PATHS.profile}"  # where `bench` looks everything up
+TABLES, FIGURES = items(PLAN, "table"), items(PLAN, "figure")
+METRICS = [
+    PATHS.metrics(name, dataset) for name in MEASURED for dataset in PLAN.datasets(name)
+]
+RESULTS = [PATHS.table(file, end) for file in TABLES for end in (".csv", ".md", ".tex")]
+PICTURES = [PATHS.figure(file, end) for file in FIGURES for end in (".png", ".pdf")]
 
 
 wildcard_constraints:
     dataset="[a-z0-9_-]+",
-    variant="[^/]+",
-    subsets="[a-z0-9-]+",
-    seeds="[0-9-]+",
+    experiment="[a-z]+",
+    job="[^/]+/[^/]+/[^/]+/seed[0-9-]+",
+    seed="[0-9]+",
+    table="[^/]+",
+    figure="[^/]+",
 
 
-def add_outputs(collection, stem, *suffixes):
-    """Enter an output in METRICS, TABLES or FIGURES, and give its paths."""
-    paths = [f"{ROOT}/{stem}{suffix}" for suffix in suffixes]
-    collection.extend(paths)
-    return paths
-
-
-def needed_data(dag):
+def needed_data():
     """The data sets that the jobs of this run fetch or check."""
-    return [
-        job.wildcards.dataset for job in dag.needrun_jobs() if job.rule.name == "data"
-    ]
-
-
-def made_from(file):
-    """The metrics, and the stamps of the jobs whose files it shows."""
-    item = ITEMS[file]
-    return [f"{ROOT}/{path}" for path in (*item.metrics(PLAN), *item.stamps(PLAN))]
-
-
-def gpus(wildcards):
-    """1 for a variant of a model that gains from a GPU; workflow/profiles/slurm asks for it where there are some."""
-    return int(PLAN.variants[wildcards.variant].model.family in GPU_FAMILIES)
-
-
-def pack_of(wildcards):
-    """The trainings that a job is about."""
-    subsets, seeds = wildcards.subsets.split("-"), map(int, wildcards.seeds.split("-"))
-    return Pack(wildcards.dataset, wildcards.variant, tuple(subsets), tuple(seeds))
-
-
-def minutes(stage, wildcards, attempt):
-    """The time that a job of this stage asks for."""
-    return ESTIMATE.minutes(stage, pack_of(wildcards), attempt)
-
-
-def megabytes(wildcards, attempt):
-    """The memory that a job asks for."""
-    return ESTIMATE.megabytes(pack_of(wildcards), attempt)
+    jobs = workflow.dag.needrun_jobs()
+    return [job.wildcards.dataset for job in jobs if job.rule.name == "data"]

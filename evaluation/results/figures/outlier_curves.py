@@ -31,9 +31,8 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
 
     panels, left_out, missing = [], [], []
     for key in material.plan.curves():
-        dataset, subset, name, seed = key
-        path = material.folder / "scores" / dataset / subset / name / f"seed{seed}.parquet"
-        label = f"{material.plan.variants[name].model.label} ({dataset_label(dataset)})"
+        path = material.plan.paths(material.folder).scores(key)
+        label = f"{material.plan.variant(key).model.label} ({dataset_label(key.dataset)})"
         if not path.is_file():
             missing.append(label)
             continue
@@ -42,7 +41,7 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
         if sigma := annealing_words(record.get("sigmas", ()), record.get("params", {})):
             left_out.append(f"{label} ({sigma})")
         else:
-            panels.append((label, *inliers_and_outliers(frame, "test", subset)))
+            panels.append((label, *inliers_and_outliers(frame, "test", key.subset)))
     words = " ".join(filter(None, [left_out_words(left_out), f"No scores yet: {', '.join(missing)}." * bool(missing)]))
     if not panels:
         if left_out:

@@ -13,7 +13,7 @@ from evaluation.base.errors import UserError
 from evaluation.results.figures.grid import image_grid
 from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
 from evaluation.results.labels import dataset_label
-from evaluation.results.panels import pictures, real_classes
+from evaluation.results.panels import FIG_8_MASK, FIG_8_VARIANT, pictures, real_classes
 from evaluation.results.specs import check_models, check_record
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
     """
     figure, plan = item.output.name, material.plan
     panels = pictures(plan)[figure]
-    check_models(plan, material.folder, (key for panel in panels for key in panel.runs))
+    check_models(plan, material.folder, (key for panel in panels for key in panel.keys))
     sigmas = [material.annealing(panel) for panel in panels]
     left_out = [f"{panel.label} ({sigma})" for panel, sigma in zip(panels, sigmas, strict=True) if sigma]
     shown = [panel for panel, sigma in zip(panels, sigmas, strict=True) if not sigma]
@@ -130,20 +130,23 @@ def _words(classes: Sequence[int]) -> str:
 
 
 def _read(material: Material, figure: str, panel: Panel) -> Picture:
-    files = [material.folder / file for file in panel.files]
+    paths = material.plan.paths(material.folder)
+    first = panel.keys[0]
     if figure == "fig_14":
         from evaluation.models.registry import load_model
 
-        return centroid_panel(panel.label, load_model(files[0]))
+        return centroid_panel(panel.label, load_model(paths.model(first)))
     if figure == "fig_8":
-        if not files[0].is_file():
-            raise UserError(f"there are no completions in {files[0]}; make them with `bench inpaint --completions DIR`")
-        with np.load(files[0], allow_pickle=False) as kept:
+        file = paths.completions(first) / f"{FIG_8_MASK}_{FIG_8_VARIANT}.npz"
+        if not file.is_file():
+            raise UserError(f"there are no completions in {file}; make them with `bench inpaint --completions DIR`")
+        with np.load(file, allow_pickle=False) as kept:
             return completion_panel(panel.label, kept["x"], kept["known"], kept["completed"])
     from evaluation.jobs.sample import read_samples
 
+    files = [paths.samples(key, panel.stage) for key in panel.keys]
     parts = [read_samples(file) for file in files]
-    for key, file, part in zip(panel.runs, files, parts, strict=True):
+    for key, file, part in zip(panel.keys, files, parts, strict=True):
         check_record(material.plan, key, part.record, file)
-    first = ceil(100 / len(parts))  # of each class
-    return sample_panel(panel.label, np.concatenate([part.images[:first] for part in parts]))
+    of_each = ceil(100 / len(parts))
+    return sample_panel(panel.label, np.concatenate([part.images[:of_each] for part in parts]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import types
@@ -63,15 +64,61 @@ def test_debug_shows_the_traceback(probe, capsys, words):
     assert "Traceback" in err and err.endswith("bench: error: the value is 3, expected 4\n")
 
 
-def test_our_value_errors_are_sentences_others_are_defects(probe, capsys):
-    from evaluation.datasets.idx import read_idx
+def unequal_zip(args):
+    list(zip([1], [1, 2], strict=True))
 
-    probe.run = lambda args: json.loads("{")  # raised inside the standard library: a defect of the caller
-    with pytest.raises(ValueError):
+
+def divide_by_zero(args):
+    print(1 / args.number)
+
+
+def bad_json(args):
+    json.loads("{")
+
+
+def deep_in_our_code(args):
+    from evaluation.base.words import path_word
+
+    path_word(object())
+
+
+@pytest.mark.parametrize("defect", [unequal_zip, divide_by_zero, bad_json, deep_in_our_code])
+def test_a_defect_keeps_its_traceback(probe, defect):
+    """A strict zip or 1 / 0 inside our own code was printed as one line, as if the user had made a mistake."""
+    probe.run = defect
+    with pytest.raises((ValueError, ZeroDivisionError, TypeError)) as raised:
         cli.main([NAME])
-    probe.run = lambda args: read_idx(b"abc")
+    assert not isinstance(raised.value, UserError)
+
+
+def test_a_models_refusal_is_a_sentence_and_in_a_run_its_place_too(probe, capsys):
+    from evaluation.models.calling import refusals
+
+    def refuse(args):
+        args.in_a_run = args.number == 1
+        with refusals("my_model:Mine"):
+            raise ValueError("width=-1: expected at least 1")
+
+    probe.run = refuse
     assert cli.main([NAME]) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "bench: error: my_model:Mine: width=-1: expected at least 1\n"
+    assert cli.main([NAME, "--number", "1"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_whoever_stops_reading_hears_nothing():
+    code = "import sys; from evaluation.cli import main; sys.exit(main(['plan', '--configfile', 'config/smoke.yaml']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as bench:
+        bench.stdout.close()
+        error = bench.stderr.read().decode()
+    assert "Traceback" not in error and "BrokenPipe" not in error
+
+
+def test_a_terminal_without_our_characters_shows_others(monkeypatch):
+    code = "import sys; from evaluation.cli import main; sys.exit(main(['train', '--help']))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_interrupt(probe, capsys):
@@ -91,15 +138,8 @@ def test_help_and_wrong_usage_return_codes(capsys):
     assert cli.main([]) == 2
 
 
-def test_a_missing_module_breaks_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "COMMANDS", ("data", "not_written_yet"))
-    assert cli.available() == ("data",)
-    assert cli.main(["--help"]) == 0
-    assert "not_written_yet" not in capsys.readouterr().out
-
-
 def test_every_module_keeps_the_contract():
-    for name in cli.available():
+    for name in cli.COMMANDS:
         module = cli._module(name)
         assert module.HELP and callable(module.add_arguments) and callable(module.run)
 

@@ -13,8 +13,8 @@ def job(results, name, seconds, rss, rule, variant, mem_mb, runtime):
     file = results / f"benchmarks/{name}.tsv"
     file.parent.mkdir(parents=True, exist_ok=True)
     asked = {"_cores": 1, "mem_mb": mem_mb, "runtime": runtime, "mem": "1 GB"}
-    wildcards = {"variant": variant} if variant else {}
-    row = [seconds, "0:00:01", rss, 1.0, 3, rule, wildcards, {"what": '--params \'{"a":"b"}\''}, 1, 50.0, asked, {}]
+    params = {"variant": variant, "spec": "a'b"} if variant else {}
+    row = [seconds, "0:00:01", rss, 1.0, 3, rule, {"job": "x"}, params, 1, 50.0, asked, {}]
     file.write_text(HEAD + "\t".join(map(str, row)) + "\n")
 
 

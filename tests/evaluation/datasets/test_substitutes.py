@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from evaluation.datasets import CATALOGUE
-from evaluation.datasets.settle import RECORD, record, settle
+from evaluation.datasets.settle import settle
 from evaluation.datasets.substitutes import SUBSTITUTES, choose, datasets_of, substituted
-from evaluation.plan.config import ROOT, Plan
+from evaluation.plan.plan import Plan
+from evaluation.plan.reading import CHECKOUT as ROOT
 
 PROFILE = {
     "profile": "p",
@@ -59,7 +60,7 @@ def test_the_profile_names_what_is_used_and_stays_a_profile():
     assert profile["title"] == "a title; MNIST (5,000 digits) for MNIST, Digits for Fashion-MNIST"
     assert profile["stands_in"] == {"mnist": "mnist-5k", "fashion_mnist": "digits"}
     assert Plan(profile).datasets("outliers") == ["mnist-5k", "digits"]
-    assert [run[0] for run in Plan(profile).curves()] == ["mnist-5k", "digits"]
+    assert [key.dataset for key in Plan(profile).curves()] == ["mnist-5k", "digits"]
     assert profile["experiments"]["dynamics"] == PROFILE["experiments"]["dynamics"]
 
 
@@ -67,7 +68,8 @@ def test_what_becomes_the_same_is_run_once():
     profile = substituted(PROFILE, {"mnist": "mnist-5k", "fashion_mnist": "mnist-5k"})
     outliers = profile["experiments"]["outliers"]
     assert outliers["datasets"] == ["mnist-5k"] and outliers["curves"] == [["gmm", "mnist-5k"]]
-    assert len(list(Plan(profile).runs("outliers"))) == len({*Plan(profile).runs("outliers")})
+    keys = Plan(profile).keys("outliers")
+    assert len(keys) == len(set(keys))
 
 
 def test_without_substitutes_the_profile_is_as_it_was():
@@ -97,32 +99,20 @@ def only_mnist(**changes):
 
 def test_missing_data_are_replaced_and_named(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    settled = settle(only_mnist(), tmp_path, decide=True)
+    settled = settle(only_mnist())
     assert settled.profile["experiments"]["outliers"]["datasets"] == ["mnist-5k"]
     (notice,) = settled.notices
     assert notice.startswith("MNIST cannot be had here; MNIST (5,000 digits) is used in its place.")
     assert str(tmp_path / "data" / "mnist") in notice
 
 
-def test_real_data_are_used_as_soon_as_they_are_there(toy_root, tmp_path_factory, monkeypatch):
-    results = tmp_path_factory.mktemp("results")
-    record({"stands_in": {"mnist": "mnist-5k"}}, results)  # of a run before
+def test_real_data_are_used_as_soon_as_they_are_there(toy_root, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(toy_root))
-    settled = settle(only_mnist(), results, decide=True)
+    settled = settle(only_mnist())
     assert settled.notices == [] and settled.profile == only_mnist()
-
-
-def test_jobs_follow_the_record_of_their_run(toy_root, tmp_path, monkeypatch):
-    """Also where their machine has other data, for example a cluster's node."""
-    monkeypatch.setenv("BENCH_DATA", str(toy_root))
-    run = substituted(only_mnist(), {"mnist": "mnist-5k"})
-    record(run, tmp_path)
-    assert (tmp_path / RECORD).is_file()
-    assert settle(only_mnist(), tmp_path, decide=False).profile == run
-    assert settle(only_mnist(), tmp_path / "no record", decide=False).profile == only_mnist()
 
 
 def test_a_profile_without_substitutes_is_left_as_it_is(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     profile = only_mnist(substitutes=False)
-    assert settle(profile, tmp_path, decide=True) == (profile, [])
+    assert settle(profile) == (profile, [])

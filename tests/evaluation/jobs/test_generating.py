@@ -9,8 +9,8 @@ from PIL import Image
 
 import evaluation.cli as cli
 from dcgmm import DCGMM
+from evaluation.jobs.classify import classification_rows
 from evaluation.jobs.sample import read_samples
-from evaluation.jobs.stamps import read_stamp, write_stamp
 from evaluation.models.registry import read_record
 
 CONFIG = "F(28,1)-G(4)"
@@ -28,11 +28,9 @@ def save(directory, subset="all", seed=0, config=CONFIG, dataset="digits"):
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory):
-    """The stamp of a job that has trained a model of all classes with two seeds, and one of class 3."""
+    """A model of all classes with two seeds, and one of class 3."""
     folder = tmp_path_factory.mktemp("pack")
-    stamp = folder / "stamp.json"
-    write_stamp(stamp, [save(folder), save(folder, seed=1), save(folder, "only3")])
-    return stamp
+    return [save(folder), save(folder, seed=1), save(folder, "only3")]
 
 
 def bench(*words):
@@ -47,18 +45,15 @@ def refused(capsys, *words):
     return err
 
 
-def test_samples_of_the_named_trainings_only(pack, tmp_path):
-    words = ["--n", 5, "--option", "divisor=20", "--stamp", tmp_path / "s.json"]
-    assert bench("sample", "--trained", pack, "--run", "tiny:all:0", *words, "--out", tmp_path / "out") == 0
-    made = read_stamp(tmp_path / "s.json")
-    assert [path.relative_to(tmp_path).as_posix() for path in made] == ["out/digits/all/tiny/seed0.npz"]
-    samples = read_samples(made[0])
+def test_samples_say_whose_they_are(pack, tmp_path):
+    assert bench("sample", pack[0], "--n", 5, "--option", "divisor=20", "--out", tmp_path / "out") == 0
+    samples = read_samples(tmp_path / "out/digits/all/tiny/seed0.npz")
     assert samples.images.shape == (5, 28, 28, 1) and samples.labels is None
     assert samples.record["sampling"] == {"seed": 0, "divisor": 20}
 
 
 def test_samples_are_labelled_with_the_class_of_the_model_or_the_classes_asked_for(pack, tmp_path):
-    assert bench("sample", "--trained", pack, "--run", "tiny:only3:0", "--n", 4, "--out", tmp_path) == 0
+    assert bench("sample", pack[2], "--n", 4, "--out", tmp_path) == 0
     assert read_samples(tmp_path / "digits/only3/tiny/seed0.npz").labels.tolist() == [3] * 4
     classifier = save(tmp_path, config=f"{CONFIG}-C(10)")
     for words, labels in (("5", [5, 5, 5]), ("[1,2,3]", [1, 2, 3])):
@@ -68,7 +63,7 @@ def test_samples_are_labelled_with_the_class_of_the_model_or_the_classes_asked_f
 
 def test_options_are_pythons_or_jsons_words(pack, tmp_path):
     plain, sharpened = tmp_path / "plain.npz", tmp_path / "sharpened.npz"
-    words = ["sample", read_stamp(pack)[0], "--n", 3, "--option", "sharpen_iterations=2"]
+    words = ["sample", pack[0], "--n", 3, "--option", "sharpen_iterations=2"]
     assert bench(*words, "--option", "sharpen=False", "--option", "top_s=None", "--out", plain) == 0
     assert bench(*words, "--option", "sharpen=true", "--option", "sharpen_step=4", "--out", sharpened) == 0
     assert read_samples(plain).record["sampling"]["sharpen"] is False
@@ -85,7 +80,6 @@ def test_options_are_pythons_or_jsons_words(pack, tmp_path):
         (["--option", "sharpen=no"], "sharpen='no'"),
         (["--option", 'layer_options={"0": {"foo": 1}}'], "no option 'foo'"),
         (["--option", "layer_options=3"], "layer_options=3"),
-        (["--run", "tiny:only4:0"], "tiny:only4:0"),
         (["--grid", "grid.pdf"], "grid.pdf"),
         (["--option", "sharpen=true", "--option", "sharpen_step=1e9"], "sharpening diverged"),
     ],
@@ -93,28 +87,28 @@ def test_options_are_pythons_or_jsons_words(pack, tmp_path):
 @pytest.mark.parametrize("method", ["sample", "inpaint"])
 def test_wrong_options_are_refused_in_one_sentence(method, words, message, pack, tmp_path, capsys):
     out = tmp_path / ("o.npz" if method == "sample" else "o.parquet")
-    assert message.format(method=method) in refused(capsys, method, read_stamp(pack)[0], *words, "--out", out)
+    assert message.format(method=method) in refused(capsys, method, pack[0], *words, "--out", out)
     assert not out.exists()
 
 
 def test_no_images_are_refused(pack, tmp_path, capsys):
-    assert "--images 0" in refused(capsys, "inpaint", "--trained", pack, "--images", 0, "--out", tmp_path / "o")
-    assert "--n 0" in refused(capsys, "sample", "--trained", pack, "--n", 0, "--out", tmp_path)
+    assert bench("inpaint", *pack, "--images", 0, "--out", tmp_path / "o") == 2
+    assert bench("sample", *pack, "--n", 0, "--out", tmp_path) == 2
+    assert capsys.readouterr().err.count("a whole number of at least 1") == 2
     assert "nothing to" in refused(capsys, "inpaint", "--out", tmp_path / "o")
 
 
 def test_a_picture_of_samples(pack, tmp_path):
-    words = ["sample", read_stamp(pack)[0], "--n", 12, "--out", tmp_path / "s.npz"]
+    words = ["sample", pack[0], "--n", 12, "--out", tmp_path / "s.npz"]
     assert bench(*words, "--grid", tmp_path / "grid.png") == 0
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.format == "PNG" and picture.size == (2 * (10 * 29 + 1), 2 * (2 * 29 + 1))
 
 
 def test_completions_are_those_of_the_named_trainings(pack, tmp_path):
-    """A pack of three models: what is averaged over seeds is of one subset, and the work that of its models."""
     kept, out = tmp_path / "kept", tmp_path / "m.parquet"
-    words = ["--images", 8, "--mask", "right", "random", "--completions", kept, "--stamp", tmp_path / "stamp.json"]
-    assert bench("inpaint", "--trained", pack, "--run", "tiny:all:0,1", *words, "--out", out) == 0
+    words = ["--images", 8, "--mask", "right", "random", "--completions", kept]
+    assert bench("inpaint", *pack[:2], *words, "--out", out) == 0
     metrics = pd.read_parquet(out)
     assert len(metrics) == 2 * 2 * 2 * 2 and set(metrics["seed"]) == {0, 1}
     assert not metrics.duplicated(["params", "seed", "metric"]).any()
@@ -124,12 +118,11 @@ def test_completions_are_those_of_the_named_trainings(pack, tmp_path):
         for mask in ("random", "right")
         for variant in ("conditional", "paper")
     ]
-    assert len(read_stamp(tmp_path / "stamp.json")) == 2
 
 
 def test_a_model_of_some_classes_is_another_result_than_the_one_of_all(pack, tmp_path):
     words = ["--images", 3, "--mask", "left", "--variant", "paper", "--out", tmp_path / "m.parquet"]
-    assert bench("inpaint", "--trained", pack, *words) == 0
+    assert bench("inpaint", *pack, *words) == 0
     metrics = pd.read_parquet(tmp_path / "m.parquet")
     assert metrics["params"].str.contains('"subset":"only3"').sum() == 2
     assert not metrics.duplicated(["params", "seed", "metric"]).any()
@@ -137,7 +130,7 @@ def test_a_model_of_some_classes_is_another_result_than_the_one_of_all(pack, tmp
 
 def test_pictures_of_completions_name_their_models(pack, tmp_path):
     words = ["--images", 4, "--mask", "centre", "--variant", "paper", "--grid", tmp_path / "grid.png"]
-    assert bench("inpaint", "--trained", pack, *words) == 0
+    assert bench("inpaint", *pack, *words) == 0
     names = sorted(path.name for path in tmp_path.iterdir())
     trained = ("all_tiny_seed0", "all_tiny_seed1", "only3_tiny_seed0")
     assert names == [f"grid_digits_{model}_centre_paper.png" for model in trained]
@@ -168,12 +161,10 @@ def test_two_models_whose_samples_would_be_one_file_are_refused(tmp_path, capsys
 
 def test_accuracies_of_classifiers(pack, tmp_path, capsys):
     classifier = save(tmp_path, config=f"{CONFIG}-C(10)")
-    assert bench("classify", classifier, "--out", tmp_path / "m.parquet") == 0
-    metrics = pd.read_parquet(tmp_path / "m.parquet")
-    assert metrics["metric"].tolist() == ["accuracy_validation", "accuracy"]
-    assert metrics["value"].between(0, 30).all()  # untrained: the first class for every image
-    both = [classifier, read_stamp(pack)[1], "--run", "tiny:all:0", "--out", tmp_path / "one.parquet"]
-    assert bench("classify", *both) == 0
-    assert len(pd.read_parquet(tmp_path / "one.parquet")) == 2
-    assert "no classifier layer" in refused(capsys, "classify", read_stamp(pack)[0])
+    rows = classification_rows(classifier)
+    assert [row["metric"] for row in rows] == ["accuracy_validation", "accuracy"]
+    assert all(0 <= row["value"] <= 30 for row in rows)  # untrained: the first class for every image
+    assert bench("classify", classifier) == 0
+    assert f"test accuracy {rows[1]['value']:.2f} %" in capsys.readouterr().out
+    assert "no classifier layer" in refused(capsys, "classify", pack[0])
     assert "nothing to measure" in refused(capsys, "classify")

@@ -15,13 +15,12 @@ from evaluation.jobs.judge import (
     MEASURES,
     REAL_TEST,
     Judge,
-    finished,
     images_per_class,
     judge_rows,
     mixture_images,
     real_images,
-    train_judge,
 )
+from evaluation.jobs.judges import finished, train_judge
 from evaluation.jobs.sample import read_samples, write_samples
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}

@@ -10,26 +10,28 @@ import pytest
 from evaluation.base import files as atomic
 from evaluation.jobs import provenance
 from evaluation.jobs.stamps import write_stamp
+from evaluation.plan.paths import Paths
 
 
 def test_provenance_is_complete(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_MACHINE", "node-7")
-    trained = tmp_path / "models" / "mnist" / "not0" / "A" / "seed0"
+    trained = tmp_path / "run" / "models" / "mnist" / "not0" / "A" / "seed0"
     trained.mkdir(parents=True)
     (trained / "bench.json").write_text(json.dumps({"machine": "node-3"}))
     path = tmp_path / "provenance.json"
-    stamps = tmp_path / "stamps"
+    paths = Paths(tmp_path / "run")
+    stamps = paths.root / "stamps"
     monkeypatch.setenv("BENCH_MACHINE", "node-5")
-    write_stamp(stamps / "score/mnist/A/not0/0.json", [trained])
+    write_stamp(stamps / "score/A/mnist/not0/seed0.json", [trained])
     (stamps / "data").mkdir()
     (stamps / "data/mnist.json").write_text('{"name": "mnist"}')
     monkeypatch.setenv("BENCH_MACHINE", "node-7")
-    provenance.write_provenance(path, {"seeds": [0, 1]}, tmp_path, stamps)
+    provenance.write_provenance(path, {"seeds": [0, 1]}, paths)
     written = json.loads(path.read_text())
     assert written["config"] == {"seeds": [0, 1]}
     assert written["machine"]["name"] == "node-7" and written["machine"]["cores"] >= 1
-    assert written["machine_of_result"] == {"models/mnist/not0/A/seed0": "node-3"}
-    assert written["machine_of_job"] == {"score/mnist/A/not0/0": "node-5"}
+    assert written["machine_of_result"] == {"mnist/not0/A/seed0": "node-3"}
+    assert written["machine_of_job"] == {"score/A/mnist/not0/seed0": "node-5"}
     assert {"python", "numpy", "tensorflow", "torch"} <= written["versions"].keys()
 
 

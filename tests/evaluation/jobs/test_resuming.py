@@ -5,8 +5,9 @@ import pytest
 from evaluation.base.errors import UserError
 from evaluation.cli import main
 from evaluation.jobs import resume as resuming
-from evaluation.jobs.lock import held, hold, log_list
+from evaluation.jobs.lock import held, hold
 from evaluation.jobs.resume import GenericQueue, SlurmQueue, end_leftovers, queue_of, read_profile, submitted_jobs
+from evaluation.plan.paths import Paths
 
 LOG = """Job 1bd7120d-9605-5e1b-9293-f12a1a718d11 has been submitted with SLURM jobid 41 (log: /x/41.log).
 Finished jobid: 7 (Rule: train)
@@ -35,7 +36,7 @@ def results(tmp_path, monkeypatch):
     monkeypatch.setattr(resuming, "POLL_SECONDS", 0.0)
     (tmp_path / "first.log").write_text(LOG)
     (tmp_path / "second.log").write_text("Job 9 has been submitted with SLURM jobid 44 (log: /x/44.log).\n")
-    log_list(tmp_path).write_text(f"{tmp_path}/first.log\n{tmp_path}/gone.log\n{tmp_path}/second.log\n")
+    Paths(tmp_path).log_list.write_text(f"{tmp_path}/first.log\n{tmp_path}/gone.log\n{tmp_path}/second.log\n")
     return tmp_path
 
 
@@ -67,7 +68,7 @@ def test_jobs_that_stay_are_named(results):
 def test_a_run_notes_its_log(tmp_path):
     with held(tmp_path), pytest.raises(UserError, match="another run is working"):
         hold(tmp_path, [tmp_path / "snakemake.log"])
-    assert not log_list(tmp_path).exists()
+    assert not Paths(tmp_path).log_list.exists()
 
 
 def test_the_queue_is_that_of_the_profile(tmp_path):

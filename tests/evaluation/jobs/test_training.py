@@ -1,7 +1,6 @@
 """bench train and bench score: packed or not, again or resumed, the numbers are the same."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -24,16 +23,18 @@ def bench(*words):
 
 
 def train(root, *words, subsets=("not0",), seeds=(0,), model=tuple(TOY)):
-    stamp = root / "trained.json"
-    code = bench(
+    return bench(
         "train", *model, *words, "--dataset", "digits", "--subset", *subsets, "--seed", *seeds,
-        "--models", root / "models", "--stamp", stamp, "--quiet",
+        "--models", root / "models", "--quiet",
     )  # fmt: skip
-    return code, stamp
 
 
-def scores(root, stamp):
-    assert bench("score", "--trained", stamp, "--out", root / "scores", "--stamp", root / "scored.json") == 0
+def models(root):
+    return sorted(path.parent for path in (root / "models").rglob("bench.json"))
+
+
+def scores(root):
+    assert bench("score", *models(root), "--out", root / "scores") == 0
     return {path.relative_to(root / "scores"): read_scores(path)[0] for path in (root / "scores").rglob("*.parquet")}
 
 
@@ -42,13 +43,12 @@ GMM = ("--model", "gmm", "--params", '{"components": 4, "max_iter": 3}')
 
 @pytest.mark.parametrize("model", [tuple(TOY), GMM], ids=["toy", "gmm"])
 def test_packed_or_one_by_one_the_scores_are_equal(model, tmp_path):
-    _, stamp = train(tmp_path / "packed", subsets=("not0", "not3"), seeds=(0, 1), model=model)
-    packed = scores(tmp_path / "packed", stamp)
-    single = {}
+    train(tmp_path / "packed", subsets=("not0", "not3"), seeds=(0, 1), model=model)
+    packed = scores(tmp_path / "packed")
     for subset in ("not3", "not0"):
         for seed in (1, 0):
-            _, stamp = train(tmp_path / "single", subsets=(subset,), seeds=(seed,), model=model)
-            single |= scores(tmp_path / "single", stamp)
+            train(tmp_path / "single", subsets=(subset,), seeds=(seed,), model=model)
+    single = scores(tmp_path / "single")
     assert packed.keys() == single.keys()
     assert len(packed) == 4
     for path, frame in packed.items():
@@ -56,8 +56,8 @@ def test_packed_or_one_by_one_the_scores_are_equal(model, tmp_path):
 
 
 def test_seeds_and_subsets_matter(tmp_path):
-    _, stamp = train(tmp_path, subsets=("not0", "not3"), seeds=(0, 1))
-    frames = list(scores(tmp_path, stamp).values())
+    train(tmp_path, subsets=("not0", "not3"), seeds=(0, 1))
+    frames = list(scores(tmp_path).values())
     assert not any(a.equals(b) for i, a in enumerate(frames) for b in frames[:i])
 
 
@@ -80,22 +80,67 @@ def test_the_followed_images_are_named_in_the_history(tmp_path):
     assert set(pd.read_parquet(tmp_path / "models/digits/not0/toy/seed0/history.parquet")["split"]) == {"train", "test"}
 
 
-def test_the_finished_is_not_trained_again_the_changed_is(tmp_path):
+def test_the_finished_is_not_trained_again_unless_asked(tmp_path, capsys):
     finished = tmp_path / "models/digits/not0/toy/seed0/bench.json"
     train(tmp_path)
     before = finished.stat().st_mtime_ns
-    train(tmp_path, seeds=(0, 1))
+    assert train(tmp_path, seeds=(0, 1)) == 0
+    assert "--again trains it anew" in capsys.readouterr().out
     assert finished.stat().st_mtime_ns == before
-    train(tmp_path, "--params", '{"offset": 1.0}')
+    assert train(tmp_path, "--again") == 0
     assert finished.stat().st_mtime_ns != before
-    assert read_spec(finished.parent)["params"] == {"offset": 1.0}
+
+
+@pytest.mark.parametrize("words", [("--params", '{"offset": 1.0}'), ("--monitor", "test"), ("--train-images", "50")])
+def test_a_model_of_other_settings_is_not_replaced_without_a_word(words, tmp_path, capsys):
+    directory = tmp_path / "m"
+    assert train(tmp_path, "--out", directory) == 0
+    before = read_spec(directory)
+    assert train(tmp_path, "--out", directory, *words) == 2
+    assert "holds a model of other settings" in capsys.readouterr().err
+    assert read_spec(directory) == before
+    assert train(tmp_path, "--out", directory, *words, "--again") == 0
+    assert read_spec(directory)["spec"] != before["spec"]
+
+
+def test_other_images_have_another_default_place(tmp_path):
+    train(tmp_path)
+    train(tmp_path, "--train-images", "50", model=("--factory", "toy_models:Brightness"))
+    assert len(models(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "here"])
+def test_what_is_no_model_is_never_replaced(kind, tmp_path, capsys, monkeypatch):
+    """`--out DIR` emptied whatever folder was there, and put a file aside."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    out = tmp_path / "r"
+    kept = out / "table.csv" if kind != "file" else out
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("x")
+    if kind == "here":
+        monkeypatch.chdir(out)
+    for again in ((), ("--again",)):
+        assert train(tmp_path, "--out", "." if kind == "here" else out, *again) == 2
+    assert kept.read_text() == "x"
+    assert "a directory of the model's own" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]  # refused before anything was begun
+
+
+def test_hidden_folders_of_others_stay(tmp_path):
+    """A user's backup, and the checkpoint of a model whose name begins alike, were removed."""
+    folder = tmp_path / "models/digits/not0/toy"
+    others = [folder / ".seed0.backup", folder / ".seed0.2.0123456789ab.checkpoint", folder / ".seed01.12.part"]
+    own = folder / ".seed0.0123456789ab.checkpoint"
+    for place in (*others, own):
+        place.mkdir(parents=True)
+    train(tmp_path)
+    assert all(place.is_dir() for place in others)
+    assert not own.exists()
 
 
 def test_a_failure_is_named_and_does_not_stop_the_others(tmp_path, capsys):
-    code, stamp = train(tmp_path, "--params", '{"fail": true}', seeds=(0, 1, 2))
-    assert code != 0
-    assert "seed1: seed 1 is told to fail" in capsys.readouterr().err
-    assert not stamp.exists()
+    assert train(tmp_path, "--params", '{"fail": true}', seeds=(0, 1, 2)) != 0
+    assert "seed1: toy_models:Brightness: seed 1 is told to fail" in capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "models/digits/not0/toy").glob("seed*")) == ["seed0", "seed2"]
 
 
@@ -120,20 +165,12 @@ def test_half_a_model_is_no_model(tmp_path):
     directory = tmp_path / "models/digits/not0/toy/seed0"
     (directory / "bench.json").unlink()
     assert bench("score", directory, "--out", tmp_path / "scores") != 0
-    train(tmp_path)
-    assert read_spec(directory)
-
-
-def test_a_model_that_has_gone_is_named(tmp_path, capsys):
-    _, stamp = train(tmp_path)
-    shutil.rmtree(tmp_path / "models")
-    assert bench("score", "--trained", stamp, "--out", tmp_path / "scores") != 0
-    assert "is gone" in capsys.readouterr().err
+    assert train(tmp_path) == 2  # by hand: it may be somebody's; in a run it is trained again
 
 
 def test_scores_hold_both_splits_all_classes_and_layers(tmp_path):
-    _, stamp = train(tmp_path)
-    ((path, frame),) = scores(tmp_path, stamp).items()
+    train(tmp_path)
+    ((path, frame),) = scores(tmp_path).items()
     assert str(path) == "digits/not0/toy/seed0.parquet"
     assert list(frame.columns) == ["split", "label", "score", "layer_0", "layer_1"]
     assert set(frame["split"]) == {"validation", "test"}
@@ -141,10 +178,21 @@ def test_scores_hold_both_splits_all_classes_and_layers(tmp_path):
     assert (frame["score"] == frame["layer_1"]).all()
 
 
-def test_nan_scores_are_refused(tmp_path, capsys):
-    _, stamp = train(tmp_path, model=("--factory", "toy_models:Diverging", "--name", "toy", "--model", "toy"))
-    assert bench("score", "--trained", stamp, "--out", tmp_path / "scores") != 0
-    assert "NaN" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Diverging", "357 of"),
+        ("Forgetful", "score_layers gives None"),
+        ("Short", "score_samples gives an array of shape (3,)"),
+        ("Scalar", "score_samples gives an array of shape ()"),
+    ],
+)
+def test_what_is_no_score_of_each_image_is_refused_by_name(name, message, tmp_path, capsys):
+    train(tmp_path, model=("--factory", f"toy_models:{name}", "--name", "toy", "--model", "toy"))
+    assert bench("score", *models(tmp_path), "--out", tmp_path / "scores") == 2
+    error = capsys.readouterr().err
+    assert f"toy_models:{name}" in error
+    assert message in error or (name == "Diverging" and "NaN" in error)
 
 
 def test_by_hand_a_table_is_printed(tmp_path, capsys):
@@ -164,6 +212,12 @@ def test_by_hand_a_table_is_printed(tmp_path, capsys):
         (["--model", "gmm", "--param", "componets=3"], "did you mean 'components'"),
         (["--model", "gmm", "--param", "components"], "KEY=VALUE"),
         (["--model", "gmm", "--params", "{components}"], "not JSON"),
+        (["--model", "gmm", "--params", "[1]"], "no JSON object"),
+        (["--model", "gmm", "--seed", "-1"], "at least 0"),
+        (["--model", "gmm", "--threads", "-3"], "at least 1"),
+        (["--model", "gmm", "--train-images", "-5"], "at least 1"),
+        (["--model", "gmm", "--device", "gpu"], "no GPU"),
+        (["gmm/digits/not0/seed0"], "--profile"),
         ([], "name a model"),
         (["--config", "F(28,1)-G(49)", "--model", "gmm"], "leave out"),
         (["--config", "F(29,1)-H(49)"], "H(49)"),
@@ -175,3 +229,16 @@ def test_wrong_usage_is_one_sentence(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_model_of_one_class_is_trained_as_its_entry_says():
+    from evaluation.cli import build_parser
+    from evaluation.cli.train import _trainings
+
+    def lengths(*words):
+        asked = ["train", "--model", "dcgmm-e", "--dataset", "mnist", "--subset", "all", "only3", "not3", *words]
+        return [one.params.get("iterations") for one in _trainings(build_parser(["train"]).parse_args(asked))]
+
+    assert lengths() == [None, 10_000, None]
+    assert lengths("--epochs", "2") == [None, None, None]
+    assert lengths("--param", "iterations=70") == [70, 70, 70]

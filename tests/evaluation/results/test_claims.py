@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED, claims
 from evaluation.results.results import Results
 

@@ -1,7 +1,6 @@
 """bench collect: what a stopped run has made so far."""
 
 import json
-import shlex
 import shutil
 from pathlib import Path
 
@@ -12,10 +11,10 @@ import pytest
 from evaluation.cli import main
 from evaluation.jobs.score import write_scores
 from evaluation.measures.tidy import tidy_frame, tidy_row
-from evaluation.plan.config import Plan
-from evaluation.results.specs import keys_of, training
+from evaluation.plan.key import TrainingKey
+from evaluation.plan.plan import Plan
 
-MODELS = {"mine": {"factory": "nowhere:Mine", "label": "Mine", "grid": {"width": [1, 2]}}}
+MODELS = {"mine": {"factory": "toy_models:Brightness", "label": "Mine", "grid": {"width": [1, 2]}}}
 
 
 def plan():
@@ -26,14 +25,13 @@ def plan():
 
 
 def trainings(of):
-    return [training(of, *key) for key in keys_of(of)]
+    return [of.training(key) for key in of.all_keys()]
 
 
 def finish(one, folder, shift=1.0, spec=None):
     """A training with its scores, as `bench train` and `bench score` leave them."""
-    record = {key: getattr(one, key) for key in one.__dataclass_fields__}
-    record |= {"spec": spec or one.spec, "parameters": 5, "seconds": 1.0, "params": dict(one.params)}
-    directory = one.directory(folder / "models")
+    record = {**one.record(), "spec": spec or one.spec, "parameters": 5, "seconds": 1.0}
+    directory = plan().paths(folder).model(one.key)
     directory.mkdir(parents=True)
     (directory / "bench.json").write_text(json.dumps(record))
     history = {"step": [0, 9], "layer": [0, 0], "split": ["test", "test"], "log_likelihood": [1.0, 2.0]}
@@ -42,8 +40,7 @@ def finish(one, folder, shift=1.0, spec=None):
     label = np.tile(np.arange(10), 20)
     score = rng.normal(size=200) + shift * (label != 0)
     frame = pd.DataFrame({"split": np.repeat(["validation", "test"], 100), "label": label, "score": score})
-    path = folder / "scores" / one.dataset / one.subset / one.name / f"seed{one.seed}.parquet"
-    write_scores(path, frame.assign(layer_0=score), record)
+    write_scores(plan().paths(folder).scores(one.key), frame.assign(layer_0=score), record)
 
 
 @pytest.fixture
@@ -54,7 +51,7 @@ def stopped(tmp_path, monkeypatch):
     for one in (one for one in trainings(plan()) if one.subset == "not0"):
         old = one.seed == 1 and one.point["width"] == 2
         finish(one, folder, shift=one.point["width"], spec="older" if old else None)
-    finish(training(plan(), "digits", "all", "mine", 0), folder)
+    finish(plan().training(TrainingKey("digits", "all", "mine", 0)), folder)
     (folder / "profile.json").write_text(plan().as_json())
     (folder / "judges/digits/seed0").mkdir(parents=True)
     (folder / "judges/digits/seed0/judge.json").write_text('{"seed": 0, "accuracy": 99.0, "diverged": [100]}')
@@ -99,7 +96,7 @@ def test_metrics_of_the_run_itself_go_first(stopped, capsys):
     tidy_frame([row, {**row, "metric": "auroc_validation"}]).to_parquet(stopped / "metrics/outliers_digits.parquet")
     # They are of all the trainings that there were, also of the one with older settings.
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 2
-    assert "digits/not0/mine+width=2/1 (of an earlier program or data set)" in capsys.readouterr().err
+    assert "mine+width=2/digits/not0/seed1 (of an earlier program or data set)" in capsys.readouterr().err
     assert not Path("so-far").exists()
     shutil.rmtree(stopped / "models/digits/not0/mine+width=2/seed1")
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
@@ -137,45 +134,6 @@ def test_it_is_collected_again_over_itself_and_over_nothing_else(stopped, capsys
     assert "holds a run" in capsys.readouterr().err
 
 
-def test_a_training_is_described_as_the_workflow_does():
-    """The specification is that of the command line which the workflow runs."""
-    from evaluation.cli import build_parser
-    from evaluation.cli.train import _trainings
-
-    of_classes = {"judge": {"datasets": ["digits"], "models": ["dcgmm-a"], "seeds": 1}}
-    for any_plan in (plan(), Plan({"profile": "p", "seeds": 2, "experiments": of_classes})):
-        for one in trainings(any_plan):
-            words = any_plan.train_options(one.name)
-            args = build_parser(["train"]).parse_args(
-                [
-                    "train",
-                    *shlex.split(words),
-                    "--dataset",
-                    one.dataset,
-                    "--subset",
-                    one.subset,
-                    "--seed",
-                    str(one.seed),
-                ]
-            )
-            (told,) = _trainings(args)
-            assert told == one and told.spec == one.spec
-
-
-def test_a_model_of_one_class_is_trained_as_its_entry_says():
-    from evaluation.cli import build_parser
-    from evaluation.cli.train import _trainings
-
-    def lengths(*words):
-        asked = ["train", "--model", "dcgmm-e", "--dataset", "mnist", "--subset", "all", "only3", "not3", *words]
-        return [one.params.get("iterations") for one in _trainings(build_parser(["train"]).parse_args(asked))]
-
-    assert lengths() == [None, 10_000, None]
-    assert lengths("--epochs", "2") == [None, None, None]
-    assert lengths("--param", "iterations=70") == [70, 70, 70]
-    assert lengths("--one-class", '{"iterations": 9}', "--epochs", "2") == [None, 9, None]
-
-
 def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, monkeypatch):
     from evaluation.jobs.provenance import write_provenance
     from evaluation.measures.tidy import write_metrics
@@ -186,14 +144,14 @@ def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, mo
 
     monkeypatch.chdir(tmp_path)
     of, folder = small(), tmp_path / "results/mine"
-    for key in keys_of(of):
+    for key in of.all_keys():
         finish_training(of, folder, key)
     write_metrics(folder / "metrics/outliers_mnist.parquet", two_models())
     (folder / "profile.json").write_text(of.as_json())
     for file in items(of, TABLE):  # as the rules do
         assert main(["table", file, "--profile", str(folder / "profile.json")]) == 0
     assert main(["compare", "--profile", str(folder / "profile.json"), "--out", str(folder / "compare.md")]) == 0
-    write_provenance(folder / "provenance.json", of.config, folder / "models")
+    write_provenance(folder / "provenance.json", of.config, of.paths(folder))
     assert main(["collect", "--profile", "mine", "--out", "copy"]) == 0
     made = {path.relative_to(folder) for path in folder.glob("tables/*")} | {Path("compare.md"), Path("compare.csv")}
     assert len(made) == 3 * len(items(of, TABLE)) + 2

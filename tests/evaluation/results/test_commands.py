@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evaluation.cli import main
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import resolve
 from tests.evaluation.made_up import plan, two_models
 from tests.evaluation.results.test_samples import finish
@@ -68,10 +68,10 @@ def test_a_configuration_in_place_of_the_runs_own(run, capsys):
 def test_a_finished_run_is_finished(run, capsys):
     from evaluation.results.status import outputs
 
-    for files in outputs(plan()).values():
+    for files in outputs(plan(), plan().paths(run)).values():
         for file in files:
-            (run / file).parent.mkdir(parents=True, exist_ok=True)
-            (run / file).touch()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
     assert main(["status", "--profile", "mine"]) == 0
     assert f": finished ({run})" in capsys.readouterr().out
 
@@ -173,7 +173,7 @@ def test_the_networks_of_tables_7_and_8_are_those_of_the_models(tmp_path):
 def test_no_page_is_made_of_models_of_other_settings(command, run, capsys):
     """A profile's parameter is changed, and pages are made again: the table said 3 where the models had 80."""
     before = plan()
-    for key in before.runs("outliers"):
+    for key in before.keys("outliers"):
         finish(before, run, key)
     (run / "provenance.json").write_text("{}")
     words = [command, *{"table": ["table_1"], "figure": ["heat_map_gmm"]}.get(command, []), "--profile", str(run)]
@@ -184,12 +184,12 @@ def test_no_page_is_made_of_models_of_other_settings(command, run, capsys):
     (run / "profile.json").write_text(changed.as_json())
     said = refused(capsys, *words)
     if command != "figure":
-        assert f"{run} holds results of other settings than the profile's: mnist/not0/dcgmm-a/0 (" in said
+        assert f"{run} holds results of other settings than the profile's: dcgmm-a/mnist/not0/seed0 (" in said
         assert "epochs 80, the profile says 3" in said and "start the run again" in said
 
 
 def test_a_damaged_record_or_profile_is_named_with_the_cure(run, capsys):
-    key = next(iter(plan().runs("outliers")))
+    key = next(iter(plan().keys("outliers")))
     finish(plan(), run, key)
     (record,) = run.rglob("bench.json")
     record.write_text(record.read_text()[:40])

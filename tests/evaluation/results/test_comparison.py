@@ -3,7 +3,7 @@
 import pytest
 
 from evaluation.measures.tidy import tidy_frame
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.changes import changes
 from evaluation.results.comparison import compare, compare_variants, comparison_frame, totals
 from evaluation.results.comparison_page import comparison_page, glance
@@ -118,7 +118,14 @@ def test_an_annealing_that_was_cut_off_is_said_and_decides_nothing(sigma, over):
 
 def test_changes_of_models_of_one_class_are_said_for_these():
     changed = {"dcgmm-e": {"params": {"epochs": 20}, "one_class": {"iterations": 5000, "window": 50}}}
-    of = Plan({"profile": "p", "seeds": 1, "models": changed, "experiments": {}})
+    of = Plan(
+        {
+            "profile": "p",
+            "seeds": 1,
+            "models": changed,
+            "experiments": {"dynamics": {"datasets": ["mnist"], "models": ["gmm"]}},
+        }
+    )
     assert changes(of, "dcgmm-e") == "epochs 20 instead of 80"
     assert changes(of, "dcgmm-e", one_class=True) == "iterations 5000 instead of 10000, window 50 instead of 100"
 

@@ -10,14 +10,13 @@ from evaluation.jobs.score import write_scores
 from evaluation.measures.outliers import inliers_and_outliers
 from evaluation.measures.roc import auroc
 from evaluation.measures.tidy import tidy_row
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
 from evaluation.results.figures.dynamics import draw_dynamics
 from evaluation.results.figures.heat_map import draw_heat_map
 from evaluation.results.figures.outlier_curves import outlier_curves
 from evaluation.results.figures.style import COLUMN_WIDTH, PAGE_WIDTH, note_of, plotting, save
 from evaluation.results.material import Material
-from evaluation.results.specs import training
 from tests.evaluation.made_up import grid, plan, results, scores, two_models
 
 
@@ -78,9 +77,8 @@ def test_fig_4_names_models_that_were_still_annealing():
 def curves(folder, sigmas=(0.01,), missing=False):
     of = plan(curves=[["dcgmm-a", "mnist"], ["gmm", "mnist"]], models=["dcgmm-a", "gmm"])
     for number, key in enumerate(of.curves()[: 1 if missing else None]):
-        record = {"spec": training(of, *key).spec, "sigmas": sigmas if key[2] == "dcgmm-a" else ()}
-        path = folder / "scores" / "/".join(key[:3]) / f"seed{key[3]}.parquet"
-        write_scores(path, scores(number, shift=1 + number), record)
+        record = {"spec": of.spec(key), "sigmas": sigmas if key.variant == "dcgmm-a" else ()}
+        write_scores(of.paths(folder).scores(key), scores(number, shift=1 + number), record)
     return Material(Run(of, folder), []), None
 
 

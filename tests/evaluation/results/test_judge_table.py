@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.jobs.judge import MEASURES, REAL_TEST, summary_rows
 from evaluation.measures.tidy import tidy_row
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.tables.judge import judge_table
 from evaluation.results.tables.table import printed

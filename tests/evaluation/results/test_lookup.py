@@ -26,7 +26,7 @@ def test_its_directory_log_commit_date_and_versions(run):  # noqa: F811
     found = resolve(str(run))
     known = facts(found, find_training(found, "gmm/mnist/not0/seed1"))
     assert known["directory"] == f"{run}/models/mnist/not0/gmm/seed1"
-    assert known["log"] == f"{run}/logs/train/mnist/gmm/not0/1.log"
+    assert known["log"] == f"{run}/logs/train/gmm/mnist/not0/seed1.log"
     assert (known["model"], known["commit"], known["finished"][:10]) == ("finished", "b" * 40, "2026-02-02")
     assert known["versions"] == "numpy 2.1, jax 0.10"
 

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.jobs.provenance import write_provenance
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.origins import UNKNOWN, Origins
 from evaluation.results.results import TidySource
 from tests.evaluation.made_up import plan, two_models
@@ -23,14 +23,14 @@ FACTS = {
 @pytest.fixture
 def run(tmp_path):
     """Finished trainings of two models; one of the mixture's is of another commit, date and version."""
-    for key in plan().runs("outliers"):
-        other = key[2] == "gmm" and key[3] == 1
+    for key in plan().keys("outliers"):
+        other = key.variant == "gmm" and key.seed == 1
         new = {"commit": "b" * 40, "finished": "2026-02-02T03:04:05+00:00", "versions": {"numpy": "2.1", "jax": "0.10"}}
         finish(plan(), tmp_path, key, **{**FACTS, **(new if other else {})})
     (tmp_path / "metrics").mkdir()
     two_models().to_parquet(tmp_path / "metrics/outliers_mnist.parquet")
     (tmp_path / "profile.json").write_text(plan().as_json())
-    write_provenance(tmp_path / "provenance.json", plan().config, tmp_path / "models")
+    write_provenance(tmp_path / "provenance.json", plan().config, plan().paths(tmp_path))
     return tmp_path
 
 
@@ -45,7 +45,7 @@ def source(model, experiment="outliers", params='{"outlier_class":0}'):
 def test_a_number_has_directory_log_commit_and_date(run):
     found = origins(run).of(source("gmm"), [0, 1])
     assert found.directories == "models/mnist/not0/gmm/seed{0,1}"
-    assert found.logs == "logs/train/mnist/gmm/not0/0.log, logs/train/mnist/gmm/not0/1.log"
+    assert found.logs == "logs/train/gmm/mnist/not0/seed0.log, logs/train/gmm/mnist/not0/seed1.log"
     assert found.commits == f"{'a' * 10}, {'b' * 10}"
     assert found.dates == "2026-01-02 to 2026-02-02"
     one = origins(run).of(source("gmm"), [1])
@@ -64,7 +64,7 @@ def test_samples_of_each_class_come_from_ten_models():
 
 def test_a_mixture_is_counted_and_flagged(run):
     found = origins(run)
-    total = len(list(plan().runs("outliers")))
+    total = len(list(plan().keys("outliers")))
     assert found.words()["models' commits"] == f"{'a' * 10} ({total - 1}), {'b' * 10} (1)"
     commits, numpy = found.mixtures()
     assert commits == f"The models were trained at different commits: {'a' * 10} ({total - 1}), {'b' * 10} (1)."
@@ -72,9 +72,9 @@ def test_a_mixture_is_counted_and_flagged(run):
 
 
 def test_models_of_one_commit_are_no_mixture(tmp_path):
-    for key in plan().runs("outliers"):
+    for key in plan().keys("outliers"):
         finish(plan(), tmp_path, key, **FACTS)
-    facts = write_provenance(tmp_path / "provenance.json", {}, tmp_path / "models")
+    facts = write_provenance(tmp_path / "provenance.json", {}, plan().paths(tmp_path))
     assert Origins(plan(), facts).mixtures() == []
     assert facts["version_sets"] == [FACTS["versions"]]
 
@@ -86,5 +86,5 @@ def test_the_report_flags_the_mixture_and_every_row_has_its_origin(run):
     rows = [row for row in text.split("<tr id=")[1:]]
     assert rows
     for row in rows:
-        for words in ("models/mnist/not0/", "logs/train/mnist/", "a" * 10, "2026-01-02"):
+        for words in ("models/mnist/not0/", "logs/train/", "a" * 10, "2026-01-02"):
             assert words in row

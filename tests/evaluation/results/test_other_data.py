@@ -3,7 +3,7 @@
 import pytest
 
 from evaluation.datasets.substitutes import substituted
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.results.claims import NOT_RUN as NOT_SAID
 from evaluation.results.claims import UNDECIDED, claims
 from evaluation.results.comparison import compare, compare_variants, comparison_frame

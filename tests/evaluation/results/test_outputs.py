@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from evaluation.base.errors import UserError
-from evaluation.plan.config import ROOT, load_plan
+from evaluation.plan.plan import load_plan
+from evaluation.plan.reading import CHECKOUT as ROOT
 from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, find, items, rows_of
 from evaluation.results.status import outputs
 from tests.evaluation.made_up import made_up_plan, plan
@@ -26,7 +28,7 @@ def test_every_output_has_a_function_a_section_and_a_caption():
 
 def test_reading_the_registry_imports_no_pandas_and_no_matplotlib():
     code = (
-        "import sys; from evaluation.results.outputs import items; from evaluation.plan.config import load_plan;"
+        "import sys; from evaluation.results.outputs import items; from evaluation.plan.plan import load_plan;"
         "i = items(load_plan('config/smoke.yaml')); [x.caption(load_plan('config/smoke.yaml')) for x in i.values()];"
         "print([m for m in ('pandas', 'matplotlib', 'scipy', 'torch', 'jax', 'keras') if m in sys.modules])"
     )
@@ -38,16 +40,16 @@ def test_reading_the_registry_imports_no_pandas_and_no_matplotlib():
 def test_status_and_captions_are_made_from_it(profile):
     of = load_plan(f"config/{profile}.yaml")
     there = items(of)
-    made = outputs(of)
-    assert {f"tables/{file}.csv" for file in items(of, TABLE)} == set(made["tables"])
-    assert {f"figures/{file}.png" for file in items(of, FIGURE)} == set(made["figures"])
+    made = outputs(of, of.paths(""))
+    assert {Path(f"tables/{file}.csv") for file in items(of, TABLE)} == set(made["tables"])
+    assert {Path(f"figures/{file}.png") for file in items(of, FIGURE)} == set(made["figures"])
     for item in there.values():
         caption = item.caption(of)
         assert of.title in caption and item.title() in caption and "{" not in caption
         assert bool(item.metrics(of)) + bool(item.stamps(of)) <= 1
         assert item.metrics(of) or item.stamps(of) or item.output.experiment is None, item.file
-        assert all(name in made["metrics"] for name in item.metrics(of))
-        known = {path for stage in made.values() for path in stage}
+        assert all(Path(name) in made["metrics"] for name in item.metrics(of))
+        known = {path.as_posix() for stage in made.values() for path in stage}
         assert set(item.stamps(of)) <= known
 
 

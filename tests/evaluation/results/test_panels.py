@@ -3,19 +3,19 @@
 import pytest
 
 from evaluation.base.errors import UserError
-from evaluation.plan.config import ConfigError, Plan
-from evaluation.results.panels import (
-    numbered,
-    picture_inputs,
-    pictures,
-    real_classes,
-    sampling_options,
-    shown_datasets,
-)
+from evaluation.plan.jobs import Jobs
+from evaluation.plan.plan import Plan
+from evaluation.results.outputs import items
+from evaluation.results.panels import numbered, pictures, real_classes, shown_datasets
 
 
 def plan(**experiments):
     return Plan({"profile": "p", "results": "r", "seeds": 2, "experiments": experiments})
+
+
+def words(panel):
+    """The trainings of a panel."""
+    return [key.word for key in panel.keys]
 
 
 def test_figures_of_samples_have_the_papers_numbers():
@@ -29,7 +29,7 @@ def test_figures_of_samples_have_the_papers_numbers():
     found = pictures(plan(sampling=sampling))
     assert set(found) == {"fig_5", "fig_9", "fig_12", "fig_13", "fig_14"}
     assert [p.label for p in found["fig_5"]] == ["DCGMM-C (no sharpening)", "DCGMM-C (sharpening)"]
-    assert found["fig_13"][1].files == ("grids/plain/fashion_mnist/all/dcgmm-f/seed0.npz",)
+    assert words(found["fig_13"][1]) == ["dcgmm-f/fashion_mnist/all/seed0"]
     assert [p.label for p in found["fig_14"]] == ["MNIST", "Fashion-MNIST"]
     of_mnist = plan(sampling={**sampling, "datasets": ["mnist"]})
     assert set(pictures(of_mnist)) == {"fig_5", "fig_12", "fig_14"}
@@ -39,17 +39,17 @@ def test_figures_of_samples_have_the_papers_numbers():
     turned = plan(sampling={**sampling, "datasets": ["fashion_mnist", "mnist"]})
     assert [shown_datasets(turned, f"fig_{n}") for n in (5, 9, 12, 13)] == [["mnist"], ["fashion_mnist"]] * 2
     assert shown_datasets(turned, "fig_14") == ["fashion_mnist", "mnist"]
-    assert picture_inputs(of_mnist, "fig_12") == [
-        "r/stamps/grid_plain/mnist/dcgmm-a/all/0.json",
-        "r/stamps/grid_plain/mnist/dcgmm-f/all/0.json",
+    assert items(of_mnist)["fig_12_samples"].stamps(of_mnist) == [
+        "stamps/grid_plain/dcgmm-a/mnist/all/seed0.json",
+        "stamps/grid_plain/dcgmm-f/mnist/all/seed0.json",
     ]
 
 
 def test_figure_7_mixes_a_model_of_each_class_and_names_the_data_set():
     svhn = plan(svhn={"datasets": ["photos"], "models": ["dcgmm-a-svhn", "vae"], "classes": [0, 1], "seeds": 1})
     first, second = pictures(svhn)["fig_7"]
-    assert [f.split("/")[3] for f in first.files] == ["only0", "only1"] and len(second.files) == 1
-    assert "all" in second.files[0]
+    assert [key.subset for key in first.keys] == ["only0", "only1"]
+    assert [key.subset for key in second.keys] == ["all"]
     assert shown_datasets(svhn, "fig_7") == ["photos"]
     assert real_classes(svhn) == []  # the VAE has learnt all classes
     of_classes = plan(svhn={"datasets": ["photos"], "models": ["dcgmm-a-svhn"], "classes": [1, 0], "seeds": 1})
@@ -84,7 +84,7 @@ def test_figures_6_and_11_show_what_the_judge_sees():
     found = pictures(plan(judge={**judge, "shown": ["dcgmm-f", "rat-spn"]}))
     assert [p.label for p in found["fig_6"]] == ["DCGMM-F", "RAT-SPN (paper)", "RAT-SPN (clean)"]
     assert [p.label for p in found["fig_11"]] == ["RAT-SPN (paper)", "RAT-SPN (clean)"]
-    assert found["fig_6"][2].files == tuple(f"samples/mnist/only{c}/rat-spn@clean/seed0.npz" for c in range(10))
+    assert words(found["fig_6"][2]) == [f"rat-spn@clean/mnist/only{c}/seed0" for c in range(10)]
     with pytest.raises(UserError, match="vae is not judged"):
         pictures(plan(judge={**judge, "shown": ["vae"]}))
 
@@ -93,10 +93,10 @@ def test_figures_12_and_13_show_models_of_each_class_and_then_those_of_all():
     judge = {"datasets": ["mnist", "fashion_mnist"], "models": ["dcgmm-f", "rat-spn"], "instances": ["dcgmm-f"]}
     found = pictures(plan(judge=judge))
     assert set(found) == {"fig_12", "fig_13"}
-    assert found["fig_13"][0].files == tuple(f"samples/fashion_mnist/only{c}/dcgmm-f/seed0.npz" for c in range(10))
+    assert words(found["fig_13"][0]) == [f"dcgmm-f/fashion_mnist/only{c}/seed0" for c in range(10)]
     both = pictures(plan(judge=judge, sampling={"datasets": ["mnist"], "models": ["dcgmm-a"]}))
     assert [p.label for p in both["fig_12"]] == ["DCGMM-F", "DCGMM-A"]
-    assert both["fig_12"][1].files == ("grids/plain/mnist/all/dcgmm-a/seed0.npz",)
+    assert words(both["fig_12"][1]) == ["dcgmm-a/mnist/all/seed0"]
     with pytest.raises(UserError, match=r"judge\.instances: dcgmm-e is not judged"):
         pictures(plan(judge={**judge, "instances": ["dcgmm-e"]}))
 
@@ -106,17 +106,22 @@ def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only
     experiments = {"judge": models, "dynamics": {**models, "seeds": 2}, "inpainting": {**models, "seeds": 1}}
     config = {"profile": "p", "seeds": 2, "packing": {"subsets_per_job": 11, "seeds_per_job": 5}}
     both = Plan({**config, "experiments": {**experiments, "sampling": {**models, "seeds": [1]}}})
-    (pack,) = both.packs("inpainting")
-    assert len(pack.subsets) == 11 and pack.seeds == (0, 1)
-    assert both.own_options("inpaint", pack) == "--run dcgmm-a:all:0"
-    assert both.own_options("grid_plain", pack) == "--run dcgmm-a:all:1"
-    assert both.own_runs("sample", pack) == [("dcgmm-a", f"only{c}", seed) for c in range(10) for seed in (0, 1)]
-    with pytest.raises(ConfigError, match="outliers"):
-        both.own_options("score", pack)
+    jobs = Jobs(both)
+    (job,) = jobs.of(both.keys("inpainting"))
+    assert len(job.subsets) == 11 and len(job.keys) == 22
+
+    def made(stage):
+        return [key.word for key in jobs.keys(stage, job)]
+
+    assert made("inpaint") == ["dcgmm-a/mnist/all/seed0"]
+    assert made("grid_plain") == ["dcgmm-a/mnist/all/seed1"]
+    assert made("sample") == [f"dcgmm-a/mnist/only{c}/seed{seed}" for c in range(10) for seed in (0, 1)]
+    assert made("score") == [] and jobs.stages(job) == ["sample", "inpaint", "grid_plain"]
 
 
 def test_sampling_options_come_from_the_catalogue():
-    sampling = plan(sampling={"datasets": ["mnist"], "pooled": ["dcgmm-c"]})
-    assert "divisor=20" in sampling_options(sampling, "dcgmm-c")
-    assert "sharpen=true" not in sampling_options(sampling, "dcgmm-c")
-    assert "sharpen=true" in sampling_options(sampling, "dcgmm-c", "sharpened")
+    sampling = plan(sampling={"datasets": ["mnist"], "pooled": ["dcgmm-c"], "images": 7})
+    plain, sharpened = (sampling.sampled(stage, "dcgmm-c") for stage in ("grid_plain", "grid_sharpened"))
+    assert plain["images"] == sharpened["images"] == 7
+    assert plain["options"]["divisor"] == 20 and "sharpen" not in plain["options"]
+    assert sharpened["options"]["sharpen"] is True

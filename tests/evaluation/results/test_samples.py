@@ -9,7 +9,7 @@ from dcgmm import DCGMM
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset
 from evaluation.jobs.sample import write_samples
-from evaluation.plan.config import Plan
+from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
 from evaluation.results.figures.grid import image_grid
 from evaluation.results.figures.samples import centroid_panel, completion_panel, picture, sample_panel
@@ -17,7 +17,6 @@ from evaluation.results.make import draw_figure
 from evaluation.results.material import Material
 from evaluation.results.outputs import items
 from evaluation.results.panels import pictures
-from evaluation.results.specs import directory, training
 
 CELL = 5  # pixels of an image of 4×4 with its gap
 JUDGE = {"datasets": ["mnist", "fashion_mnist"], "seeds": 1}
@@ -26,11 +25,9 @@ FIVE = ["dcgmm-a", "dcgmm-b", "dcgmm-e", "gmm", "vae"]
 
 def finish(plan, folder, key, **facts):
     """bench.json of a finished training."""
-    wanted = training(plan, *key)
-    place = directory(plan, folder, key)
+    place = plan.paths(folder).model(key)
     place.mkdir(parents=True, exist_ok=True)
-    record = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
-    record |= {"spec": wanted.spec, "params": dict(wanted.params), "point": dict(wanted.point), **facts}
+    record = {**plan.training(key).record(), **facts}
     (place / "bench.json").write_text(json.dumps(record))
     return record
 
@@ -40,12 +37,16 @@ def made(experiments, folder, figure, sigmas=None, shape=(4, 4, 1)):
     plan = Plan({"profile": "p", "title": "my title", "seeds": 1, "experiments": experiments})
     rng = np.random.default_rng(0)
     for panel in pictures(plan)[figure]:
-        for key, file in zip(panel.runs, panel.files, strict=True):
-            name = plan.variants[key[2]].model.name
-            record = finish(plan, folder, key, sigmas=(sigmas or {}).get(name, [0.01]))
-            write_samples(folder / file, rng.random((60, *shape), np.float32), record, {})
+        for key, file in zip(panel.keys, files_of(plan, folder, panel), strict=True):
+            record = finish(plan, folder, key, sigmas=(sigmas or {}).get(plan.variant(key).model.name, [0.01]))
+            write_samples(file, rng.random((60, *shape), np.float32), record, {})
     item = next(item for item in items(plan).values() if item.output.name == figure)
     return Material(Run(plan, folder), []), item
+
+
+def files_of(plan, folder, panel):
+    """The samples that a panel shows."""
+    return [plan.paths(folder).samples(key, panel.stage) for key in panel.keys]
 
 
 def layout(figure):
@@ -72,8 +73,8 @@ def test_panels_stand_as_in_the_paper(figure, models, rows, columns, tmp_path):
 def test_samples_of_several_files_are_mixed_evenly(tmp_path):
     material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
     drawn, _ = picture(material, item)
-    files = pictures(material.plan)["fig_6"][0].files
-    parts = [np.load(tmp_path / file)["samples"][:10] for file in files]
+    files = files_of(material.plan, tmp_path, pictures(material.plan)["fig_6"][0])
+    parts = [np.load(file)["samples"][:10] for file in files]
     assert len(parts) == 10
     np.testing.assert_array_equal(
         drawn.axes[0].images[0].get_array(), sample_panel("", np.concatenate(parts))[1][..., 0]
@@ -102,15 +103,16 @@ def test_a_figure_of_which_nothing_is_left_says_so(tmp_path):
 def test_samples_of_other_settings_are_refused(tmp_path):
     """The profile has changed since, and pages are made again."""
     material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
-    file = tmp_path / pictures(material.plan)["fig_6"][0].files[3]
-    record = finish(material.plan, tmp_path, pictures(material.plan)["fig_6"][0].runs[3])
+    panel = pictures(material.plan)["fig_6"][0]
+    file = files_of(material.plan, tmp_path, panel)[3]
+    record = finish(material.plan, tmp_path, panel.keys[3])
     write_samples(file, np.zeros((60, 4, 4, 1), np.float32), {**record, "spec": "older"}, {})
-    with pytest.raises(UserError, match=r"of other settings than the profile's: seed0\.npz of mnist/only3/gmm/0"):
+    with pytest.raises(UserError, match=r"of other settings than the profile's: seed0\.npz of gmm/mnist/only3/seed0"):
         picture(material, item)
 
 
 def test_real_images_are_those_of_the_trained_classes(tmp_path):
-    svhn = {"datasets": ["digits"], "models": ["dcgmm-a-svhn"], "classes": [3], "seeds": 1}
+    svhn = {"datasets": ["digits"], "models": ["dcgmm-a"], "classes": [3], "seeds": 1}
     x, y = load_dataset("digits").split("test")
     assert (y != 3).any()
     drawn, _ = picture(*made({"svhn": svhn}, tmp_path / "a", "fig_7", shape=(28, 28, 1)))
@@ -157,7 +159,7 @@ def test_a_grid_has_white_gaps_and_fills_its_last_row():
 
 def test_what_is_missing_is_said(tmp_path):
     material, item = made({"judge": {**JUDGE, "models": ["gmm"], "shown": ["gmm"]}}, tmp_path, "fig_6")
-    (tmp_path / pictures(material.plan)["fig_6"][0].files[0]).unlink()
+    files_of(material.plan, tmp_path, pictures(material.plan)["fig_6"][0])[0].unlink()
     with pytest.raises(UserError, match="no samples in"):
         picture(material, item)
     plan = Plan({"profile": "p", "seeds": 1, "experiments": {"inpainting": {"datasets": ["mnist"], "models": ["gmm"]}}})

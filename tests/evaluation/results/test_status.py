@@ -12,8 +12,10 @@ import pytest
 from filelock import FileLock
 
 from evaluation.cli import main
-from evaluation.cost.planning import OVERHEAD_SECONDS, Estimate, Prices
-from evaluation.plan.config import Plan, load_plan
+from evaluation.cost.estimate import OVERHEAD_SECONDS, Estimate
+from evaluation.cost.prices import Prices
+from evaluation.plan.paths import Paths
+from evaluation.plan.plan import Plan, load_plan
 from evaluation.results.progress import FINISHED, follow
 from evaluation.results.status import LOCKS, WORKERS, duration, lines, outputs, status, time_left, workers_of
 
@@ -21,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def plan(root="results/mine", **changes):
-    models = {"mine": {"factory": "my_model:Mine", "resources": {"minutes": 10}}}
+    models = {"mine": {"factory": "toy_models:Brightness", "resources": {"minutes": 10}}}
     settings = {"outliers": {"datasets": ["digits"], "models": ["gmm", "dcgmm-a"]}}
     return Plan(
         {"profile": "mine", "seeds": 2, "results": str(root), "models": models, "experiments": settings, **changes}
@@ -65,8 +67,8 @@ def test_the_plan_knows_what_snakemake_makes(profile):
     assert done.returncode == 0, done.stderr
     made = re.findall(r"^    output: (.*)$", done.stdout + done.stderr, flags=re.MULTILINE)
     listed = {file for files in made for file in files.split(", ")}
-    wanted = outputs(load_plan(ROOT / f"config/{profile}.yaml"))
-    counted = {f"nowhere/{file}" for files in wanted.values() for file in files}
+    wanted = outputs(load_plan(ROOT / f"config/{profile}.yaml"), Paths(Path("nowhere")))
+    counted = {str(file) for files in wanted.values() for file in files}
     assert counted <= listed
     rest = {file for file in listed - counted if Path(file).suffix not in (".md", ".tex", ".pdf")}
     assert {re.sub(r"nowhere/(\w+).*", r"\1", file) for file in rest} <= {"completions", "compare", "profile"}
@@ -76,11 +78,12 @@ def test_the_kept_configuration_gives_the_same_jobs():
     """profile.json keeps the order of the experiments, by which jobs are packed."""
     for profile in ("smoke", "cpu"):
         config = load_plan(ROOT / f"config/{profile}.yaml")
-        assert outputs(Plan(json.loads(config.as_json()))) == outputs(config)
+        again = Plan(json.loads(config.as_json()))
+        assert outputs(again, again.paths()) == outputs(config, config.paths())
 
 
 def test_stages_count_what_is_there(tmp_path):
-    make(tmp_path, "stamps/data/digits.json", "stamps/train/digits/gmm/not0/0.json", "tables/table_2_grid.csv")
+    make(tmp_path, "stamps/data/digits.json", "stamps/train/gmm/digits/not0/seed0.json", "tables/table_2_grid.csv")
     found = {stage.name: (stage.done, stage.total) for stage in status(estimate(), tmp_path).stages}
     assert found["data"] == (1, 1) and found["train"] == (1, 4) and found["score"] == (0, 4)
     assert found["tables"] == (1, 8) and "judge" not in found
@@ -103,12 +106,12 @@ def test_a_fresh_run_has_left_what_the_plan_says(profile, tmp_path, monkeypatch,
 
 
 def test_time_left_is_the_estimate_of_what_is_left(tmp_path):
-    jobs = {job.path: job.seconds for chain in estimate().chains for job in chain}
+    jobs = {f"{one.stage}/{one.name}": one.seconds for chain in estimate().chains for one in chain}
     assert len(jobs) == 8  # two seeds of two models, trained and scored
-    first = "train/digits/gmm/not0/0"
+    first = "train/gmm/digits/not0/seed0"
 
     def left(workers=1):
-        return time_left(estimate(), tmp_path, workers)
+        return time_left(estimate(), Paths(tmp_path), workers)
 
     total = sum(jobs.values()) + 4 * OVERHEAD_SECONDS
     assert left().seconds == pytest.approx(total) == pytest.approx(3600 * estimate().wall_hours(1))
@@ -120,58 +123,58 @@ def test_time_left_is_the_estimate_of_what_is_left(tmp_path):
 
 
 def test_finished_jobs_correct_the_estimate_of_the_others(tmp_path):
-    jobs = {job.path: job.seconds for chain in estimate().chains for job in chain}
-    first, second = "train/digits/gmm/not0/0", "score/digits/gmm/not0/0"
+    jobs = {f"{one.stage}/{one.name}": one.seconds for chain in estimate().chains for one in chain}
+    first, second = "train/gmm/digits/not0/seed0", "score/gmm/digits/not0/seed0"
     finished(tmp_path, first, 3 * jobs[first])
-    found = time_left(estimate(), tmp_path, 1)
+    found = time_left(estimate(), Paths(tmp_path), 1)
     assert found.pace == pytest.approx(3)
     rest = sum(jobs.values()) - jobs[first]
     assert found.seconds == pytest.approx(3 * rest + 4 * OVERHEAD_SECONDS)
     finished(tmp_path, second, 0.0)  # so a whole submission has gone
-    found = time_left(estimate(), tmp_path, 1)
+    found = time_left(estimate(), Paths(tmp_path), 1)
     assert found.pace == pytest.approx(3 * jobs[first] / (jobs[first] + jobs[second]))
     assert found.seconds == pytest.approx(found.pace * (rest - jobs[second]) + 3 * OVERHEAD_SECONDS)
     for path in (first, second):
         (tmp_path / f"benchmarks/{path}.tsv").write_text("s\th:m:s\n-\t-\n")
-    assert time_left(estimate(), tmp_path, 1).pace is None
+    assert time_left(estimate(), Paths(tmp_path), 1).pace is None
 
 
 def test_judges_are_counted(tmp_path):
     judge = {"datasets": ["digits"], "models": ["gmm"], "seeds": 1, "judges": {"seeds": 2}}
     found = estimate(plan(experiments={"judge": judge}))
-    before = time_left(found, tmp_path, 1).seconds
+    before = time_left(found, Paths(tmp_path), 1).seconds
     judges = [chain[0] for chain in found.chains if chain[0].stage == "judges"]
-    assert [job.path for job in judges] == ["judges/digits/0", "judges/digits/1"]
-    finished(tmp_path, judges[1].path, judges[1].seconds)
-    assert before - time_left(found, tmp_path, 1).seconds == pytest.approx(judges[1].seconds + OVERHEAD_SECONDS)
+    assert [one.name for one in judges] == ["digits/0", "digits/1"]
+    finished(tmp_path, f"judges/{judges[1].name}", judges[1].seconds)
+    assert before - time_left(found, Paths(tmp_path), 1).seconds == pytest.approx(judges[1].seconds + OVERHEAD_SECONDS)
 
 
 def test_a_model_without_a_price_is_named_until_one_of_its_jobs_has_finished(tmp_path):
     config = plan(experiments={"outliers": {"datasets": ["digits"], "models": ["mine"]}}, seeds=3)
     (words,) = list(lines(status(estimate(config), tmp_path)))[1:]
     assert words == "how long it takes is not known: nothing like mine was measured"
-    finished(tmp_path, "train/digits/mine/not0/0", 100)
-    found = time_left(estimate(config), tmp_path, 1)
+    finished(tmp_path, "train/mine/digits/not0/seed0", 100)
+    found = time_left(estimate(config), Paths(tmp_path), 1)
     assert found.seconds == pytest.approx(2 * (OVERHEAD_SECONDS + 100))  # the other two trainings
     assert (found.pace, found.unknown) == (None, ("mine",))  # how long its scores take is not known yet
-    finished(tmp_path, "score/digits/mine/not0/0", 10)
-    found = time_left(estimate(config), tmp_path, 1)
+    finished(tmp_path, "score/mine/digits/not0/seed0", 10)
+    found = time_left(estimate(config), Paths(tmp_path), 1)
     assert found.seconds == pytest.approx(2 * (OVERHEAD_SECONDS + 110)) and not found.unknown
 
 
 def test_jobs_at_a_time_are_those_of_the_last_run(tmp_path):
-    assert workers_of(plan(), tmp_path) == WORKERS
+    assert workers_of(plan(), Paths(tmp_path)) == WORKERS
     logged(tmp_path, "Provided cores: 8", "Provided cores: 1 (use --cores to define parallelism)")
-    assert workers_of(plan(), tmp_path) == 1
+    assert workers_of(plan(), Paths(tmp_path)) == 1
     logged(tmp_path, "Provided cores: 8")
-    assert workers_of(plan(), tmp_path) == 8
-    assert workers_of(plan(threads=4), tmp_path) == 2
+    assert workers_of(plan(), Paths(tmp_path)) == 8
+    assert workers_of(plan(threads=4), Paths(tmp_path)) == 2
     logged(tmp_path, "Provided remote nodes: 50")
-    assert workers_of(plan(threads=4), tmp_path) == 50
+    assert workers_of(plan(threads=4), Paths(tmp_path)) == 50
     logged(tmp_path, "Provided remote nodes: unlimited")
-    assert workers_of(plan(), tmp_path) == WORKERS
+    assert workers_of(plan(), Paths(tmp_path)) == WORKERS
     (tmp_path / "0.log").unlink()
-    assert workers_of(plan(), tmp_path) == WORKERS
+    assert workers_of(plan(), Paths(tmp_path)) == WORKERS
 
 
 def test_words(tmp_path):
@@ -181,11 +184,11 @@ def test_words(tmp_path):
     first, second = lines(status(estimate(), tmp_path, 3))
     assert first.startswith("data 0/1, train 0/4, score 0/4, metrics 0/1")
     assert second == "less than a minute left (3 jobs at a time; what `bench plan` expects)"
-    finished(tmp_path, "train/digits/gmm/not0/0", 1000)
+    finished(tmp_path, "train/gmm/digits/not0/seed0", 1000)
     assert re.search(r"left \(one job at a time; [\d.e+]+ times what", list(lines(status(estimate(), tmp_path, 1)))[1])
-    make(tmp_path, *(f"stamps/{job.path}.json" for chain in estimate().chains for job in chain))
+    make(tmp_path, *(f"stamps/{one.stage}/{one.name}.json" for chain in estimate().chains for one in chain))
     assert list(lines(status(estimate(), tmp_path)))[1].startswith("all models are trained and measured; 3 of 3 pages")
-    make(tmp_path, *(file for files in outputs(plan()).values() for file in files))
+    make(tmp_path, *(file for files in outputs(plan(), Paths(tmp_path)).values() for file in files))
     assert list(lines(status(estimate(), tmp_path)))[1] == "everything is made"
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
-from evaluation.plan.grid_cost import LeftOut
+from evaluation.plan.limits import LeftOut
 from evaluation.results.tables.classification import classification_table
 from evaluation.results.tables.grid import grid_table
 from evaluation.results.tables.inpainting import inpainting_table

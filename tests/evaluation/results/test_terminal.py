@@ -48,7 +48,8 @@ def shown(*records, terminal=False, left=None):
 
 
 def test_every_rule_belongs_to_a_stage():
-    rules = re.findall(r"^ *rule (\w+):", "".join(p.read_text() for p in RULES.glob("*.smk")), flags=re.MULTILINE)
+    text = "".join(path.read_text() for path in RULES.glob("*.smk"))
+    rules = re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)(?: with)?:", text, flags=re.MULTILINE)
     assert len(rules) > 5 and {*rules} - {*TARGETS} == {*STAGE_OF}
 
 

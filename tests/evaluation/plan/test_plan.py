@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.base.errors import UserError
-from evaluation.plan.config import Catalogue, ConfigError, Pack, Plan, chunks, grid_points, load, load_plan
+from evaluation.base.errors import ConfigError, UserError
+from evaluation.models.catalogue import grid_points
+from evaluation.plan.catalogue import Catalogue
+from evaluation.plan.jobs import Jobs, chunks
+from evaluation.plan.key import TrainingKey
+from evaluation.plan.plan import Plan, load_plan
+from evaluation.plan.reading import read_profile
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE = {
@@ -88,27 +93,27 @@ def test_a_dcgmm_without_its_layers_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"^my\.yaml: models\.x\.params: 'config' is missing \(the layers: [^\n]*\)$"):
         Plan(changed(models=models, experiments__outliers__models=["x"]), where="my.yaml")
     models["x"]["grid"] = {"config": ["F(8,1)-G(9)"]}
-    assert Plan(changed(models=models, experiments__outliers__models=["x"])).all_packs()
+    assert Plan(changed(models=models, experiments__outliers__models=["x"])).all_keys()
 
 
 def test_a_missing_file_lists_the_known_ones(tmp_path):
     with pytest.raises(ConfigError, match=r"quick\.yaml"):
-        load(tmp_path / "quikc.yaml")
+        read_profile(tmp_path / "quikc.yaml")
 
 
 @pytest.mark.parametrize("name", ["smoke", "quick", "cpu", "paper"])
 def test_the_profiles_of_this_repository_are_valid(name):
     plan = load_plan(ROOT / "config" / f"{name}.yaml")
-    assert plan.profile == name
+    assert plan.name == name
     assert plan.root == f"results/{name}"
-    assert plan.all_packs()
+    assert plan.all_keys()
 
 
 # --- expansion -------------------------------------------------------------------------------------------------------
 
 
 def runs(plan, experiment):
-    return set(plan.runs(experiment))
+    return set(plan.keys(experiment))
 
 
 def test_one_training_for_each_dataset_class_model_and_seed():
@@ -120,7 +125,7 @@ def test_one_training_for_each_dataset_class_model_and_seed():
         )
     )
     expected = {
-        (dataset, subset, model, seed)
+        TrainingKey(dataset, subset, model, seed)
         for dataset in ("mnist", "digits")
         for subset in ("not0", "not4")
         for model in ("gmm", "gmm-random")
@@ -133,19 +138,21 @@ def test_all_classes_for_the_named_models_only():
     plan = Plan(
         changed(experiments__outliers__models=["gmm", "gmm-random"], experiments__outliers__all_classes=["gmm"])
     )
-    subsets = {model: {r[1] for r in runs(plan, "outliers") if r[2] == model} for model in ("gmm", "gmm-random")}
+    subsets = {
+        model: {k.subset for k in runs(plan, "outliers") if k.variant == model} for model in ("gmm", "gmm-random")
+    }
     assert subsets == {"gmm": {f"not{c}" for c in range(10)}, "gmm-random": {"not0"}}
 
 
 def test_a_model_may_have_fewer_seeds_than_its_experiment():
     plan = Plan(changed(models__gmm={"seeds": 1}, experiments__outliers__models=["gmm", "dcgmm-a"]))
-    seeds = [(variant, seed) for *_, variant, seed in plan.runs("outliers")]
+    seeds = [(key.variant, key.seed) for key in plan.keys("outliers")]
     assert seeds == [("gmm", 0), ("dcgmm-a", 0), ("dcgmm-a", 1), ("dcgmm-a", 2)]
 
 
 def test_seeds_by_number_or_by_list_and_per_experiment():
-    assert Plan(changed(seeds=[4, 7])).seeds("outliers") == (4, 7)
-    assert Plan(changed(experiments__outliers__seeds=2)).seeds("outliers") == (0, 1)
+    assert Plan(changed(seeds=[4, 7])).seeds("outliers") == [4, 7]
+    assert Plan(changed(experiments__outliers__seeds=2)).seeds("outliers") == [0, 1]
 
 
 GRID = {"components": [5, 9], "max_iter": [1, 2, 3]}
@@ -153,14 +160,12 @@ GRID = {"components": [5, 9], "max_iter": [1, 2, 3]}
 
 def test_a_grid_gives_every_combination_with_its_parameters():
     plan = Plan(changed(models__gmm={"grid": GRID}))
-    names = {variant for _, _, variant, _ in plan.runs("outliers")}
+    names = {key.variant for key in plan.keys("outliers")}
     assert names == {f"gmm+components={c}+max_iter={i}" for c in (5, 9) for i in (1, 2, 3)}
     variant = plan.variants["gmm+components=9+max_iter=2"]
     assert variant.params == {"components": 9, "init": "kmeans", "max_iter": 2}
-    assert {
-        v
-        for _, _, v, _ in Plan(changed(models__gmm={"grid": GRID}, experiments__outliers__grid=False)).runs("outliers")
-    } == {"gmm"}
+    ungridded = Plan(changed(models__gmm={"grid": GRID}, experiments__outliers__grid=False))
+    assert {key.variant for key in ungridded.keys("outliers")} == {"gmm"}
 
 
 def rat_grid(**limits):
@@ -172,9 +177,9 @@ def rat_grid(**limits):
 
 
 def test_points_that_cost_too_much_are_left_out_and_named():
-    assert len({variant for _, _, variant, _ in rat_grid().runs("outliers")}) == 4
+    assert len({key.variant for key in rat_grid().keys("outliers")}) == 4
     plan = rat_grid(gflop_per_image=1)
-    assert len({variant for _, _, variant, _ in plan.runs("outliers")}) == 3
+    assert len({key.variant for key in plan.keys("outliers")}) == 3
     (point,) = plan.left_out
     assert (point.model, point.dataset) == ("rat-spn-normal", "mnist")
     assert point.point == '{"depth":9,"repetitions":40,"sums":40}'
@@ -189,9 +194,7 @@ def test_limits_on_memory_count_too_and_may_not_leave_nothing():
 
 
 def test_planning_imports_no_framework():
-    code = (
-        "import sys; from evaluation.plan.config import load_plan; load_plan('config/paper.yaml'); print(*sys.modules)"
-    )
+    code = "import sys; from evaluation.plan.plan import load_plan; load_plan('config/paper.yaml'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert not {"torch", "tensorflow", "keras", "pandas"} & set(loaded.split())
 
@@ -199,38 +202,107 @@ def test_planning_imports_no_framework():
 def test_protocols_that_differ_are_trained_apart():
     entry = {"protocols": {"paper": {"components": 5}, "clean": {"components": 6}}}
     plan = Plan(changed(models__gmm=entry, models__other={"extends": "gmm-random", "label": "O", "protocols": {}}))
-    assert {v for _, _, v, _ in plan.runs("outliers")} == {"gmm@paper", "gmm@clean"}
+    assert {key.variant for key in plan.keys("outliers")} == {"gmm@paper", "gmm@clean"}
     assert plan.variants["gmm@paper"].params["components"] == 5
     assert plan.variants["gmm@clean"].params["components"] == 6
     only = Plan(changed(models__gmm=entry, protocols=["clean"]))
-    assert {v for _, _, v, _ in only.runs("outliers")} == {"gmm@clean"}
+    assert {key.variant for key in only.keys("outliers")} == {"gmm@clean"}
 
 
 def test_a_model_inherits_and_changes():
-    catalogue = Catalogue({"models": {"gmm": {"params": {"max_iter": 7}}, "mine": {"extends": "gmm-random"}}}, "c")
+    catalogue = Catalogue({"gmm": {"params": {"max_iter": 7}}, "mine": {"extends": "gmm-random"}})
     mine = catalogue.model("mine")
     assert mine.params == {"components": 49, "init": "random", "max_iter": 7}
     assert (mine.label, mine.factory) == ("mine", "baselines.gmm:GaussianMixture")
 
 
 def test_parameters_of_models_of_one_class_are_replaced_as_a_whole():
-    catalogue = Catalogue({"models": {"dcgmm-f": {"one_class": {"window": 7}}, "dcgmm-g": {"one_class": {}}}}, "c")
+    catalogue = Catalogue({"dcgmm-f": {"one_class": {"window": 7}}, "dcgmm-g": {"one_class": {}}})
     for name, expected in (("dcgmm-e", 10_000), ("dcgmm-f-independent", None), ("dcgmm-g", None)):
         (variant,) = catalogue.variants(name)
         assert variant.params_of("only3").get("iterations") == expected
         assert variant.params_of("not3") == variant.params_of("all") == variant.params
     assert catalogue.variants("dcgmm-f-independent")[0].params_of("only3")["window"] == 7
     with pytest.raises(ConfigError, match="one_class"):
-        Catalogue({"models": {"dcgmm-a": {"one_class": {"epoch": 2}}}}, "c").model("dcgmm-a")
+        Catalogue({"dcgmm-a": {"one_class": {"epoch": 2}}}).model("dcgmm-a")
 
 
-def test_a_model_of_ones_own_needs_only_a_factory():
-    plan = Plan(
-        changed(
-            models__mine={"factory": "my_model:Mine", "params": {"anything": 1}}, experiments__outliers__models=["mine"]
-        )
-    )
-    assert "--factory my_model:Mine" in plan.train_options("mine")
+def test_a_model_of_ones_own_needs_only_a_factory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text("class Mine:\n    pass\n")
+    mine = {"factory": "my_model:Mine", "params": {"anything": 1}}
+    plan = Plan(changed(models__mine=mine, experiments__outliers__models=["mine"]))
+    assert plan.training(plan.all_keys()[0]).factory == "my_model:Mine"
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("my_modle:Mine", "no module 'my_modle'"),
+        ("my_model:Mein", "has no 'Mein'"),
+        ("my_model", "package.module:Class"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_found_before_any_job(factory, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text("raise SystemExit('not run')\nclass Mine:\n    pass\n")
+    with pytest.raises(ConfigError, match=message):
+        Plan(changed(models__mine={"factory": factory}, experiments__outliers__models=["mine"]))
+
+
+# --- refused early ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 2.0}, "seeds: 2.0"),
+        ({"seeds": True}, "seeds: True"),
+        ({"seeds": [1, 1]}, "seeds of a list differ"),
+        ({"experiments": {}}, "experiments is empty"),
+        ({"experiments__outliers__models": []}, "models"),
+        ({"experiments__outliers__datasets": []}, "datasets"),
+        ({"experiments__outliers__datasets": ["digits", "digits"]}, "stands twice"),
+        ({"experiments__outliers__datasets": ["photos"], "experiments__outliers__outlier_classes": [8]}, "no class 8"),
+        ({"models__gmm": {"params": {"max_iter": float("inf")}}}, "max_iter"),
+        ({"models__gmm": {"params": {"seed": 3}}}, "'seed' is no parameter"),
+        ({"models__dcgmm-a": {"params": {"epochs": float("inf")}}}, "epochs: inf"),
+        (
+            {"models__dcgmm-a": {"params": {"config": "F(32,1)-G(9)"}}, "experiments__outliers__models": ["dcgmm-a"]},
+            "F",
+        ),
+        ({"models__-x": {"extends": "gmm"}}, "-x"),
+        ({"models__a b": {"extends": "gmm"}}, "a b"),
+        ({"models__a/b": {"extends": "gmm"}}, "a/b"),
+        ({"models__x": {"extends": "gmm", "label": "two\nlines"}}, "label"),
+        ({"results": "my results"}, "results"),
+        ({"results": "r; touch x"}, "results"),
+        ({"results": "~/r"}, "results"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_the_plan(changes, message):
+    with pytest.raises(ConfigError) as error:
+        Plan(changed(**changes), where="my.yaml")
+    assert message in str(error.value)
+
+
+def test_classes_are_those_of_the_data_set():
+    outliers = {"experiments__outliers__datasets": ["photos"], "experiments__outliers__all_classes": ["gmm"]}
+    assert {key.subset for key in Plan(changed(**outliers)).all_keys()} == {f"not{c}" for c in range(8)}
+
+
+@pytest.mark.parametrize("values", [[-1, 1], [1e20, 1e-20], ["a b", "a-b"], [1, 1.0], [[1, 2], "1-2"]])
+def test_paths_keep_grid_values_apart(values):
+    mine = {"factory": "baselines.gmm:GaussianMixture", "grid": {"x": values}}
+    plan = Plan(changed(models__mine=mine, experiments__outliers__models=["mine"], seeds=1))
+    paths = {key.path for key in plan.all_keys()}
+    assert len({plan.spec(key) for key in plan.all_keys()}) == len(paths) == 2
+
+
+def test_plain_grid_values_stand_in_paths_as_they_are():
+    catalogue = Catalogue({"gmm": {"grid": {"min_variance": [0.05], "init": ["kmeans"]}}})
+    (variant,) = catalogue.variants("gmm", grid=True)
+    assert variant.name == "gmm+init=kmeans+min_variance=0.05"
 
 
 # --- packing ---------------------------------------------------------------------------------------------------------
@@ -250,41 +322,51 @@ def packed(seeds_per_job, subsets_per_job, **changes):
 @pytest.mark.parametrize(("seeds", "subsets", "jobs"), [(1, 1, 15), (2, 1, 9), (5, 1, 3), (5, 3, 1), (2, 2, 6)])
 def test_every_training_is_in_exactly_one_job(seeds, subsets, jobs):
     plan = packed(seeds, subsets)
-    packs = plan.packs("outliers")
-    assert len(packs) == jobs
-    trainings = [(p.dataset, s, p.variant, seed) for p in packs for s in p.subsets for seed in p.seeds]
+    packed_jobs = Jobs(plan).of(plan.keys("outliers"))
+    assert len(packed_jobs) == jobs
+    trainings = [key for job in packed_jobs for key in job.keys]
     assert len(trainings) == len(set(trainings))
     assert set(trainings) == runs(plan, "outliers")
-    assert max(len(p.seeds) for p in packs) <= seeds
-    assert max(len(p.subsets) for p in packs) <= subsets
+    assert max(len({key.seed for key in job.keys}) for job in packed_jobs) <= seeds
+    assert max(len(job.subsets) for job in packed_jobs) <= subsets
+    assert [Jobs(plan).named(job.name) for job in packed_jobs] == packed_jobs
 
 
 def test_a_model_may_be_packed_in_its_own_way():
     plan = packed(1, 1, models__gmm={"packing": {"seeds_per_job": 5}})
-    assert [len(pack.seeds) for pack in plan.packs("outliers")] == [5, 5, 5]
+    assert [len(job.keys) for job in Jobs(plan).all()] == [5, 5, 5]
 
 
 def test_what_two_experiments_need_is_trained_once():
     config = changed(experiments__dynamics={"datasets": ["digits"], "models": ["gmm"], "seeds": [0]})
     config["experiments"]["outliers"]["seeds"] = [0, 1]
     plan = Plan(config)
-    paths = [pack.path for pack in plan.all_packs()]
-    assert len(paths) == len(set(paths)) == 3
-    assert plan.stamps("train", "dynamics") == ["results/test/stamps/train/digits/gmm/all/0.json"]
+    names = [job.name for job in Jobs(plan).all()]
+    assert len(names) == len(set(names)) == 3
+    assert Jobs(plan).stamps("train", plan.keys("dynamics")) == ["stamps/train/gmm/digits/all/seed0.json"]
 
 
-def test_a_command_line_repeats_by_hand_and_changes_with_its_own_model_only():
-    before, after = Plan(changed()), Plan(changed(models__gmm={"params": {"max_iter": 3}}))
-    assert before.train_options("gmm") != after.train_options("gmm")
-    other = {"experiments__outliers__models": ["gmm", "dcgmm-a"]}
-    changed_gmm = Plan(changed(**other, models__gmm={"params": {"max_iter": 3}}))
-    assert changed_gmm.train_options("dcgmm-a") == Plan(changed(**other)).train_options("dcgmm-a")
+def test_a_change_of_a_model_changes_its_own_trainings_only():
+    both = {"experiments__outliers__models": ["gmm", "dcgmm-a"]}
+    before, after = Plan(changed(**both)), Plan(changed(**both, models__gmm={"params": {"max_iter": 3}}))
+    other = {key.variant for key in before.all_keys() if before.spec(key) != after.spec(key)}
+    assert other == {"gmm"}
+
+
+def test_a_job_of_one_training_is_called_as_the_training_and_a_typed_key_is_found():
+    jobs = Jobs(packed(1, 1))
+    key = TrainingKey("digits", "not0", "gmm", 0)
+    assert jobs.named("gmm/digits/not0/seed0").keys == (key,)
+    assert TrainingKey.typed(key.word) == key
+    assert Jobs(packed(5, 3)).named(key.word).keys == (key,)
+    with pytest.raises(ConfigError, match="did you mean 'gmm/digits/not0/seed0'"):
+        jobs.named("gmn/digits/not0/seed0")
 
 
 def test_what_a_profile_says_about_resources_is_told_from_the_catalogue():
     inherited = {"gmm-random": {"resources": {"mem_mb": 5}}, "mine": {"extends": "gmm-random", "label": "M"}}
     plan = Plan(changed(models={"gmm": {"resources": {"minutes": 7, "mem_mb": 8}}, **inherited}))
-    stated = {name: plan.stated_resources(plan.catalogue.model(name)) for name in ("gmm", "gmm-random", "mine", "vae")}
+    stated = {name: plan.catalogue.stated_resources(name) for name in ("gmm", "gmm-random", "mine", "vae")}
     assert stated == {
         "gmm": {"minutes": 7, "mem_mb": 8},
         "gmm-random": {"minutes": 7, "mem_mb": 5},  # it extends gmm
@@ -296,4 +378,38 @@ def test_what_a_profile_says_about_resources_is_told_from_the_catalogue():
 def test_small_pieces():
     assert chunks([1, 2, 3], 2) == [(1, 2), (3,)]
     assert grid_points({}) == [()]
-    assert Pack("digits", "gmm", ("not0", "not1"), (0, 2)).path == "digits/gmm/not0-not1/0-2"
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_extends_another_key_by_key(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "profile: base\nseeds: 3\nmodels: {gmm: {params: {max_iter: 7, components: 4}}}\n"
+        "experiments: {outliers: {datasets: [digits], models: [gmm]}}\n"
+    )
+    (tmp_path / "own.yaml").write_text("extends: base.yaml\nprofile: own\nmodels: {gmm: {params: {components: 9}}}\n")
+    plan = load_plan(tmp_path / "own.yaml")
+    assert (plan.name, len(plan.all_keys())) == ("own", 3)
+    assert plan.variants["gmm"].params["components"] == 9
+    assert plan.variants["gmm"].params["max_iter"] == 7
+    (tmp_path / "base.yaml").write_text("extends: own.yaml\n")
+    with pytest.raises(ConfigError, match="cannot extend itself"):
+        load_plan(tmp_path / "own.yaml")
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
+    """A second `models:` at the end of a copied profile silently replaced the first."""
+    (tmp_path / "two.yaml").write_text("profile: two\nmodels: {}\nseeds: 1\nmodels: {}\n")
+    with pytest.raises(ConfigError, match=r"two\.yaml, line 4: the key 'models' stands twice, first in line 2"):
+        read_profile(tmp_path / "two.yaml")
+
+
+def test_the_pages_of_keys_and_models_are_up_to_date():
+    from evaluation.plan import pages
+
+    assert pages.MODELS_PAGE.read_text() == pages.models_page(), "run: python -m evaluation.plan.pages"
+    text = pages.PROFILES_PAGE.read_text()
+    assert text == pages.profiles_page(text), "run: python -m evaluation.plan.pages"
+    for name in pages.tables():
+        assert pages.MARK.format(name) in text

@@ -1,24 +1,24 @@
 """The estimate of a profile's costs: every number here is worked out by hand from the cost model."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 from baselines.einsum.cost import rat_spn_cost
+from dcgmm.cost import cost as dcgmm_cost
 from evaluation.cli import main
-from evaluation.cost.planning import (
+from evaluation.cost.estimate import (
     FOLLOWING_MINUTES,
     LEAST_MB,
     LEAST_MINUTES,
     OVERHEAD_SECONDS,
-    TABLE,
     Estimate,
-    Prices,
-    image_epochs,
     images_mb,
 )
-from evaluation.plan.config import Plan
+from evaluation.cost.prices import TABLE, Prices, image_epochs
+from evaluation.plan.plan import Plan
 
 ROW = {"start": 5.0, "train": 0.2, "score": 0.01, "sample": 0.5, "memory_mb": 900.0, "disk_mb": 2.0}
 RAT = {"sums": 10, "depth": 4, "repetitions": 10, "leaf": "binomial"}
@@ -28,6 +28,11 @@ MODELS = {
     "dgc-16": {"factory": "baselines.dgcspn:DgcSpn", "params": {"sums": 16, "products": 7}, **ROW},
     "dgc-32": {"factory": "baselines.dgcspn:DgcSpn", "params": {"sums": 32, "products": 7}, **ROW, "train": 1.0},
 }
+
+
+@pytest.fixture(autouse=True)
+def beside_the_toy_models(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
 
 
 @pytest.fixture
@@ -92,6 +97,7 @@ def test_a_dcgmm_costs_as_its_multiplications(table):
     found = estimate(table, {"dcgmm-b": {"params": {"epochs": 1}}}, seeds=1)
     a = 28 * 28 * 49
     b = 11 * 11 * (8 * 8) * 49 + (11 * 11 * 49) * 49  # F(8,2)-G(49)-F(11,1)-G(49)
+    assert dcgmm_cost((28, 28, 1), config="F(28,1)-G(49)").step_flops == 8 * a
     assert found.stages()[0]["cpu_hours"] == pytest.approx((5 + 45 * 0.2 * b / a) / 3600)
 
 
@@ -112,17 +118,18 @@ def test_a_training_that_is_there_gives_the_price(images, price, table, tmp_path
 
 
 def asked(found, **options):
-    (pack,) = found.plan.all_packs()
+    (job,) = found.jobs.all()
     return (
-        found.minutes("train", pack, **options),
-        found.minutes("score", pack, **options),
-        found.megabytes(pack, **options),
+        found.minutes("train", job, **options),
+        found.minutes("score", job, **options),
+        found.megabytes(job, **options),
     )
 
 
 def test_a_job_asks_for_the_estimate_whatever_the_catalogue_says(table):
     found = estimate(table, {"dcgmm-a": {"params": {"epochs": 100}}}, seeds=1)
-    assert found.plan.catalogue.model("dcgmm-a").resources == {"mem_mb": 2000, "minutes": 60}
+    stated = found.plan.catalogue.model("dcgmm-a").resources
+    assert (stated.mem_mb, stated.minutes) == (2000, 60)
     assert asked(found) == (46, LEAST_MINUTES, 1125)  # 3 · (5 + 45 · 100 · 0.2) / 60, and 1.25 · 900, rounded up
     assert asked(found, attempt=2) == (68, 23, 1688)
     assert asked(estimate(table, {"dcgmm-a": {"params": {"epochs": 1}}}, seeds=1))[0] == LEAST_MINUTES
@@ -131,7 +138,7 @@ def test_a_job_asks_for_the_estimate_whatever_the_catalogue_says(table):
 def test_a_grid_point_asks_for_what_its_operations_and_parameters_take(table):
     sizes = {"grid": {"sums": [5, 40], "depth": [1, 9], "repetitions": [40]}}
     found = estimate(table, {"rat-spn": sizes}, seeds=1)
-    packs = {pack.variant.partition("+")[2]: pack for pack in found.plan.all_packs()}
+    packs = {job.variant.partition("+")[2]: job for job in found.jobs.all()}
     small, large = packs["depth=1+repetitions=40+sums=5"], packs["depth=9+repetitions=40+sums=40"]
     assert LEAST_MB <= found.megabytes(small) < 1.25 * 950
     assert found.megabytes(large) > 1.3e9 * 4 / 2**20  # its parameters alone
@@ -144,7 +151,9 @@ def test_larger_images_take_more_memory(table):
     assert images_mb("svhn") == pytest.approx(larger)
     config = {"datasets": ["svhn"], "models": ["dcgmm-a"]}
     found = Estimate(Plan({"profile": "p", "seeds": 1, "experiments": {"outliers": config}}), Prices(table=table))
-    assert asked(found)[2] == pytest.approx(1.25 * (900 + larger), abs=1)
+    shapes = [dcgmm_cost(shape, config="F(28,1)-G(49)").peak_bytes for shape in ((32, 32, 3), (28, 28, 1))]
+    arrays = (shapes[0] - shapes[1]) / 2**20
+    assert asked(found)[2] == pytest.approx(1.25 * (900 + larger + arrays), abs=1)
 
 
 def test_larger_images_take_more_operations(table):
@@ -152,7 +161,7 @@ def test_larger_images_take_more_operations(table):
     models = {"rat-spn": {"params": {"epochs": 1}, "grid": {}}}
     profile = {"profile": "p", "seeds": 1, "protocols": ["clean"], "models": models}
     found = Estimate(Plan({**profile, "experiments": {"outliers": config}}), Prices(table=table))
-    seconds = {pack.dataset: found.job("train", pack).seconds - 5 for pack in found.plan.all_packs()}
+    seconds = {job.dataset: found.priced("train", job).seconds - 5 for job in found.jobs.all()}
     images = 63_257 / 50_000
     step = rat_spn_cost((32, 32, 3), **RAT).step_flops / rat_spn_cost((28, 28, 1), **RAT).step_flops
     assert seconds["svhn"] == pytest.approx(seconds["mnist"] * images * step)
@@ -160,11 +169,16 @@ def test_larger_images_take_more_operations(table):
 
 def test_without_a_price_a_job_asks_for_what_the_catalogue_says(table):
     assert asked(estimate(table, {"gmm": {}}, seeds=1)) == (5 + 10, FOLLOWING_MINUTES, 3000)
-    own = {"mine": {"factory": "my_model:Mine", "resources": {"mem_mb": 700, "minutes": 20}}}
+    own = {"mine": {"factory": "toy_models:Brightness", "resources": {"mem_mb": 700, "minutes": 20}}}
     packed = estimate(table, own, packing={"seeds_per_job": 2})
     assert asked(packed) == (5 + 2 * 20, FOLLOWING_MINUTES, 700)
     assert asked(packed, attempt=3) == (102, 135, 1575)
-    assert asked(estimate(table, {"mine": {"factory": "my_model:Mine"}}, seeds=1)) == (65, FOLLOWING_MINUTES, 2000)
+    unsaid = {"mine": {"factory": "toy_models:Brightness"}}
+    assert asked(estimate(table, unsaid, seeds=1)) == (
+        65,
+        FOLLOWING_MINUTES,
+        2000,
+    )
 
 
 def test_what_a_profile_says_goes_before_the_estimate(table):

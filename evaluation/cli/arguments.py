@@ -1,0 +1,177 @@
+"""What subcommands share: numbers that are checked, options of a model's method, and which models are meant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.base.process import add_process_arguments
+
+if TYPE_CHECKING:
+    from evaluation.plan.jobs import Job, Jobs
+    from evaluation.plan.key import TrainingKey
+    from evaluation.plan.paths import Paths
+    from evaluation.plan.plan import Plan
+
+WORDS = {"True": True, "False": False, "None": None}  # as Python writes them; JSON's own are true, false, null
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def positive(text: str) -> int:
+    """A number of things, at least 1."""
+    return _whole(text, 1)
+
+
+def natural(text: str) -> int:
+    """A seed, at least 0."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} given; a whole number of at least {least} is expected")
+    return value
+
+
+# --- which models ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Work:
+    """The jobs of a run that a command is about."""
+
+    plan: Plan
+    jobs: Jobs
+    paths: Paths
+    chosen: Sequence[Job]
+
+    def keys(self, stage: str, job: Job) -> list[TrainingKey]:
+        """The trainings of a job that the stage is for.
+
+        Raises:
+            UserError: there is none.
+        """
+        from evaluation.base.errors import UserError
+
+        found = self.jobs.keys(stage, job)
+        if not found:
+            raise UserError(f"no experiment of the {self.plan.title} asks for the stage {stage} of {job.name}")
+        return found
+
+
+def add_models(parser: argparse.ArgumentParser, verb: str) -> None:
+    """The models: directories by hand, jobs of a run with --profile; and the cores to use."""
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="DIR|JOB",
+        help=f"directories of trained models to {verb}; with --profile, jobs or trainings: dcgmm-e/digits/not0/seed0",
+    )
+    add_run(parser)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        metavar="RUN",
+        help="a run, in which all else is looked up: its name, its folder, its profile.json, or a configuration",
+    )
+    add_process_arguments(parser)
+
+
+def work(args: argparse.Namespace, names: Sequence[str]) -> Work:
+    """The jobs that the command line names.
+
+    Raises:
+        UserError: no such run, or no such job in it.
+    """
+    from evaluation.base.errors import UserError
+    from evaluation.plan.jobs import Jobs
+    from evaluation.plan.resolve import resolve
+
+    args.in_a_run = True  # whose log keeps the traceback of what a model does wrong
+    if not names:
+        raise UserError("name jobs or trainings of the run, for example dcgmm-e/digits/not0/seed0")
+    run = resolve(args.profile)
+    jobs = Jobs(run.plan)
+    return Work(run.plan, jobs, run.plan.paths(run.folder), [jobs.named(name) for name in names])
+
+
+def directories(args: argparse.Namespace, verb: str) -> list[Path]:
+    """The directories that the command line names.
+
+    Raises:
+        UserError: there are none.
+    """
+    from evaluation.base.errors import UserError
+
+    if not args.what:
+        raise UserError(f"nothing to {verb}; give directories of trained models, or --profile RUN and jobs")
+    return [Path(name) for name in args.what]
+
+
+# --- options of a model's method -------------------------------------------------------------------------------------
+
+
+def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup, method: str) -> None:
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"option of the model's {method} method, for example top_s=1 or sharpen=true (may be repeated)",
+    )
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Key → value; values are JSON, words need no quotes.
+
+    Raises:
+        UserError: a word of another form, or one key twice.
+    """
+    from evaluation.base.errors import UserError
+
+    options: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise UserError(f"--option {word!r} is not KEY=VALUE, for example top_s=1")
+        if key in options:
+            raise UserError(f"--option {key} is given twice; give it once")
+        options[key] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    if text in WORDS:
+        return WORDS[text]
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    if isinstance(content, dict):  # keys of a JSON object are words, numbers of layers are not
+        content = {int(k) if re.fullmatch(r"-?\d+", k) else k: v for k, v in content.items()}
+    return content
+
+
+def check_picture(name: str | None) -> None:
+    """Refuse a file name of a grid that is not a PNG's.
+
+    Raises:
+        UserError: another suffix.
+    """
+    from evaluation.base.errors import UserError
+
+    if name and Path(name).suffix.lower() != ".png":
+        raise UserError(f"--grid {name} is not a PNG file; give a name that ends in .png")

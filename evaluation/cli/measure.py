@@ -1,0 +1,39 @@
+"""`bench measure`: the metrics of an experiment of a run, from what its jobs have made."""
+
+from __future__ import annotations
+
+import argparse
+
+from evaluation.base.process import prepare
+from evaluation.cli.arguments import add_run
+
+HELP = "measure an experiment of a run on a data set: tidy metrics"
+EXPERIMENTS = ("outliers", "dynamics", "judge", "inpainting", "classification")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", choices=EXPERIMENTS, help="which one")
+    parser.add_argument("dataset", help="on which data set")
+    parser.add_argument("--out", metavar="FILE.parquet", help="where the metrics go (default: the run's metrics/)")
+    add_run(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    prepare(args.threads, args.device)
+    from evaluation.base.errors import UserError
+    from evaluation.jobs.measure import measured
+    from evaluation.measures.tidy import write_metrics
+    from evaluation.plan.resolve import resolve
+
+    if not args.profile:
+        raise UserError("say of which run: --profile RUN")
+    args.in_a_run = True
+    found = resolve(args.profile)
+    if args.dataset not in found.plan.datasets(args.experiment):
+        there = ", ".join(found.plan.datasets(args.experiment)) or "no data set"
+        raise UserError(f"{found.plan.title} runs {args.experiment} on {there}, not on {args.dataset}")
+    paths = found.plan.paths(found.folder)
+    out = args.out or paths.metrics(args.experiment, args.dataset)
+    write_metrics(out, measured(found.plan, paths, args.experiment, args.dataset))
+    print(f"{out}: measured", flush=True)
+    return 0

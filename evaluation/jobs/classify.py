@@ -1,0 +1,53 @@
+"""Classification: accuracy of a trained model with a classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.base.errors import ModelError, UserError
+from evaluation.models.calling import refusals
+from evaluation.models.interface import Classifier
+
+SPLITS = ("validation", "test")
+
+
+def accuracies(directory: Path) -> dict[str, float]:
+    """Percent of the validation and of the test images whose class a model finds.
+
+    Raises:
+        UserError: no model, or one without a `predict` method.
+    """
+    from evaluation.datasets import load_dataset
+    from evaluation.models.registry import load_model, read_spec
+
+    record, model = read_spec(directory), load_model(directory)
+    if not isinstance(model, Classifier):
+        raise UserError(f"the model in {directory} ({record['factory']}) has no predict method: it is no classifier")
+    return {split: _accuracy(model, *load_dataset(record["dataset"]).split(split), directory) for split in SPLITS}
+
+
+def _accuracy(model: Classifier, x: np.ndarray, y: np.ndarray, directory: Path) -> float:
+    with refusals(str(directory)):
+        predicted = np.asarray(model.predict(x))
+    if predicted.shape != y.shape:
+        raise ModelError(f"{directory}: predict gives an array of shape {predicted.shape} for {len(x)} images")
+    return 100.0 * float((predicted == y).mean())
+
+
+def classification_rows(directory: Path) -> list[dict[str, Any]]:
+    """Tidy rows of one model: accuracy (test) and accuracy_validation, in percent."""
+    from evaluation.measures.tidy import tidy_row
+    from evaluation.models.registry import read_spec
+
+    record = read_spec(directory)
+    identity = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
+    rows = []
+    for split, value in accuracies(directory).items():
+        metric = "accuracy" if split == "test" else f"accuracy_{split}"
+        rows.append(
+            tidy_row(experiment="classification", metric=metric, value=value, params=record["point"], **identity)
+        )
+    return rows

@@ -1,0 +1,119 @@
+"""The classifiers that judge samples (Sec. V-F): their trainings.
+
+A judge's directory holds what `Cnn.save` wrote and judge.json: data set, seed asked for and seed used, diverged
+attempts, test accuracy in percent, minutes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.base.errors import UserError
+from evaluation.base.files import write_text
+from evaluation.base.reading import read_json
+from evaluation.base.words import digest
+from evaluation.datasets import load_dataset
+
+if TYPE_CHECKING:
+    from baselines.cnn import Cnn
+
+JUDGE_FILE = "judge.json"
+ATTEMPTS = 5
+SEED_STEP = 100  # the next seed after a divergence: no other run's own
+MONITORED = 2_000  # validation images looked at after each epoch
+
+
+def train_judge(
+    dataset: str,
+    directory: str | Path,
+    *,
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a judge on the training images of `dataset` and write it to `directory`; returns what judge.json holds.
+
+    A training that diverges (Adam at 0.01 may) is repeated with seed + 100, + 200, ..., at most four times; each
+    divergence is recorded. An interrupted training of the same settings goes on where it was, and a finished one is
+    left as it is. `limit` takes the first images only. Raises UserError when all attempts diverge.
+    """
+    from baselines.cnn import Cnn, DivergedError
+
+    data, root = load_dataset(dataset), Path(directory)
+    training = {**_defaults(), **(params or {})}
+    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit}
+    if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
+        return found
+    x, y = (part[:limit] for part in data.split("train"))
+    images, labels = data.split("validation")
+    validation = images[:MONITORED], labels[:MONITORED]
+    states = {used: root / _state_name(wanted, used) for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP)}
+    _remove_states(root, but=states.values())
+    diverged: list[str] = []
+    for used, state in states.items():
+        judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
+        started = time.perf_counter()
+        try:
+            judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
+        except DivergedError as error:
+            diverged.append(str(error))
+            continue
+        minutes = round((time.perf_counter() - started) / 60, 2)
+        result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
+        judge.save(root)
+        write_text(root / JUDGE_FILE, json.dumps({**wanted, **result}, indent=2, sort_keys=True) + "\n")
+        _remove_states(root)
+        return {**wanted, **result}
+    raise UserError(f"{ATTEMPTS} trainings of a judge of {dataset} diverged ({diverged[-1]}); lower its learning rate")
+
+
+def settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How the judge of judge.json was trained: the parameters of `Cnn`, and `train_images` (None: all)."""
+    return {**_defaults(), **record["params"], "train_images": record["limit"]}
+
+
+def _defaults() -> dict[str, Any]:
+    """How a judge is trained where nothing else is said."""
+    from baselines.cnn import Cnn
+
+    defaults = {name: p.default for name, p in inspect.signature(Cnn).parameters.items() if p.default is not p.empty}
+    return {name: value for name, value in defaults.items() if name not in ("seed", "classes")}
+
+
+def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that a judge depends on."""
+    return {"dataset": record["dataset"], "seed": record["seed"], **settings(record)}
+
+
+def _state_name(record: Mapping[str, Any], seed: int) -> str:
+    """Folder of the checkpoint of an attempt: another training, a shorter one too, is never resumed."""
+    return f"state-{digest({**_identity(record), 'seed': seed})}"
+
+
+def _remove_states(root: Path, but: Iterable[Path] = ()) -> None:
+    """Remove the checkpoints of other trainings, of all when a judge is finished."""
+    kept = set(but)
+    for state in root.glob("state-*"):
+        if state not in kept:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _test_accuracy(judge: Cnn, data: Any) -> float:
+    """Accuracy on the test images in percent."""
+    x, y = data.split("test")
+    return round(100.0 * float(np.mean(judge.predict(x) == y)), 3)
+
+
+def finished(directory: str | Path) -> dict[str, Any] | None:
+    """What judge.json of a trained judge holds, None where there is none."""
+    path = Path(directory) / JUDGE_FILE
+    return read_json(path, "train the judge again", "seed") if path.is_file() else None

@@ -1,0 +1,155 @@
+"""The directory of a trained model: how it appears, whose it is, and what lies beside it while it is made.
+
+A trained model appears by one rename. Beside it, hidden, lie its lock and, while it is being trained, its checkpoint;
+the checkpoint's name carries the hash of the specification, so another training is never resumed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from evaluation.base.errors import UserError
+from evaluation.models import registry
+from evaluation.plan.training import Training
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY_FILE = "history.parquet"
+HISTORY_TEXT = "history.csv"  # in its place, where there is no pyarrow
+HISTORY_COLUMNS = ("step", "layer", "split", "log_likelihood")
+
+
+def is_complete(training: Training, directory: Path) -> bool:
+    """Whether `directory` holds this very training, finished."""
+    try:
+        return bool(registry.read_spec(directory).get("spec") == training.spec)
+    except UserError:
+        return False
+
+
+def refuse_other_content(directory: Path, spec: str | None = None) -> None:
+    """Refuse a place for a model that holds something else, before anything is trained.
+
+    Args:
+        spec: of the model that will be written; a model of another specification is refused too. None: any model may
+            be replaced.
+
+    Raises:
+        UserError: a file, a directory that is no model of ours and not empty, or a model of other settings.
+    """
+    if directory.resolve() == Path.cwd():
+        raise UserError(f"{directory} is the working directory; give a directory of the model's own")
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UserError(f"{directory} is a file; give a directory of the model's own")
+    if not any(directory.iterdir()):
+        return
+    if not registry.is_model(directory):
+        raise UserError(f"{directory} holds something else than a trained model; give a directory of the model's own")
+    there = registry.read_record(directory).get("spec")
+    if spec is not None and there != spec:
+        raise UserError(
+            f"{directory} holds a model of other settings; give --again to train over it, or --out for another place"
+        )
+
+
+def checkpoint_of(training: Training, directory: Path) -> Path:
+    return directory.parent / f".{directory.name}.{training.spec}.checkpoint"
+
+
+def lock_of(directory: Path) -> Path:
+    """Held locked while the model is trained."""
+    return directory.parent / f".{directory.name}.lock"
+
+
+def clear_leftovers(directory: Path, keep: Path | None = None) -> None:
+    """Remove what killed trainings of this very directory left beside it: other specifications' checkpoints, parts."""
+    own = re.compile(rf"\.{re.escape(directory.name)}\.([0-9a-f]{{12}}\.checkpoint|\d+\.(part|old))")
+    for stale in directory.parent.glob(f".{directory.name}.*"):
+        if stale.is_dir() and stale != keep and own.fullmatch(stale.name):
+            shutil.rmtree(stale)
+
+
+@contextmanager
+def held(directories: Sequence[Path]) -> Iterator[None]:
+    """Hold the locks of some models, with a word to the user when one has to be waited for."""
+    with ExitStack() as stack:
+        for directory in sorted(directories):  # in one order everywhere, so that nobody waits in a circle
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(lock_of(directory))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"bench: another process is training {directory}; waiting for it", file=sys.stderr, flush=True)
+                lock.acquire()
+            stack.callback(lock.release)
+        yield
+
+
+def keep(training: Training, model: Any, history: Any, seconds: float, directory: Path) -> None:
+    """Write the model beside its place and rename it there: a directory with bench.json is whole."""
+    part = directory.parent / f".{directory.name}.{os.getpid()}.part"
+    old = directory.parent / f".{directory.name}.{os.getpid()}.old"
+    part.mkdir()
+    try:
+        model.save(part)
+        write_history(part, history, training.monitor)
+        (part / registry.SPEC_FILE).write_text(json.dumps(_record(training, model, seconds), indent=2) + "\n")
+        if directory.exists():  # another specification, or half a model of an older program
+            directory.rename(old)
+        part.rename(directory)
+    finally:
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
+    from evaluation.jobs.provenance import stamp
+
+    sigmas = {"sigmas": model.sigmas_} if hasattr(model, "sigmas_") else {}  # of a DCGMM: how far its annealing came
+    facts = {"parameters": int(model.count_params()), "seconds": round(seconds, 3)}
+    return {**training.record(), **facts, **sigmas, **stamp()}
+
+
+def write_history(directory: Path, history: Any, monitor: str) -> None:
+    """The rows (step, layer, split, log_likelihood); what a model calls validation is the monitored split."""
+    rows = [
+        (step, layer, monitor if split == "validation" else split, value) for step, layer, split, value in history or []
+    ]
+    try:
+        import pandas as pd
+        import pyarrow  # noqa: F401
+    except ImportError:  # a machine that only trains
+        with (directory / HISTORY_TEXT).open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([HISTORY_COLUMNS, *rows])
+        return
+    frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
+    frame.assign(split=frame["split"].astype(str)).to_parquet(directory / HISTORY_FILE, index=False)
+
+
+def read_history(directory: Path) -> pd.DataFrame:
+    """The history of a trained model, with the columns of `HISTORY_COLUMNS`.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    import pandas as pd
+
+    from evaluation.base.reading import read_parquet
+
+    if not (directory / HISTORY_FILE).is_file() and (directory / HISTORY_TEXT).is_file():
+        return pd.read_csv(directory / HISTORY_TEXT)
+    return read_parquet(directory / HISTORY_FILE, registry.RETRAIN)

@@ -1,0 +1,24 @@
+"""What a model cannot do: noted beside where its file would be, so that tables show "–" and the run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.base.files import write_text
+
+SUFFIX = ".cannot"
+
+
+def note_unable(path: Path, sentence: str) -> None:
+    """Note why there is no file `path`; one of an earlier model is removed."""
+    path.unlink(missing_ok=True)
+    write_text(path.with_suffix(SUFFIX), sentence + "\n")
+    print(f"{path}: not made: {sentence}", flush=True)
+
+
+def why_not(path: Path) -> str | None:
+    """Why a model could not make `path`; None where it could, or where nobody has tried."""
+    note = path.with_suffix(SUFFIX)
+    if path.exists() or not note.is_file():
+        return None
+    return note.read_text(encoding="utf-8").strip()

@@ -1,0 +1,175 @@
+"""The models of one run: the catalogue with the profile's changes and additions, and their variants.
+
+A *variant* is a model as it is trained: in one protocol ("both" where the protocols do not differ), at one grid point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evaluation.base.checked import check
+from evaluation.base.errors import ConfigError, UserError
+from evaluation.base.words import nearest, path_word
+from evaluation.datasets.subsets import subset_class
+from evaluation.models.catalogue import (
+    Entry,
+    Model,
+    check_complete,
+    check_params,
+    families,
+    family_of,
+    grid_points,
+    known_entries,
+)
+from evaluation.models.importing import check_object
+
+# Merged key by key with the entry that is changed or extended; other keys are replaced.
+MERGED_KEYS = ("params", "resources", "packing", "sampling", "sharpening")
+OWN_KEYS = ("label", "extends", "as_published")  # not inherited by an entry that extends another
+BOTH = "both"  # the protocol of models that are the same in both
+FORBIDDEN = {"seed", "image_shape", "input_shape"}  # which `build` gives
+
+Point = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model in one protocol at one grid point."""
+
+    model: Model
+    protocol: str
+    point: Point
+
+    @cached_property
+    def name(self) -> str:
+        """Name of the variant in paths, for example rat-spn@paper+depth=1+sums=20."""
+        protocol = "" if self.protocol == BOTH else f"@{self.protocol}"
+        return self.model.name + protocol + "".join(f"+{key}={path_word(value)}" for key, value in self.point)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {**self.model.params, **self.model.protocol_params(self.protocol), **dict(self.point)}
+
+    def params_of(self, subset: str) -> dict[str, Any]:
+        """The parameters of a training: `params`, and `one_class` over them where the subset is a single class."""
+        return {**self.params, **(self.model.one_class if subset_class(subset) is not None else {})}
+
+    def sampling(self, *, sharpened: bool = False) -> dict[str, Any]:
+        """The options of `sample` and `inpaint`."""
+        options = dict(self.model.sampling)
+        return {**options, "sharpen": True, **self.model.sharpening} if sharpened else options
+
+    @property
+    def gpu(self) -> bool:
+        """Whether its model gains from a GPU."""
+        family = family_of(self.model.family)
+        return family is not None and family.gpu
+
+
+class Catalogue:
+    """The models of one run.
+
+    Args:
+        changes: `models` of the profile, as it stands there.
+        protocols: of the run.
+        where: names the profile in messages.
+    """
+
+    def __init__(
+        self,
+        changes: Mapping[str, Any] | None = None,
+        protocols: Sequence[str] = ("paper", "clean"),
+        where: str = "config",
+    ) -> None:
+        self._where, self._protocols = where, tuple(protocols)
+        self._changes: Mapping[str, Any] = changes or {}
+        self._known = known_entries()
+        self._models: dict[str, Model] = {}
+
+    def names(self) -> list[str]:
+        return [*self._known, *(name for name in self._changes if name not in self._known)]
+
+    def model(self, name: str) -> Model:
+        """One model, checked.
+
+        Raises:
+            ConfigError: unknown name, missing factory, or parameters that the family does not have.
+        """
+        if name not in self._models:
+            entry = self._entry(name, ())
+            place = f"{self._where}: models.{name}"
+            if "factory" not in entry:
+                raise ConfigError(f"{place}: 'factory' is missing; say which class it is, or which model it extends")
+            model = check(Model, {"label": name, **entry, "name": name}, place)
+            self._check_params(model, place)
+            self._models[name] = model
+        return self._models[name]
+
+    def _check_params(self, model: Model, place: str) -> None:
+        given: list[tuple[str, Mapping[str, Any]]] = [("params", model.params), ("one_class", model.one_class)]
+        given += [(f"protocols.{name}", model.protocol_params(name)) for name in ("paper", "clean")]
+        given += [("grid", dict(point)) for point in grid_points(model.grid)]
+        for key, params in given:
+            if taken := FORBIDDEN & params.keys():
+                raise ConfigError(f"{place}.{key}: {min(taken)!r} is no parameter; the run gives it")
+            check_params(model.family, params, f"{place}.{key}")
+
+    def _entry(self, name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+        if name not in self._known and name not in self._changes:
+            raise ConfigError(f"{self._where}: there is no model {name!r}; {nearest(name, self.names())}")
+        if name in seen:
+            raise ConfigError(f"{self._where}: models.{name} extends itself, by way of {', '.join(seen)}")
+        own = _merge(self._known.get(name, {}), self._changes.get(name) or {})
+        if "extends" in own:
+            inherited = self._entry(own["extends"], (*seen, name))
+            return _merge({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own)
+        family = own.get("family")
+        described = family_of(family)
+        if family is not None and described is None:
+            raise ConfigError(f"{self._where}: models.{name}.family is {family!r}; {nearest(family, families())}")
+        if described is None:
+            return own
+        resources = described.resources.model_dump(exclude_none=True)
+        return _merge({"factory": described.factory, "resources": resources}, own)
+
+    def variants(self, name: str, *, grid: bool = False) -> list[Variant]:
+        """The variants of a model in the protocols of the run; with `grid`, one for each grid point.
+
+        Raises:
+            ConfigError: a parameter without a default is missing, or the class does not exist.
+        """
+        model, place = self.model(name), f"{self._where}: models.{name}"
+        try:
+            check_object(model.factory)
+        except UserError as error:
+            raise ConfigError(f"{place}: {error}") from error
+        protocols = self._protocols if model.in_protocols else (BOTH,)
+        points = grid_points(model.grid) if grid else [()]
+        found = [Variant(model, protocol, point) for protocol in protocols for point in points]
+        for variant in found:
+            check_complete(model.family, variant.params, f"{place}.params")
+        return found
+
+    def stated_resources(self, name: str) -> dict[str, float]:
+        """What the profile itself says about a model's jobs (`resources`), also by way of models that it extends."""
+        stated: dict[str, float] = {}
+        following: str | None = name
+        while following:
+            entry = self._changes.get(following) or {}
+            stated = {**entry.get("resources", {}), **stated}
+            following = self.model(following).extends
+        return stated
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**under, **over}
+    for key in MERGED_KEYS:
+        if key in under and key in over:
+            merged[key] = {**under[key], **over[key]}
+    return merged
+
+
+__all__ = ["BOTH", "Catalogue", "Entry", "Model", "Point", "Variant"]

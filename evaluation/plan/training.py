@@ -1,0 +1,52 @@
+"""A training: everything that a trained model depends on, and what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from evaluation.base.words import digest
+from evaluation.plan.key import TrainingKey
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model on one subset of one data set with one seed.
+
+    name: of the variant, in paths; model, protocol, point: what the variant is (evaluation/plan/catalogue.py);
+    monitor: the split whose log-likelihood is followed; train_images: at most so many, None for all.
+    """
+
+    name: str
+    model: str
+    factory: str
+    params: Mapping[str, Any]
+    dataset: str
+    subset: str
+    seed: int
+    protocol: str = "both"
+    point: Mapping[str, Any] = field(default_factory=dict)
+    monitor: str = "validation"
+    train_images: int | None = None
+
+    @property
+    def key(self) -> TrainingKey:
+        return TrainingKey(self.dataset, self.subset, self.name, self.seed)
+
+    @cached_property
+    def spec(self) -> str:
+        """Hash of everything that the trained model depends on."""
+        keys = ("factory", "params", "dataset", "subset", "seed", "train_images", "monitor")
+        return digest({key: getattr(self, key) for key in keys})
+
+    @property
+    def configuration(self) -> str:
+        """Hash of what trainings have in common that differ in seed and images only: `fit_many` takes them together."""
+        return digest([self.factory, self.params, self.dataset, self.monitor])
+
+    def record(self) -> dict[str, Any]:
+        """What bench.json says about it."""
+        own = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {**own, "params": dict(self.params), "point": dict(self.point), "spec": self.spec}

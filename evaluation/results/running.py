@@ -1,0 +1,122 @@
+"""What the Snakefile does beside its rules: the plan of a run, what is done before its first job, what jobs ask for."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.base.errors import UserError
+from evaluation.base.files import write_text
+from evaluation.base.words import digest
+from evaluation.cost.estimate import Estimate
+from evaluation.cost.prices import Prices
+from evaluation.datasets.finding import require
+from evaluation.datasets.settle import settle
+from evaluation.jobs.lock import hold
+from evaluation.plan.plan import Plan
+from evaluation.plan.reading import given_to_snakemake, read_profile
+from evaluation.results.outputs import Item
+from evaluation.results.progress import follow
+
+MADE_BY = {"outliers": "score", "judge": "sample", "inpainting": "inpaint"}  # experiment → stage; others: train
+SUBMITTING = {"slurm": "sbatch"}  # executor → the program that it calls
+
+
+def plan_of_this_run(config: Mapping[str, Any], files: Sequence[str | Path], *, main: bool) -> tuple[Plan, list[str]]:
+    """The plan, and notices of data that stand in for others.
+
+    Args:
+        config: as Snakemake has merged it.
+        files: that it was read from.
+        main: whether this process has started the run. A process of a single job, on another machine perhaps, takes
+            what the run was started with.
+
+    Raises:
+        UserError: the profile asks for what does not exist.
+    """
+    where = " ".join(map(str, files)) or "config"
+    given = given_to_snakemake(config, files)
+    plan = Plan(given, where)
+    kept = plan.paths().profile
+    if not main and kept.is_file():
+        return Plan(read_profile(kept), str(kept)), []
+    settled = settle(given)
+    return (plan if settled.profile == given else Plan(settled.profile, where)), settled.notices
+
+
+def begin(plan: Plan, executor: str, logs: Iterable[str], datasets: Iterable[str], logger: logging.Logger) -> None:
+    """What is done once, before the first job: the folder is held, the profile kept, data looked for.
+
+    Raises:
+        UserError: another run has the folder, there is no program to submit jobs with, or data that cannot be had.
+    """
+    program = SUBMITTING.get(executor)
+    if program and shutil.which(program) is None:
+        raise UserError(f"executor {executor}: there is no program {program} here; start where jobs are submitted")
+    hold(plan.root, logs)
+    kept = plan.paths().profile
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != plan.as_json():
+        write_text(kept, plan.as_json())
+    require(datasets)
+    follow(plan, logger)
+
+
+class Asked:
+    """What the rules of jobs with models ask the plan: functions of Snakemake's wildcards `job` and `stage`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.estimate = Estimate(plan, Prices())
+        self.jobs = self.estimate.jobs
+
+    def data(self, wildcards: Any) -> Path:
+        """The stamp of the job's data set."""
+        return self.plan.paths().stamp("data", self.jobs.named(wildcards.job).dataset)
+
+    def trained(self, wildcards: Any) -> Path:
+        """The stamp of the job's trainings."""
+        return self.plan.paths().stamp("train", wildcards.job)
+
+    def command(self, wildcards: Any) -> str:
+        """The subcommand of `bench`."""
+        stage: str = wildcards.stage
+        return stage if stage in ("train", "score", "inpaint") else f"sample --stage {stage}"
+
+    def threads(self, wildcards: Any) -> int:
+        return self.jobs.threads(self.jobs.named(wildcards.job))
+
+    def gpu(self, wildcards: Any) -> int:
+        """1 for a model that gains from a GPU; workflow/profiles/slurm asks for it where there are some."""
+        return int(self.jobs.variant(self.jobs.named(wildcards.job)).gpu)
+
+    def megabytes(self, wildcards: Any, attempt: int) -> int:
+        return self.estimate.megabytes(self.jobs.named(wildcards.job), attempt)
+
+    def minutes(self, wildcards: Any, attempt: int) -> int:
+        return self.estimate.minutes(wildcards.stage, self.jobs.named(wildcards.job), attempt)
+
+    def variant(self, wildcards: Any) -> str:
+        """Kept with a job's benchmark, for `bench resources --by-variant`."""
+        return self.jobs.named(wildcards.job).variant
+
+    def settings(self, wildcards: Any) -> str:
+        """Hash of what the job's results depend on beside its inputs: another one, and Snakemake runs it again."""
+        job = self.jobs.named(wildcards.job)
+        if wildcards.stage == "train":
+            return digest([*map(self.plan.spec, job.keys)])
+        return digest([] if wildcards.stage == "score" else self.plan.sampled(wildcards.stage, job.variant))
+
+    def measured_from(self, wildcards: Any) -> list[Path]:
+        """The stamps of what an experiment's metrics are made from."""
+        experiment, dataset, paths = wildcards.experiment, wildcards.dataset, self.plan.paths()
+        stamps = self.jobs.stamps(MADE_BY.get(experiment, "train"), self.plan.keys(experiment, dataset=dataset))
+        judges = self.plan.judge_seeds() if experiment == "judge" else []
+        made = [paths.root / stamp for stamp in stamps]
+        return made + [paths.stamp("judges", f"{dataset}/{seed}") for seed in judges]
+
+    def made_from(self, item: Item) -> list[Path]:
+        """The metrics, and the stamps of jobs, that a table or figure is made from."""
+        return [self.plan.paths().root / file for file in (*item.metrics(self.plan), *item.stamps(self.plan))]

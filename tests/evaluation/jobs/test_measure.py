@@ -1,0 +1,113 @@
+"""`bench measure`: the metrics of an experiment of a run, and what is refused to be measured."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.cli import main
+from evaluation.jobs.inpaint import MEASURES_FILE
+from evaluation.jobs.judge import Judge
+from evaluation.jobs.measure import annealing_rows, measured_so_far
+from evaluation.jobs.unable import why_not
+from evaluation.plan.plan import Plan
+
+ENTRY = {"factory": "toy_models:Drawer", "label": "Mine"}
+
+
+def run(*words):
+    return main([*map(str, words)])
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A run of a model that draws and one that cannot, before anything was done."""
+    monkeypatch.chdir(tmp_path)
+    models = {"mine": ENTRY, "mute": {**ENTRY, "params": {"draws": False, "completes": False}}}
+    digits = {"datasets": ["digits"], "models": ["mine", "mute"]}
+    experiments = {"outliers": digits, "dynamics": digits, "inpainting": {**digits, "images": 8}}
+    experiments["sampling"] = {**digits, "images": 5}
+    config = {"profile": "p", "seeds": 1, "models": models, "experiments": experiments}
+    Path("results/p").mkdir(parents=True)
+    Path("results/p/profile.json").write_text(json.dumps(config))
+    return Plan(config)
+
+
+def trained(plan):
+    for key in plan.all_keys():
+        assert run("train", "--profile", "p", key.word, "--quiet") == 0
+    return plan.paths()
+
+
+def test_a_job_is_named_on_one_line_and_leaves_its_stamp(profile, capsys):
+    paths = trained(profile)
+    assert paths.stamp("train", "mine/digits/not0/seed0").is_file()
+    assert run("score", "--profile", "results/p", "mine/digits/not0/seed0") == 0
+    assert paths.stamp("score", "mine/digits/not0/seed0").is_file()
+    assert run("score", "--profile", "p", "mine/digits/all/seed0") == 2  # no experiment asks for it
+    assert "asks for the stage score" in capsys.readouterr().err
+    assert run("train", "--profile", "p", "mien/digits/not0/seed0") == 2
+    assert "did you mean 'mine/digits/not0/seed0'" in capsys.readouterr().err
+
+
+def test_outliers_and_learning_curves_are_measured(profile):
+    paths = trained(profile)
+    assert run("measure", "outliers", "digits", "--profile", "p") == 2  # there are no scores
+    for name in ("mine", "mute"):
+        assert run("score", "--profile", "p", f"{name}/digits/not0/seed0") == 0
+    assert run("measure", "outliers", "digits", "--profile", "p") == 0
+    frame = pd.read_parquet(paths.metrics("outliers", "digits"))
+    assert set(frame["model"]) == {"mine", "mute"} and np.isfinite(frame["value"]).all()
+    pd.testing.assert_frame_equal(frame, measured_so_far(profile, paths, "outliers", "digits"))
+    assert run("measure", "dynamics", "digits", "--profile", "p") == 0
+    curves = pd.read_parquet(paths.metrics("dynamics", "digits"))
+    assert set(curves["metric"]) == {"log_likelihood_layer_0"}
+
+
+def test_what_was_made_from_other_settings_is_named_and_not_measured(profile, capsys):
+    """Pages remade with --rerun-triggers mtime said 7 where the models had 1."""
+    paths = trained(profile)
+    for name in ("mine", "mute"):
+        assert run("score", "--profile", "p", f"{name}/digits/not0/seed0") == 0
+    changed = {**profile.config, "train_images": 500}
+    paths.profile.write_text(json.dumps(changed))
+    for experiment in ("outliers", "dynamics"):
+        assert run("measure", experiment, "digits", "--profile", "p") == 2
+        assert "other settings than the profile's" in capsys.readouterr().err
+    assert measured_so_far(Plan(changed), paths, "outliers", "digits").empty
+
+
+def test_what_a_model_cannot_do_does_not_stop_the_run(profile):
+    """A model that raises NotImplementedError ended the run without a report; the docs promise "–"."""
+    paths = trained(profile)
+    for name in ("mine", "mute"):
+        job = f"{name}/digits/all/seed0"
+        assert run("inpaint", "--profile", "p", job) == 0
+        assert run("sample", "--stage", "grid_plain", "--profile", "p", job) == 0
+        assert paths.stamp("inpaint", job).is_file() and paths.stamp("grid_plain", job).is_file()
+    able, unable = (key for key in profile.keys("inpainting"))
+    assert paths.samples(able, "grid_plain").is_file() and not paths.samples(unable, "grid_plain").exists()
+    assert why_not(paths.samples(unable, "grid_plain")) == "this model draws no images"
+    assert why_not(paths.completions(unable) / MEASURES_FILE) == "this model completes no images"
+    assert run("measure", "inpainting", "digits", "--profile", "p") == 0
+    frame = pd.read_parquet(paths.metrics("inpainting", "digits"))
+    assert set(frame["model"]) == {"mine"} and set(frame["metric"]) == {"mse", "ssim"}
+
+
+def test_an_experiment_that_is_not_run_is_refused(profile, capsys):
+    assert run("measure", "judge", "digits", "--profile", "p") == 2
+    assert "runs judge on no data set" in capsys.readouterr().err
+
+
+def test_annealing_of_several_models_is_the_widest():
+    record = {"protocol": "both", "dataset": "digits", "model": "a", "seed": 0, "point": {}}
+    rows = annealing_rows([{**record, "sigmas": [0.1, 0.5]}, {**record, "sigmas": [0.3, 0.2]}, record], "judge")
+    assert [(row["metric"], row["value"]) for row in rows] == [("sigma_layer_0", 0.3), ("sigma_layer_1", 0.5)]
+    assert annealing_rows([record], "judge") == []
+
+
+def test_what_is_no_judge_is_named(tmp_path):
+    with pytest.raises(ValueError, match="holds no judge"):
+        Judge.load(tmp_path, "digits")
