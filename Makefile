@@ -22,6 +22,10 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+# uv where there is one, and pip where there is none or where uv cannot reach the package index as pip is set up to.
+# Modules are compiled when they are first imported, not all of them here.
+UV ?= $(shell command -v uv)
+install = $(if $(UV),$(UV) pip install --quiet --python $(VENV)/bin/python $(1) ||) $(PIP) install --no-compile $(1)
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -48,11 +52,10 @@ shell: setup ## a shell in which `bench`, `snakemake` and `python` are those of 
 
 setup: $(INSTALLED) ## make the virtual environment and install the locked packages
 
-# Modules are compiled when they are first imported, not all of them here.
 $(INSTALLED): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name one: make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS) -r requirements.lock
+	$(call install,$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS) -r requirements.lock)
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
