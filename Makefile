@@ -31,7 +31,8 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 quick: setup ## run config/$(PROFILE).yaml; PROFILE=smoke needs no data, paper runs everything
-	PYTHONPATH=workflow/logger snakemake $(if $(V),,--logger bench) --cores $(CORES) --configfile config/$(PROFILE).yaml $(SNAKEMAKE_ARGS)
+	PYTHONPATH=workflow/logger snakemake $(if $(V),,--logger bench) --cores $(CORES) $(if $(filter gpu,$(PROFILE)),--resources gpu=1) \
+		--configfile config/$(PROFILE).yaml $(SNAKEMAKE_ARGS)
 
 test: setup ## run the tests
 	python -m pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)

@@ -101,7 +101,7 @@ def test_a_missing_file_lists_the_known_ones(tmp_path):
         read_profile(tmp_path / "quikc.yaml")
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "cpu", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "quick", "cpu", "gpu", "paper"])
 def test_the_profiles_of_this_repository_are_valid(name):
     plan = load_plan(ROOT / "config" / f"{name}.yaml")
     assert plan.name == name
