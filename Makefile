@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quick test lint docs shell setup clean
+.PHONY: help quick test lint docs shell setup clean test-fast pictures
 
 INSTALLED := $(VENV)/.installed
 # Snakemake's jobs call `bench`: the environment's programs come first.
@@ -28,7 +28,7 @@ UV ?= $(shell command -v uv)
 install = $(if $(UV),$(UV) pip install --quiet --python $(VENV)/bin/python $(1) ||) $(PIP) install --no-compile $(1)
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 quick: setup ## run config/$(PROFILE).yaml; PROFILE=smoke needs no data, paper runs everything
 	PYTHONPATH=workflow/logger snakemake $(if $(V),,--logger bench) --cores $(CORES) $(if $(filter gpu,$(PROFILE)),--resources gpu=1) \
@@ -36,6 +36,12 @@ quick: setup ## run config/$(PROFILE).yaml; PROFILE=smoke needs no data, paper r
 
 test: setup ## run the tests
 	python -m pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)
+
+test-fast: setup ## the tests that train nothing and start no Snakemake
+	python -m pytest -n $(TEST_JOBS) --dist worksteal -m "not slow" $(PYTEST_ARGS)
+
+pictures: setup ## draw docs/images/rooms.png and rules.png anew
+	python docs/pictures.py
 
 lint: setup ## check style, types and workflow
 	ruff check .

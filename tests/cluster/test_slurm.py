@@ -21,7 +21,7 @@ def tiny(**models):
         "models": {name: {"label": name, **model} for name, model in models.items()},
         "experiments": {"outliers": {"datasets": ["digits"], "models": list(models)}},
     }
-    trained = [f"stamps/score/digits/{name}/not0/0.json" for name in models]
+    trained = [f"stamps/score/{name}/digits/not0/seed0.json" for name in models]
     return config, TABLES, trained
 
 
@@ -67,7 +67,7 @@ def test_three_misfortunes_in_one_run(folder):
     assert states.pop(1000) == "FAILED"
     assert states.pop(1002) == "CANCELLED"
     assert set(states.values()) == {"COMPLETED"}
-    assert "resumed after step" in (run.results / "logs/train/digits/cancelled/not0/0.log").read_text()
+    assert "resumed after step" in (run.results / "logs/train/cancelled/digits/not0/seed0.log").read_text()
     assert run.tables() == undisturbed.tables()
 
 
@@ -94,7 +94,7 @@ def test_sigint_ends_the_jobs_and_loses_nothing(folder, undisturbed):
     wait_for(lambda: not queue(run.path))
     assert not (models / "seed0").exists()
     run.run(None)
-    assert "resumed after step" in (run.results / "logs/train/digits/slow/not0/0.log").read_text()
+    assert "resumed after step" in (run.results / "logs/train/slow/digits/not0/seed0.log").read_text()
     assert run.tables() == undisturbed.tables()
 
 
@@ -111,5 +111,5 @@ def test_sigkill_and_resume(profile, folder, undisturbed):
     run.run(None)
     assert f"cancelled: {left[0]}\n" in run.output()
     assert (left[0], "CANCELLED") in [row[:2] for row in queue(run.path, everything=True)]
-    assert "resumed after step" in (run.results / "logs/train/digits/slow/not0/0.log").read_text()
+    assert "resumed after step" in (run.results / "logs/train/slow/digits/not0/seed0.log").read_text()
     assert run.tables() == undisturbed.tables()

@@ -222,7 +222,7 @@ def test_the_rest_of_a_run_with_a_failing_model_ends_in_a_report(tmp_path):
     text = done.stdout + done.stderr
     assert done.returncode != 0
     (line,) = [line for line in text.splitlines() if line.startswith("train digits failing not0 0-1 failed: ")]
-    assert "seed 1 is told to fail" in line and "results/tiny/logs/train/digits/failing/not0/0-1.log" in line
+    assert "seed 1 is told to fail" in line and "results/tiny/logs/train/failing/digits/not0/seed0-1.log" in line
     partial = folder / "results/tiny/partial"
     assert "results/tiny/partial/report.html (tiny profile, unfinished: 3 of 4 trainings)" in text
     assert "Slow" in (partial / "tables/table_2_outliers_models.md").read_text()
