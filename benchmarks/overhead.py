@@ -6,7 +6,7 @@ Every kind of start is a process of its own that imports what such a job imports
 user and system, median of the turns). Multiplied by the number of jobs of that kind, it stands against the time by the
 clock of all jobs in the run's benchmark files; jobs have one thread, so their CPU time is at most that. (The files'
 column cpu_time is sampled every 30 seconds and misses what comes after the last sample.) Models are loaded in
-milliseconds and not counted; compilation is work, and shown by benchmarks.startup.
+milliseconds and not counted; compilation is work, and shown by benchmarks.speed.startup.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import report
-from benchmarks.startup import measure
+from benchmarks.speed.startup import measure
 from evaluation.plan.plan import Plan, load_plan
 
 COMMON = (
@@ -29,7 +29,7 @@ COMMON = (
     "import evaluation.cli, evaluation.jobs.train, pandas, pyarrow"
 )
 FRAMEWORKS = {
-    "DCGMM (TensorFlow)": "from dcgmm import DCGMM; DCGMM",
+    "DCGMM (JAX)": "from dcgmm import DCGMM; DCGMM('G(4)', (2, 2, 1))",
     "Einsum networks (PyTorch)": "import torch, baselines.einsum",
     "DGC-SPN (numba)": "import baselines.dgcspn.network",
     "DGC-SPN (libspn-keras)": "from baselines.dgcspn.libspn import import_libspn; import_libspn()",
@@ -39,7 +39,7 @@ FRAMEWORKS = {
     "tables, metrics": "import sklearn.metrics",
 }
 FAMILIES = {
-    "dcgmm": "DCGMM (TensorFlow)",
+    "dcgmm": "DCGMM (JAX)",
     "rat-spn": "Einsum networks (PyTorch)",
     "pd-spn": "Einsum networks (PyTorch)",
     "dgc-spn": "DGC-SPN (numba)",
