@@ -145,7 +145,14 @@ def against(cases: Sequence[Case], rivals: dict[str, tuple[str, Path]], threads:
         for name in everyone:
             for what, unit in enumerate(("ms", "CPU ms")):
                 row[f"{name} ({unit})"] = 1000 * statistics.median(times[name][what] for times in taken)
-        yield row | {f"{name} / dcgmm": row[f"{name} (CPU ms)"] / row["dcgmm (CPU ms)"] for name in rivals}
+        row |= {f"{name} / dcgmm": row[f"{name} (CPU ms)"] / row["dcgmm (CPU ms)"] for name in rivals}
+        print(rounded(row), file=sys.stderr)
+        yield row
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it is shown while the others are measured."""
+    return {name: value if isinstance(value, str) else round(value, 3) for name, value in row.items()}
 
 
 def means(rows: Sequence[dict[str, Any]], rivals: Sequence[str]) -> list[str]:
@@ -185,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--models", nargs="+", type=int, default=[1], help="how many at once (default: 1)")
     parser.add_argument("--naive", action="store_true", help="against the straightforward form; shared parameters only")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="against the library of another checkout")
+    parser.add_argument("--against", nargs="+", default=[], type=Path, metavar="PATH", help="against other checkouts")
     parser.add_argument("--threads", type=int, default=1, help="cores of each rival (default: 1)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each (default: 5)")
     parser.add_argument("--memory", action="store_true", help="also the peak memory of training E")
@@ -204,8 +211,8 @@ def main(argv: list[str] | None = None) -> int:
         [f"peak memory of training E on 50,000 images: {peak_memory('E', 50_000, 300):,.0f} MB"] if args.memory else []
     )
     rivals: dict[str, tuple[str, Path]] = {"naive": ("naive", CHECKOUT)} if args.naive else {}
-    if args.against:
-        rivals[args.against.name] = (kind_of(args.against), args.against.resolve())
+    for checkout in args.against:
+        rivals[checkout.name] = (kind_of(checkout), checkout.resolve())
     if rivals:
         rows = list(against(cases, rivals, args.threads, args.turns))
         notes += means(rows, list(rivals))
