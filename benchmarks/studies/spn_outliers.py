@@ -1,9 +1,9 @@
 """Outlier detection with RAT-SPN and PD-SPN, leaf by leaf and protocol by protocol: docs/spn-outliers.md.
 
     snakemake results/cpu/metrics/outliers_{mnist,fashion_mnist}.parquet --cores 2 --configfile config/cpu.yaml
-    python -m benchmarks.spn_outliers course --out results/spn_outliers --seeds 0 --updates 9000
-    python -m benchmarks.spn_outliers course --out results/spn_outliers --seeds 1 2 3 4 --updates 320
-    python -m benchmarks.spn_outliers report --results results/cpu --out results/spn_outliers --docs docs
+    python -m benchmarks.studies.spn_outliers course --out results/spn_outliers --seeds 0 --updates 9000
+    python -m benchmarks.studies.spn_outliers course --out results/spn_outliers --seeds 1 2 3 4 --updates 320
+    python -m benchmarks.studies.spn_outliers report --results results/cpu --out results/spn_outliers --docs docs
 
 The trainings are those of a profile (classes 1-9 of the training split; class 0 of the test set is the outlier).
 `course` follows the areas while such a training goes on, which the profile does not record: one directory per run with
@@ -16,63 +16,17 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from baselines.einsum import PdSpn, RatSpn
 from baselines.einsum.training import e_step, m_step, online_step
+from benchmarks.studies.spn_report import report
+from benchmarks.studies.spn_runs import EARLY, MODELS, VARIANTS, Run, areas, read_course, runs
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset, select
-from evaluation.measures.roc import auroc, auroc_100_thresholds
-
-MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "rat": (RatSpn, {"sums": 10, "depth": 4, "repetitions": 10}),
-    "pd": (PdSpn, {"sums": 10, "delta": 7}),
-}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "binomial-unit": {"leaf": "binomial", "pixels": "unit"},
-    "binomial-counts": {"leaf": "binomial", "pixels": "counts"},
-    "normal": {"leaf": "normal"},
-}
-PROFILE_NAMES = {"binomial-unit": "{}-spn@paper", "binomial-counts": "{}-spn@clean", "normal": "{}-spn-normal"}
-DATASETS = ("fashion_mnist", "mnist")
-EARLY = (0, 5, 10, 20, 40, 80, 160, 320)  # updates after which the test set is scored, then at the end of epochs
-
-
-class Run(NamedTuple):
-    """One training: names of data set, model and variant, and the seed."""
-
-    dataset: str
-    model: str
-    variant: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}-{self.model}-{self.variant}-seed{self.seed}"
-
-    def place(self, root: Path) -> Path:
-        """Below a profile's `models` or `scores`: where this training is kept, without a suffix."""
-        variant = PROFILE_NAMES[self.variant].format(self.model)
-        return root / self.dataset / "not0" / variant / f"seed{self.seed}"
-
-
-def runs(seeds: list[int], pattern: str = "*") -> list[Run]:
-    """All runs whose name fits the pattern, first all of the first seed, then all of the second, …"""
-    found = [Run(d, m, v, s) for s, d, m, v in product(seeds, DATASETS, MODELS, VARIANTS)]
-    return [run for run in found if fnmatchcase(run.name, pattern)]
-
-
-def areas(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Exact area and the one of the authors' script, percent; class 0 is the outlier."""
-    inliers, outliers = scores[labels != 0], scores[labels == 0]
-    return {"auroc": auroc(inliers, outliers), "auroc_100": auroc_100_thresholds(inliers, outliers)}
 
 
 def measured(updates: int, per_epoch: int) -> set[int]:
@@ -116,12 +70,6 @@ def claimed(out: Path, updates: int, wanted: list[Run]) -> Iterator[Run]:
             continue
 
 
-def read_course(out: Path, run: Run) -> list[dict[str, float]]:
-    """What `course` found, nothing where it was not run."""
-    path = out / run.name / "course.json"
-    return json.loads(path.read_text()) if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["course", "report"])
@@ -139,8 +87,6 @@ def main() -> None:
             write_text(arguments.out / run.name / "course.json", json.dumps(log, indent=1))
             print(run.name, log[-1], flush=True)
     else:
-        from benchmarks.spn_outliers_report import report
-
         report(arguments.results, arguments.out, arguments.docs, arguments.seeds)
 
 
