@@ -61,7 +61,7 @@ def prepare(threads: int | None, device: str = "auto") -> None:
     if device not in DEVICES:
         raise UserError(f"--device {device!r} is not known: choose one of {', '.join(DEVICES)}")
     if threads is not None and threads < 1:
-        raise UserError(f"--threads {threads}: at least one is needed")
+        raise UserError(f"--threads {threads}: expected at least 1")
     if threads is not None:
         threads = max(1, min(threads, cores()))
         os.environ.update(dict.fromkeys(POOLS, str(threads)))
