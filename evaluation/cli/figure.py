@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.cli.table import add_run_arguments, material
+from evaluation.cli.table import add_run_arguments, material, names
 
 HELP = "draw a figure of a run's results"
 DESCRIPTION = (
@@ -15,7 +15,8 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("figure", help="which one: its name (fig_4) or its file (fig_4_dynamics, heat_map_rat-spn)")
+    which = f"which one: its file (fig_4_dynamics, heat_map_rat-spn) or its name: {names('figure')}"
+    parser.add_argument("figure", help=which)
     add_run_arguments(parser)
     parser.add_argument("--out", metavar="FILE.png", help="written with .pdf beside it")
 

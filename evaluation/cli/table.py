@@ -17,10 +17,17 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", help="which one: its name (table_1) or its file (table_1_outliers_dcgmm)")
+    parser.add_argument("table", help=f"which one: its file (table_1_outliers_dcgmm) or its name: {names('table')}")
     add_run_arguments(parser)
     parser.add_argument("--row", action="append", default=[], metavar="MODEL", help="only this row (may be repeated)")
     parser.add_argument("--out", metavar="FILE.csv", help="written with .md and .tex beside it")
+
+
+def names(kind: str) -> str:
+    """The names of all tables or figures, for --help."""
+    from evaluation.results.outputs import OUTPUTS
+
+    return ", ".join(output.name for output in OUTPUTS.values() if output.kind == kind)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

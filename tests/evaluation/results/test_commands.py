@@ -114,6 +114,12 @@ def test_some_rows_of_a_table(run):
     assert list(pd.read_csv("t.csv")["label"]) == ["Mixture"]
 
 
+@pytest.mark.parametrize(("command", "known"), [("table", "table_inpainting"), ("figure", "fig_14")])
+def test_help_says_which_there_are(command, known, capsys):
+    assert main([command, "--help"]) == 0
+    assert known in capsys.readouterr().out
+
+
 def test_an_unknown_row_is_refused(run, capsys):
     """It gave an empty table, and exit code 0."""
     said = refused(capsys, "table", "table_2", "--profile", "mine", "--row", "gnm=GMM", "--out", "t.csv")
