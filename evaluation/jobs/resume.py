@@ -88,11 +88,16 @@ def queue_of(options: Mapping[str, Any], profile: Path | None) -> Queue | None:
         return SlurmQueue()
     commands = [options.get(f"cluster-generic-{what}-cmd") for what in ("status", "cancel")]
     if executor == "cluster-generic" and all(commands):
-        return GenericQueue(*map(str, commands))
+        return GenericQueue(*(_beside(str(command), profile) for command in commands))
     raise UserError(
         f"{profile}: the jobs of executor {executor!r} cannot be ended from here; set cluster-generic-status-cmd and "
         "cluster-generic-cancel-cmd, or end them by hand and start Snakemake again"
     )
+
+
+def _beside(command: str, profile: Path | None) -> str:
+    """A command as Snakemake takes it: the name of a file beside the profile means that file."""
+    return str(profile / command) if profile and (profile / command).is_file() else command
 
 
 def submitted_jobs(results: str | Path) -> list[str]:

@@ -1,3 +1,5 @@
 #!/bin/sh
-# submit.sh THREADS MEM_MB MINUTES SCRIPT: submits the script and prints the job's number, and nothing else.
-exec sbatch --parsable --cpus-per-task="$1" --mem="$2" --time="$3" --output=/dev/null "$4"
+# submit.sh SCRIPT: submits the script and prints the job's number, and nothing else. The script says what it asks for.
+asked() { sed -n "s/^# properties = .*\"$1\": \([0-9][0-9]*\).*/\1/p" "$2"; }
+exec sbatch --parsable --cpus-per-task="$(asked threads "$1")" --mem="$(asked mem_mb "$1")" --time="$(asked runtime "$1")" \
+    --output=/dev/null "$1"

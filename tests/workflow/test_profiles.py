@@ -1,0 +1,40 @@
+"""The scripts of the generic cluster profile: beside their profile, and asking for what the job says."""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from evaluation.jobs.resume import GenericQueue, queue_of, read_profile
+
+PROFILE = Path(__file__).resolve().parents[2] / "workflow/profiles/generic"
+SCRIPT = (
+    '#!/bin/sh\n# properties = {"type": "group", "groupid": "pack", "output": ["a"], "threads": 2, '
+    '"resources": {"gpu": 0, "mem_mb": 1234, "runtime": 56, "tmpdir": "/tmp"}, "jobid": "x"}\ntrue\n'
+)
+
+
+def test_a_job_is_submitted_with_what_its_script_asks_for(tmp_path):
+    (tmp_path / "sbatch").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "sbatch").chmod(0o755)
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    done = subprocess.run(
+        [PROFILE / "submit.sh", tmp_path / "job.sh"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [
+        "--parsable", "--cpus-per-task=2", "--mem=1234", "--time=56", "--output=/dev/null", str(tmp_path / "job.sh"),
+    ]  # fmt: skip
+
+
+def test_a_copy_of_the_profile_calls_its_own_scripts(tmp_path):
+    """A copied profile still called the scripts of the original."""
+    copy = tmp_path / "mine"
+    copy.mkdir()
+    for file in PROFILE.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    options = yaml.safe_load((copy / "config.yaml").read_text())
+    for what in ("submit", "status", "cancel"):  # Snakemake takes the name of a file beside the profile for that file
+        assert options[f"cluster-generic-{what}-cmd"] == f"{what}.sh"
+        assert (copy / f"{what}.sh").is_file()
+    assert queue_of(read_profile(copy), copy) == GenericQueue(str(copy / "status.sh"), str(copy / "cancel.sh"))
