@@ -47,7 +47,7 @@ def job() -> dict[str, Any]:
 
     model, x = DCGMM.instance("E"), images(1000)
     work: dict[str, Callable[[], Any]] = {
-        "train": lambda: model.fit(x, iterations=50, measurements=0, progress=False),
+        "train": lambda: model.fit(x, iterations=100, measurements=0, progress=False),
         "score": lambda: model.score_samples(x),
     }
     found: dict[str, Any] = {}
