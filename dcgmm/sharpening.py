@@ -76,10 +76,9 @@ def log_likelihood(x: jax.Array, parameters: cgmm.Parameters, patches: cgmm.Patc
     """
     form = cgmm.quadratic_form(parameters)
     winner, best = cgmm.winners(cgmm.log_densities(x, form, patches), patches)
-    _, dimension, components = form.linear.shape
+    _, components, dimension = form.linear.shape
     # Rows in the order of a folding of two channels for each one: s²mu beside s².
-    both = jnp.stack([form.linear, -2.0 * form.quadratic], 2)  # (P, D, 2, K)
-    pulls = both.transpose(0, 3, 1, 2).reshape(-1, 2 * dimension)
+    pulls = jnp.stack([form.linear, -2.0 * form.quadratic], -1).reshape(-1, 2 * dimension)
     if patches.independent:
         winner = winner + jnp.arange(patches.positions, dtype=jnp.int32).reshape(1, *patches.grid) * components
     height, width, channels = patches.input_shape

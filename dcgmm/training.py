@@ -17,7 +17,7 @@ import numpy as np
 from dcgmm.annealing import Annealing
 from dcgmm.batches import Batches
 from dcgmm.history import History
-from dcgmm.layers.parameters import Packed, Parameters, packed, unpacked
+from dcgmm.layers.parameters import Parameters
 from dcgmm.network import Stage
 from dcgmm.options import TrainingOptions
 from dcgmm.programs import Program, compiled, compiled_for_many
@@ -45,7 +45,7 @@ class TrainingState:
 class Held(NamedTuple):
     """Parameters of the cGMM layers and of the classifier on the device."""
 
-    parameters: tuple[Packed, ...]
+    parameters: tuple[Parameters, ...]
     weights: tuple[jax.Array, ...]
 
 
@@ -63,7 +63,7 @@ class Alone:
     def hold(states: Sequence[TrainingState], device: jax.Device) -> list[Held]:
         """The model's parameters on the device."""
         (state,) = states
-        return [jax.device_put(Held(tuple(map(packed, state.parameters)), tuple(state.classifier)), device)]
+        return [jax.device_put(Held(tuple(state.parameters), tuple(state.classifier)), device)]
 
     @staticmethod
     def run(
@@ -101,7 +101,7 @@ class Stacked:
 
     @staticmethod
     def hold(states: Sequence[TrainingState], device: jax.Device) -> Held:
-        each = [Held(tuple(map(packed, state.parameters)), tuple(state.classifier)) for state in states]
+        each = [Held(tuple(state.parameters), tuple(state.classifier)) for state in states]
         return jax.device_put(jax.tree.map(lambda *parts: np.stack(parts), *each), device)
 
     @staticmethod
@@ -211,7 +211,7 @@ class Trainer:
         now = self.now
         return [
             TrainingState(
-                [unpacked(own) for own in held.parameters],
+                list(held.parameters),
                 held.weights,
                 annealing,
                 now.iteration,
@@ -244,7 +244,7 @@ class Trainer:
             each = zip(self.measure, self.runner.models(now.held), now.histories, strict=True)
             for measure, held, history in each:
                 grown = History(history)
-                for layer, split, value in measure(tuple(map(unpacked, held.parameters))):
+                for layer, split, value in measure(held.parameters):
                     grown.add(now.iteration, layer, split, value)
                 histories.append(grown)
             now = now._replace(histories=histories)

@@ -7,8 +7,6 @@ deviations s (P, K, D), raw weights w (P, K) with pi = softmax(w).
 No (M, K, D) array is ever made. Expanding the square makes a log-density linear in (x, x²), so densities are
 matrix products or convolutions; and a smoothed gradient is a K × K product of sums over each winner's patches, so
 gradients are sums of rows. How patches are taken from a layer's input is the layer's *form* (`dcgmm.layers.forms`).
-
-Inside compiled programs the parameters lie transposed, as `Packed`: products with (P, D, K) kernels are faster.
 """
 
 from __future__ import annotations
@@ -19,11 +17,11 @@ import jax
 import jax.numpy as jnp
 
 from dcgmm.layers.forms import Form, form_of
-from dcgmm.layers.parameters import Packed, Parameters, QuadraticForm, WinnerSums, packed, unpacked
+from dcgmm.layers.parameters import Parameters, QuadraticForm, WinnerSums
 from dcgmm.layers.patches import Patches
 from dcgmm.layers.products import matmul
 
-__all__ = ["Packed", "Parameters", "Patches", "QuadraticForm", "WinnerSums", "packed", "unpacked"]
+__all__ = ["Parameters", "Patches", "QuadraticForm", "WinnerSums"]
 
 # Responsibilities below exp(-30) of the largest are set to zero: far below what float32 resolves in the next layer,
 # and their squares would otherwise become denormal numbers, on which CPUs are many times slower.
@@ -33,13 +31,13 @@ S_MAX = 20.0**0.5
 S_MIN = 1e-3  # keeps log s defined
 
 
-def quadratic_form(parameters: Parameters | Packed) -> QuadraticForm:
+def quadratic_form(parameters: Parameters) -> QuadraticForm:
     """Expand log pi_k + Σ_d log s_kd - ½ Σ_d s_kd² (x_d - mu_kd)² - D/2 log 2π in powers of x."""
-    mu, s, w = packed(parameters) if isinstance(parameters, Parameters) else parameters
+    mu, s, w = parameters
     precision = s * s
     linear = precision * mu
-    normalisation = 0.5 * log(2.0 * pi) * mu.shape[1]
-    constant = jax.nn.log_softmax(w) + (jnp.log(s) - 0.5 * linear * mu).sum(1) - normalisation
+    normalisation = 0.5 * log(2.0 * pi) * mu.shape[-1]
+    constant = jax.nn.log_softmax(w) + (jnp.log(s) - 0.5 * linear * mu).sum(-1) - normalisation
     return QuadraticForm(linear, -0.5 * precision, constant)
 
 
@@ -90,10 +88,12 @@ def winners(log_p: jax.Array, patches: Patches) -> tuple[jax.Array, jax.Array]:
 
 def smooth(log_p: jax.Array, smoothing: jax.Array, form: Form) -> jax.Array:
     """Σ_j G_kj log p_j, in the order of axes of `log_p`; `smoothing` is G, (K, K)."""
-    return matmul(smoothing, log_p) if form.component_axis == 0 else matmul(log_p, smoothing.T)
+    return matmul(log_p, smoothing.T) if form.component_axis == -1 else matmul(smoothing, log_p)
 
 
-def gradient(parameters: Packed, sums: WinnerSums, smoothing: jax.Array | None, patches_per_set: float) -> Packed:
+def gradient(
+    parameters: Parameters, sums: WinnerSums, smoothing: jax.Array | None, patches_per_set: float
+) -> Parameters:
     """Closed-form ascent direction of the smoothed max-component loss (arXiv 1912.09379).
 
     With R = G[winner] (M, K), the sums over R are G times the sums over winners. Then, M the number of patches,
@@ -107,16 +107,16 @@ def gradient(parameters: Packed, sums: WinnerSums, smoothing: jax.Array | None, 
     mu, s, w = parameters
     number, first, second = sums
     if smoothing is not None:
-        number, first, second = (matmul(part, smoothing) for part in sums)
+        number, first, second = matmul(number, smoothing), matmul(smoothing.T, first), matmul(smoothing.T, second)
     scale = 1.0 / patches_per_set
-    n = number[:, None, :]
+    n = number[..., None]
     d_mu = scale * s * s * (first - n * mu)
     d_s = scale * (n / s - s * (second - 2.0 * mu * first + n * mu * mu))
     d_w = scale * (number - jax.nn.softmax(w) * number.sum(-1, keepdims=True))
-    return Packed(d_mu, d_s, d_w)
+    return Parameters(d_mu, d_s, d_w)
 
 
-def ascend(parameters: Packed, direction: Packed, rates: tuple[jax.Array | float, ...]) -> Packed:
+def ascend(parameters: Parameters, direction: Parameters, rates: tuple[jax.Array | float, ...]) -> Parameters:
     """One step of plain SGD ascent; s stays within [S_MIN, √20]."""
     mu, s, w = (value + rate * step for value, step, rate in zip(parameters, direction, rates, strict=True))
-    return Packed(mu, jnp.clip(s, S_MIN, S_MAX), w)
+    return Parameters(mu, jnp.clip(s, S_MIN, S_MAX), w)

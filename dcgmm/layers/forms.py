@@ -11,10 +11,12 @@ is decided by measurement (docs/performance.md), in `form_of`.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dcgmm.layers.folding import fold
 from dcgmm.layers.parameters import QuadraticForm, WinnerSums
@@ -22,24 +24,15 @@ from dcgmm.layers.patches import Patches
 from dcgmm.layers.products import FULL, einsum, matmul
 
 
-def _with_squares(x: jax.Array, axis: int = -1) -> jax.Array:
-    return jnp.concatenate([x, x * x], axis)
+class Prepared(NamedTuple):
+    """Patches or blocks of a layer's input in the order of axes of its form, and their squares."""
+
+    x: jax.Array
+    squares: jax.Array
 
 
-def _kernel(form: QuadraticForm) -> jax.Array:
-    """(P, 2D, K)"""
-    return jnp.concatenate([form.linear, form.quadratic], 1)
-
-
-def _one_hot(winner: jax.Array, components: int, axis: int = -1) -> jax.Array:
-    """Float32 one-hot vectors along a new axis; an index outside of 0 … K-1 gives zeros."""
-    return jax.nn.one_hot(winner, components, dtype=jnp.float32, axis=axis)
-
-
-def _sums(count: jax.Array, both: jax.Array) -> WinnerSums:
-    """From count (P, K) and sums (P, 2D, K)."""
-    first, second = jnp.split(both, 2, 1)
-    return WinnerSums(count, first, second)
+def _with_squares(x: jax.Array) -> Prepared:
+    return Prepared(x, x * x)
 
 
 @dataclass(frozen=True)
@@ -48,17 +41,17 @@ class Form:
 
     patches: Patches
 
-    component_axis = -1
+    component_axis = -1  # of log-densities
 
-    def prepare(self, x: jax.Array) -> jax.Array:
+    def prepare(self, x: jax.Array) -> Any:
         """From the layer's input (N, H', W', C')."""
         raise NotImplementedError
 
-    def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
+    def log_densities(self, prepared: Any, form: QuadraticForm) -> jax.Array:
         """log p_k of every patch, in this form's order of axes."""
         raise NotImplementedError
 
-    def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
+    def winner_sums(self, prepared: Any, winner: jax.Array, components: int) -> WinnerSums:
         """Sums over the patches that each component wins; `winner` as `winners` gives it."""
         raise NotImplementedError
 
@@ -75,32 +68,55 @@ class Form:
 
         An index minimum over the places of the maximum is vectorised by compilers, unlike argmax.
         """
-        axis = self.component_axis
-        components = scores.shape[axis]
+        axis = self.component_axis % scores.ndim
         best = scores.max(axis, keepdims=True)
-        index = jnp.arange(components, dtype=jnp.int32).reshape(-1, *([1] * (scores.ndim - 1) if axis == 0 else []))
+        index = jax.lax.broadcasted_iota(jnp.int32, scores.shape, axis)
         # A row of NaN has no maximum: any valid index will do, the loss reports it.
-        found = jnp.where(scores >= best, index, jnp.int32(components - 1)).min(axis)
+        found = jnp.where(scores >= best, index, jnp.int32(scores.shape[axis] - 1)).min(axis)
         return found, best.squeeze(axis)
+
+    def _sums(self, rows: jax.Array, ids: jax.Array, components: int) -> jax.Array:
+        """(M, D) rows, (M,) ids → (K, D) sums of the rows of each id.
+
+        On a CPU by additions into the K rows. On a GPU by a product with one-hot vectors: scattered additions there
+        would come in another order each time, and so with other bits.
+        """
+        if self.patches.platform == "cpu":
+            sums = jnp.zeros((components, rows.shape[1]), rows.dtype)
+            return sums.at[ids].add(rows, mode="promise_in_bounds")
+        return matmul(_one_hot(ids, components).T, rows)
+
+    def _counts(self, ids: jax.Array, components: int) -> jax.Array:
+        """(M,) ids → (1, K) how often each occurs."""
+        if self.patches.platform == "cpu":
+            return jnp.zeros((1, components), jnp.float32).at[0, ids].add(1.0, mode="promise_in_bounds")
+        return _one_hot(ids, components).sum(0)[None]
+
+
+def _one_hot(winner: jax.Array, components: int) -> jax.Array:
+    """Float32 one-hot vectors along a new last axis."""
+    return jax.nn.one_hot(winner, components, dtype=jnp.float32)
 
 
 class Rows(Form):
-    """Patches as rows, (M, 2D): log-densities (M, K). One position that covers the input needs no folding at all."""
+    """Patches as rows, (M, D): log-densities (M, K). One position that covers the input needs no folding at all."""
 
-    def prepare(self, x: jax.Array) -> jax.Array:
+    def prepare(self, x: jax.Array) -> Prepared:
         folded = fold(x, self.patches.size, self.patches.stride)
         return _with_squares(folded.reshape(-1, self.patches.dimension))
 
-    def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
-        return matmul(prepared, _kernel(form)[0]) + form.constant[0]
+    def log_densities(self, prepared: Prepared, form: QuadraticForm) -> jax.Array:
+        linear, quadratic = matmul(prepared.x, form.linear[0].T), matmul(prepared.squares, form.quadratic[0].T)
+        return linear + quadratic + form.constant[0]
 
-    def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
-        chosen = _one_hot(winner, components)
-        return _sums(chosen.sum(0)[None], matmul(prepared.T, chosen)[None])
+    def winner_sums(self, prepared: Prepared, winner: jax.Array, components: int) -> WinnerSums:
+        first, second = (self._sums(part, winner, components)[None] for part in prepared)
+        return WinnerSums(self._counts(winner, components), first, second)
 
 
 class Columns(Form):
-    """Patches as columns, (2D, M): log-densities (K, M). For patches of few values: all loops run over patches."""
+    """Patches as columns, (2D, M), squares below: log-densities (K, M). For patches of few values: all loops run over
+    patches."""
 
     component_axis = 0
 
@@ -112,14 +128,16 @@ class Columns(Form):
             for i in range(f)
             for j in range(f)
         ]
-        return _with_squares(jnp.concatenate(rows, 0).reshape(self.patches.dimension, -1), 0)
+        columns = jnp.concatenate(rows, 0).reshape(self.patches.dimension, -1)
+        return jnp.concatenate([columns, columns * columns], 0)
 
     def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
-        return matmul(_kernel(form)[0].T, prepared) + form.constant[0][:, None]
+        kernel = jnp.concatenate([form.linear[0], form.quadratic[0]], -1)
+        return matmul(kernel, prepared) + form.constant[0][:, None]
 
     def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
-        chosen = _one_hot(winner, components, axis=0)
-        return _sums(chosen.sum(1)[None], einsum("dm,km->dk", prepared, chosen)[None])
+        first, second = jnp.split(self._sums(prepared.T, winner, components)[None], 2, -1)
+        return WinnerSums(self._counts(winner, components), first, second)
 
     def by_image(self, log_p: jax.Array) -> jax.Array:
         return log_p.reshape(log_p.shape[0], -1, *self.patches.grid).transpose(1, 2, 3, 0)
@@ -128,7 +146,7 @@ class Columns(Form):
 class Blocks(Form):
     """Patches of whole blocks of Δ × Δ pixels: what each block adds is computed once, and results are shifted.
 
-    Prepared: (N, H'/Δ, W'/Δ, 2Δ²C') blocks as (row, column, channel), then their squares. Log-densities (N, h, w, K).
+    Prepared: blocks (N, H'/Δ, W'/Δ, Δ²C') as (row, column, channel). Log-densities (N, h, w, K).
     """
 
     @property
@@ -136,23 +154,23 @@ class Blocks(Form):
         """f/Δ: how many blocks a patch has along an axis."""
         return self.patches.size // self.patches.stride
 
-    def prepare(self, x: jax.Array) -> jax.Array:
+    def prepare(self, x: jax.Array) -> Prepared:
         n, stride, (h, w) = x.shape[0], self.patches.stride, self.patches.grid
         high, wide = h + self.around - 1, w + self.around - 1
         x = x[:, : high * stride, : wide * stride]
         rows = [x[:, i::stride].reshape(n, high, wide, stride * x.shape[3]) for i in range(stride)]
-        return jnp.concatenate(rows + [row * row for row in rows], -1)
+        return _with_squares(jnp.concatenate(rows, -1))
 
     def _block_kernel(self, part: jax.Array) -> jax.Array:
-        """(1, D, K) → (Δ²C', around²·K)"""
+        """(1, K, D) → (Δ²C', around²·K)"""
         stride, channels, around = self.patches.stride, self.patches.input_shape[2], self.around
-        split = part.reshape(around, stride, around, stride, channels, -1)
-        return split.transpose(1, 3, 4, 0, 2, 5).reshape(stride * stride * channels, -1)
+        split = part.reshape(-1, around, stride, around, stride, channels)
+        return split.transpose(2, 4, 5, 1, 3, 0).reshape(stride * stride * channels, -1)
 
-    def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
+    def log_densities(self, prepared: Prepared, form: QuadraticForm) -> jax.Array:
         (h, w), around, components = self.patches.grid, self.around, form.constant.shape[1]
-        kernel = jnp.concatenate([self._block_kernel(form.linear), self._block_kernel(form.quadratic)], 0)
-        shares = matmul(prepared, kernel)
+        linear, quadratic = self._block_kernel(form.linear), self._block_kernel(form.quadratic)
+        shares = matmul(prepared.x, linear) + matmul(prepared.squares, quadratic)
         total = form.constant[0]
         for i in range(around):
             for j in range(around):
@@ -160,30 +178,33 @@ class Blocks(Form):
                 total = total + shares[:, i : i + h, j : j + w, first : first + components]
         return total
 
-    def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
+    def winner_sums(self, prepared: Prepared, winner: jax.Array, components: int) -> WinnerSums:
         stride, channels, around = self.patches.stride, self.patches.input_shape[2], self.around
         rest = around - 1
-        shifted = [
-            jnp.pad(winner, [(0, 0), (i, rest - i), (j, rest - j)], constant_values=components)
+        shifted = [  # the winners are shifted, not the pixels; one more id for blocks beside the patches
+            jnp.pad(winner, [(0, 0), (i, rest - i), (j, rest - j)], constant_values=components).reshape(-1)
             for i in range(around)
             for j in range(around)
         ]
-        chosen = jnp.concatenate([_one_hot(ids, components) for ids in shifted], -1)
-        sums = matmul(prepared.reshape(-1, prepared.shape[-1]).T, chosen.reshape(-1, chosen.shape[-1]))
-        split = sums.reshape(2, stride, stride, channels, around, around, components)
-        both = split.transpose(0, 4, 1, 5, 2, 3, 6).reshape(1, 2 * self.patches.dimension, components)
-        return _sums(_one_hot(winner, components).sum((0, 1, 2))[None], both)
+
+        def sums(part: jax.Array) -> jax.Array:
+            rows = part.reshape(-1, part.shape[-1])
+            each = jnp.stack([self._sums(rows, ids, components + 1)[:components] for ids in shifted], 1)
+            split = each.reshape(components, around, around, stride, stride, channels)
+            return split.transpose(0, 1, 3, 2, 4, 5).reshape(1, components, self.patches.dimension)
+
+        return WinnerSums(self._counts(winner.reshape(-1), components), *map(sums, prepared))
 
 
 class Convolution(Form):
     """A strided convolution of x and x²: no unfolded copy. Log-densities (N, h, w, K)."""
 
     def prepare(self, x: jax.Array) -> jax.Array:
-        return _with_squares(x)
+        return jnp.concatenate([x, x * x], -1)
 
     def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
         f, stride, channels = self.patches.size, self.patches.stride, self.patches.input_shape[2]
-        filters = [part[0].reshape(f, f, channels, -1) for part in (form.linear, form.quadratic)]
+        filters = [part[0].T.reshape(f, f, channels, -1) for part in (form.linear, form.quadratic)]
         convolved = jax.lax.conv_general_dilated(
             prepared,
             jnp.concatenate(filters, 2),
@@ -196,45 +217,64 @@ class Convolution(Form):
 
     def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
         f, stride, (h, w), channels = self.patches.size, self.patches.stride, self.patches.grid, prepared.shape[3] // 2
-        chosen = _one_hot(winner, components).reshape(-1, components)
+        ids = winner.reshape(-1)
         sums = [
-            matmul(
-                prepared[:, i : i + (h - 1) * stride + 1 : stride, j : j + (w - 1) * stride + 1 : stride]
-                .reshape(-1, 2 * channels)
-                .T,
-                chosen,
+            self._sums(
+                prepared[:, i : i + (h - 1) * stride + 1 : stride, j : j + (w - 1) * stride + 1 : stride].reshape(
+                    -1, 2 * channels
+                ),
+                ids,
+                components,
             )
             for i in range(f)
             for j in range(f)
         ]
-        split = jnp.stack(sums).reshape(f * f, 2, channels, components)
-        both = split.transpose(1, 0, 2, 3).reshape(1, 2 * self.patches.dimension, components)
-        return _sums(chosen.sum(0)[None], both)
+        split = jnp.stack(sums, 1).reshape(components, f * f, 2, channels)
+        both = split.transpose(2, 0, 1, 3).reshape(2, 1, components, self.patches.dimension)
+        return WinnerSums(self._counts(ids, components), both[0], both[1])
 
 
 class Independent(Form):
-    """Parameters of their own at every position: one product a position.
+    """Parameters of their own at every position: one product a position, images along the last axis.
 
-    Prepared: (h·w, N, 2D). Log-densities (h·w, N, K).
+    Prepared: (h·w, D, N). Log-densities (h·w, K, N).
     """
 
-    def prepare(self, x: jax.Array) -> jax.Array:
-        folded = fold(x, self.patches.size, self.patches.stride)
-        rows = folded.reshape(x.shape[0], self.patches.positions, self.patches.dimension)
-        return _with_squares(rows.transpose(1, 0, 2))
+    component_axis = 1
 
-    def log_densities(self, prepared: jax.Array, form: QuadraticForm) -> jax.Array:
-        return matmul(prepared, _kernel(form)) + form.constant[:, None]
+    def prepare(self, x: jax.Array) -> Prepared:
+        f, stride, (h, w), (_, width, _) = self.patches.size, self.patches.stride, self.patches.grid, x.shape[1:]
+        pixels = x.transpose(1, 2, 3, 0).reshape(-1, x.shape[3], x.shape[0])
+        first = np.arange(h, dtype=np.int32)[:, None] * stride * width + np.arange(w, dtype=np.int32) * stride
+        inside = np.arange(f, dtype=np.int32)[:, None] * width + np.arange(f, dtype=np.int32)
+        taken = first.reshape(-1, 1) + inside.reshape(1, -1)  # (h·w, f²)
+        patches = pixels.at[taken].get(mode="promise_in_bounds")
+        return _with_squares(patches.reshape(h * w, self.patches.dimension, x.shape[0]))
 
-    def winner_sums(self, prepared: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
+    def log_densities(self, prepared: Prepared, form: QuadraticForm) -> jax.Array:
+        return matmul(form.linear, prepared.x) + matmul(form.quadratic, prepared.squares) + form.constant[..., None]
+
+    def winner_sums(self, prepared: Prepared, winner: jax.Array, components: int) -> WinnerSums:
         chosen = _one_hot(winner, components)
-        return _sums(chosen.sum(1), einsum("pnd,pnk->pdk", prepared, chosen))
+        return WinnerSums(chosen.sum(1), *(einsum("pdn,pnk->pkd", part, chosen) for part in prepared))
 
     def values_by_image(self, values: jax.Array) -> jax.Array:
         return values.T.reshape(-1, *self.patches.grid)
 
     def by_image(self, log_p: jax.Array) -> jax.Array:
-        return log_p.transpose(1, 0, 2).reshape(-1, *self.patches.grid, log_p.shape[-1])
+        return log_p.transpose(2, 0, 1).reshape(-1, *self.patches.grid, log_p.shape[1])
+
+    @property
+    def row(self) -> Independent | None:
+        """The form of one row of positions, where it is worth while to take rows one after another.
+
+        On a CPU, what a row needs and makes stays in the cache.
+        """
+        h, _ = self.patches.grid
+        if self.patches.platform != "cpu" or h == 1:
+            return None
+        _, width, channels = self.patches.input_shape
+        return replace(self, patches=replace(self.patches, input_shape=(self.patches.size, width, channels)))
 
 
 @functools.cache

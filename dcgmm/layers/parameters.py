@@ -11,26 +11,18 @@ import jax
 
 
 class Parameters(NamedTuple):
-    """Trainable parameters of one cGMM layer."""
+    """Trainable parameters of one cGMM layer; or a direction in which they move."""
 
     mu: jax.Array  # (P, K, D)
     s: jax.Array  # (P, K, D)
     w: jax.Array  # (P, K)
 
 
-class Packed(NamedTuple):
-    """The same, as compiled programs keep them; or a direction in which they move."""
-
-    mu: jax.Array  # (P, D, K)
-    s: jax.Array  # (P, D, K)
-    w: jax.Array  # (P, K)
-
-
 class QuadraticForm(NamedTuple):
     """log p_k(x) = quadratic_k·x² + linear_k·x + constant_k."""
 
-    linear: jax.Array  # (P, D, K)
-    quadratic: jax.Array  # (P, D, K)
+    linear: jax.Array  # (P, K, D)
+    quadratic: jax.Array  # (P, K, D)
     constant: jax.Array  # (P, K)
 
 
@@ -38,15 +30,5 @@ class WinnerSums(NamedTuple):
     """Per component, over the patches that it wins: their number, sum and sum of squares."""
 
     number: jax.Array  # (P, K)
-    first: jax.Array  # (P, D, K)
-    second: jax.Array  # (P, D, K)
-
-
-def packed(parameters: Parameters) -> Packed:
-    """(P, K, D) → (P, D, K)."""
-    return Packed(parameters.mu.swapaxes(1, 2), parameters.s.swapaxes(1, 2), parameters.w)
-
-
-def unpacked(parameters: Packed) -> Parameters:
-    """(P, D, K) → (P, K, D)."""
-    return Parameters(parameters.mu.swapaxes(1, 2), parameters.s.swapaxes(1, 2), parameters.w)
+    first: jax.Array  # (P, K, D)
+    second: jax.Array  # (P, K, D)

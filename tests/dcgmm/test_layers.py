@@ -1,6 +1,7 @@
 """Folding, pooling, mixtures and classifier as functions, against the plain forms in float64."""
 
 import functools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -115,9 +116,9 @@ def as_arrays(parameters):
 def forms_of(patches):
     """Every form that can compute the layer, not only the one that it gets."""
     if patches.independent:
-        return [forms.Independent(patches)]
-    shared = [forms.Rows, forms.Columns, forms.Convolution]
-    return [form(patches) for form in (*shared, *([] if patches.size % patches.stride else [forms.Blocks]))]
+        return [forms.Independent(patches)] * 2
+    shared = [forms.Rows, forms.Columns, forms.Convolution, *([] if patches.size % patches.stride else [forms.Blocks])]
+    return [form(replace(patches, platform=platform)) for form in shared for platform in ("cpu", "gpu")]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -129,11 +130,11 @@ def densities(form, x, parameters):
 @functools.partial(jax.jit, static_argnums=0)
 def loss_and_gradient(form, x, parameters, smoothing):
     """The smoothed loss, and its gradient by the closed form."""
-    own, prepared = cgmm.packed(parameters), form.prepare(x)
-    log_p = form.log_densities(prepared, cgmm.quadratic_form(own))
+    prepared = form.prepare(x)
+    log_p = form.log_densities(prepared, cgmm.quadratic_form(parameters))
     winner, best = form.winners(log_p if smoothing is None else cgmm.smooth(log_p, smoothing, form))
     sums = form.winner_sums(prepared, winner, 9)
-    return best.mean(), cgmm.unpacked(cgmm.gradient(own, sums, smoothing, best.size / form.patches.sets))
+    return best.mean(), cgmm.gradient(parameters, sums, smoothing, best.size / form.patches.sets)
 
 
 @pytest.mark.parametrize("independent", [False, True])
@@ -141,9 +142,9 @@ def loss_and_gradient(form, x, parameters, smoothing):
 def test_log_densities_in_float32_against_float64(size, stride, shape, independent):
     patches, parameters, x = setting(size, stride, shape, independent)
     expected = plain.log_densities(plain.fold(x, size, stride), **parameters)
-    for form in forms_of(patches):
+    for form in forms_of(patches)[::2]:  # platforms differ in sums only
         got = densities(form, x, as_arrays(parameters))
-        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-3, err_msg=type(form).__name__)
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-3, err_msg=str(form))
 
 
 @pytest.mark.parametrize(("size", "shape"), [(28, (28, 28, 1)), (12, (12, 12, 25)), (32, (32, 32, 3))])
@@ -177,7 +178,7 @@ def in_the_order_of(patches, by_image):
     form = forms.form_of(patches)
     if isinstance(form, forms.Columns):
         return np.moveaxis(by_image, -1, 0).reshape(k, -1)
-    return by_image.reshape(n, h * w, k).swapaxes(0, 1) if isinstance(form, forms.Independent) else by_image
+    return by_image.reshape(n, h * w, k).transpose(1, 2, 0) if isinstance(form, forms.Independent) else by_image
 
 
 def test_the_layouts_are_different_ones():
@@ -230,7 +231,7 @@ def test_closed_form_gradient_against_automatic_differentiation(size, stride, sh
         assert float(value) == pytest.approx(loss, rel=1e-5)
         for name, a, b in zip(cgmm.Parameters._fields, ours, oracle.gradients[0], strict=True):
             scale = np.abs(b).max()
-            np.testing.assert_allclose(a / scale, b / scale, atol=2e-5, err_msg=f"{name} {type(form).__name__}")
+            np.testing.assert_allclose(a / scale, b / scale, atol=2e-5, err_msg=f"{name} {form}")
 
 
 def test_the_first_of_equal_winners_wins_and_nan_gives_a_valid_index():
@@ -243,9 +244,9 @@ def test_the_first_of_equal_winners_wins_and_nan_gives_a_valid_index():
 
 def test_a_step_keeps_s_within_its_bounds():
     shape = (1, 2, 2)
-    before = cgmm.Packed(jnp.zeros(shape), jnp.full(shape, 4.4), jnp.zeros((1, 2)))
+    before = cgmm.Parameters(jnp.zeros(shape), jnp.full(shape, 4.4), jnp.zeros((1, 2)))
     change = jnp.asarray([1.0, -1.0, -100.0, 0.01]).reshape(shape)
-    after = cgmm.ascend(before, cgmm.Packed(change, change, jnp.ones((1, 2))), (2.0, 1.0, 0.5))
+    after = cgmm.ascend(before, cgmm.Parameters(change, change, jnp.ones((1, 2))), (2.0, 1.0, 0.5))
     np.testing.assert_allclose(after.mu.ravel(), [2, -2, -200, 0.02])
     np.testing.assert_allclose(after.s.ravel(), [plain.S_MAX, 3.4, after.s.min(), 4.41], rtol=1e-6)
     assert after.s.min() > 0

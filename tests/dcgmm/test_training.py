@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from benchmarks import naive_dcgmm as plain
 from benchmarks.speed.cases import CONFIGS
-from dcgmm import DCGMM, checkpoint, training
+from dcgmm import DCGMM, checkpoint, programs, training
 from dcgmm.batches import Batches
 from dcgmm.history import History
 from dcgmm.options import TrainingOptions
@@ -69,6 +69,48 @@ def test_every_rate_delays_and_independent_layers():
         distance(ours.get_parameters(), theirs.get_parameters()), distance(ours.get_parameters(), start), strict=True
     ):
         assert max(apart.values()) < 2e-5 < 1e-3 < min(moved.values())
+
+
+@pytest.mark.parametrize("config", ["F(2,1)-G(4)-F(2,2)-G(4)", "F(2,1)-G(4)-P(2,2)-F(2,1)-G(9)"])
+def test_a_batch_in_chunks_gives_the_same_step(config, monkeypatch):
+    """Large batches go through shared layers a part at a time."""
+    x = noise(40)
+    whole, chunked = (DCGMM(config, input_shape=SHAPE, seed=1, rate_w=0.2) for _ in range(2))
+    start = whole.get_parameters()
+    options = {"iterations": 20, "batch_size": 40, "measurements": 0, "delay": 0.0, "progress": False}
+    whole.fit(x, **options)
+    programs.compiled.cache_clear()
+    monkeypatch.setattr(programs, "LARGE", 1)
+    parts, in_chunks = [], programs.in_chunks
+    monkeypatch.setattr(programs, "in_chunks", lambda f, x, size: parts.append(size) or in_chunks(f, x, size))
+    chunked.fit(x, **options)
+    programs.compiled.cache_clear()
+    assert set(parts) == {20}
+    for apart, moved in zip(
+        distance(chunked.get_parameters(), whole.get_parameters()), distance(whole.get_parameters(), start), strict=True
+    ):
+        assert max(apart.values()) < 2e-6 < 1e-3 < min(moved.values())
+
+
+@pytest.mark.parametrize("name", ["D", "E"])
+@pytest.mark.parametrize("independent", [False, True])
+def test_one_step_and_200_against_float64(name, independent):
+    """A batch of 100 goes through shared layers in chunks, and through independent ones row by row."""
+    from dcgmm.instances import independent_below_top
+
+    config = {"D": "F(3,1)-G(9)-P(2,2)-F(3,1)-G(9)", "E": "F(3,1)-G(9)-F(4,2)-G(9)-F(2,1)-G(4)"}[name]
+    config = independent_below_top(config) if independent else config
+    rng = np.random.default_rng(0)
+    x = np.clip(rng.uniform(size=(5, 10, 10, 1))[rng.integers(0, 5, 20)] + 0.1 * rng.normal(size=(20, 10, 10, 1)), 0, 1)
+    x = x.astype(np.float32)
+    for steps, tolerance in ((1, 1e-5), (200, 2e-3)):
+        ours = DCGMM(config, input_shape=(10, 10, 1), seed=1)
+        start = ours.get_parameters()
+        theirs = naive_training(config, (10, 10, 1), start, x, steps=steps, dtype="float64")
+        ours.fit(x, iterations=steps, batch_size=20, delay=0.0, measurements=0, progress=False)
+        moved = distance(ours.get_parameters(), start)
+        for apart, far in zip(distance(ours.get_parameters(), theirs.get_parameters()), moved, strict=True):
+            assert apart["mu"] < tolerance and apart["s"] < tolerance and far["mu"] > 5 * apart["mu"]
 
 
 def test_a_layer_waits_for_its_turn():
