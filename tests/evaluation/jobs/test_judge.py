@@ -17,11 +17,15 @@ from evaluation.jobs.judge import (
     Judge,
     images_per_class,
     judge_rows,
+    judged,
     mixture_images,
     real_images,
 )
 from evaluation.jobs.judges import finished, train_judge
+from evaluation.jobs.measure import _models, _source
 from evaluation.jobs.sample import read_samples, write_samples
+from evaluation.plan.key import TrainingKey
+from evaluation.plan.paths import Paths
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}
 
@@ -214,17 +218,17 @@ def test_command_judges_anybodys_samples(judges, tmp_path, capsys):
     assert set(pd.read_parquet(out)["model"]) == {"mine", "CNN"}
 
 
-def test_classes_of_a_model_are_judged_together(judges, tmp_path):
+def test_classes_of_a_model_are_judged_together(judge, tmp_path):
     x, y = load_dataset("digits").split("test")
-    for label in (0, 1):
-        record = {"subset": f"only{label}", "seed": 3, "model": "toy", "protocol": "clean", "point": {}}
-        path = tmp_path / "digits" / f"only{label}" / "toy+x" / "seed3.npz"
-        write_samples(path, x[y == label], record, {"seed": 0})
-    out = tmp_path / "metrics.parquet"
-    command = ["judge", "--dataset", "digits", "--judge", str(judges / "digits" / "seed0"), "--no-references"]
-    command += ["--run", "toy+x:only0,only1:3", "--samples-dir", str(tmp_path), "--out", str(out)]
-    assert main(command) == 0
-    frame = pd.read_parquet(out)
+    paths = Paths(tmp_path)
+    keys = [TrainingKey("digits", f"only{label}", "toy+x", 3) for label in (0, 1)]
+    for label, key in enumerate(keys):
+        record = {"subset": key.subset, "seed": 3, "model": "toy", "protocol": "clean", "point": {}}
+        write_samples(paths.samples(key), x[y == label], record, {"seed": 0})
+    (together,) = _models(keys)
+    source = _source(together, paths)
+    assert len(source.images) == np.isin(y, (0, 1)).sum()
+    frame = pd.DataFrame(judged("digits", [judge], [source], references=False))
     judges_own = frame[frame["model"] == "CNN"]
     assert judges_own["value"][judges_own["metric"] == "cnn_test_accuracy"].item() > 50
     frame = frame[frame["model"] != "CNN"]
