@@ -71,7 +71,9 @@ def fit_models(
     found = kept.read()
     states = list(start) if found is None else from_checkpoint(*found)
     remark = "" if found is None else f"resumed from {kept.path}"
-    data = jax.device_put(Data(x, np.zeros(1, np.int32) if labels is None else labels), device)  # type: ignore[arg-type]
+    data = Data(x, np.zeros(len(x), np.int32) if labels is None else labels)
+    if runner is not Alone or platform_of(device) != "cpu":
+        data = jax.device_put(data, device)
     before = sum(own.iteration for own in start)
     done = sum(own.iteration for own in states) - before
     trainer = None

@@ -23,6 +23,7 @@ from dcgmm.options import TrainingOptions
 from dcgmm.programs import Program, compiled, compiled_for_many
 
 LONGEST_WINDOW = 1000  # steps in one call of a program
+WINDOW_BYTES = 16 * 2**20  # of images that a CPU gets in one call
 
 OnProgress = Callable[[int, np.ndarray], None]
 
@@ -50,10 +51,18 @@ class Held(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Images (n, H, W, C) and labels (n,) of all models, on the device."""
+    """Images (n, H, W, C) and labels (n,) of all models, on the device; in NumPy for a CPU, which has them anyway."""
 
-    x: jax.Array
-    labels: jax.Array
+    x: Any
+    labels: Any
+
+    def of_a_window(self, indices: np.ndarray) -> tuple[Data, np.ndarray]:
+        """For a CPU, the images of a window (W, N) alone, and their indices: no second copy of all images."""
+        if not isinstance(self.x, np.ndarray):
+            return self, indices
+        chosen = indices.reshape(-1)
+        own = np.arange(chosen.size, dtype=np.int32).reshape(indices.shape)
+        return Data(self.x[chosen], self.labels[chosen]), own
 
 
 class Alone:
@@ -87,7 +96,8 @@ class Alone:
         """
         annealed = replace(program, annealed=all(map(_is_identity, smoothings[0])))
         g = tuple(smoothings[0])
-        new, losses = _advance(compiled(annealed), annealed, data, held[0], indices[0], count, g, rates[0])
+        data, chosen = data.of_a_window(indices[0])
+        new, losses = _advance(compiled(annealed), annealed, data, held[0], chosen, count, g, rates[0])
         return [new], np.asarray(losses)[None, :count]
 
     @staticmethod
@@ -196,7 +206,7 @@ class Trainer:
         self.classifier_start = min(round(options.delay * len(chain) * total), total)
         every = range(options.measurements + 1) if options.measurements else ()
         self.measure_at = {first + round(i * (total - first) / options.measurements) for i in every}
-        self.rows_of_a_window = min(options.window, LONGEST_WINDOW)
+        self.rows_of_a_window = min(options.window, LONGEST_WINDOW, self._steps_of_memory())
         self.now = _Now(
             runner.hold(states, device),
             [list(state.annealing) for state in states],
@@ -249,6 +259,12 @@ class Trainer:
                 histories.append(grown)
             now = now._replace(histories=histories)
         self.now = now
+
+    def _steps_of_memory(self) -> int:
+        """How many steps' images a CPU gets at once."""
+        if not isinstance(self.data.x, np.ndarray):
+            return LONGEST_WINDOW
+        return max(1, WINDOW_BYTES // (self.batches[0].size * self.data.x[0].nbytes))
 
     def _steps_to_next_event(self, learning: int) -> int:
         now = self.now
