@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -25,7 +25,17 @@ from dcgmm.scoring import Scoring
 from dcgmm.storage import array_digest
 from dcgmm.training import Alone, Data, Stacked, Trainer, TrainingState
 
-Splits = dict[str, np.ndarray]
+Summary = Callable[[np.ndarray], Sequence[float]]
+
+
+class Measured(NamedTuple):
+    """Images, and what is recorded of their scores (n, L): a number for each layer."""
+
+    images: np.ndarray
+    summary: Summary
+
+
+Splits = dict[str, Measured]
 
 
 def fit_models(
@@ -35,6 +45,7 @@ def fit_models(
     *,
     labels: np.ndarray | None = None,
     validation: Any = None,
+    measures: Any = None,
     progress: bool = True,
     checkpoint: str | Path | None = None,
     warm_start: bool = False,
@@ -54,7 +65,7 @@ def fit_models(
     chosen = [_check_rows(own, len(x)) for own in (rows if rows is not None else [np.arange(len(x))] * len(models))]
     if len(chosen) != len(models):
         raise ValueError(f"rows has {len(chosen)} entries for {len(models)} models: give one for each")
-    splits = _measured_splits(models, x, chosen, validation, options.measured_images)
+    splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
     start = [_start(model, options, warm_start) for model in models]
     batches = [Batches(own, options.batch_size, model.seed) for own, model in zip(chosen, models, strict=True)]
     steps = [options.iterations or max(1, round(options.epochs * own.per_epoch)) for own in batches]
@@ -160,25 +171,46 @@ def _check_rows(rows: Any, count: int) -> np.ndarray:
 
 
 def _measured_splits(
-    models: Sequence[Scoring], x: np.ndarray, rows: Sequence[np.ndarray], validation: Any, count: int
+    models: Sequence[Scoring], x: np.ndarray, rows: Sequence[np.ndarray], validation: Any, measures: Any, count: int
 ) -> list[Splits]:
-    """The images whose log-likelihoods are recorded, by split, for each model."""
-    each = validation if isinstance(validation, list | tuple) else [validation] * len(models)
-    if len(each) != len(models):
-        raise ValueError(f"validation has {len(each)} entries for {len(models)} models: give one for each, or one")
+    """What is recorded during training, by name, for each model."""
+    count_of = len(models)
+    each = [_one_for_each(validation, "validation", count_of), _one_for_each(measures, "measures", count_of)]
     splits = []
-    for own, chosen in zip(each, rows, strict=True):
-        others = own if isinstance(own, Mapping) else {"validation": own}
-        checked = {name: models[0]._check_images(v)[:count] for name, v in others.items() if v is not None}
-        splits.append({"train": x[chosen[:count]]} | checked)
+    for followed, measured, chosen in zip(*each, rows, strict=True):
+        others = followed if isinstance(followed, Mapping) else {"validation": followed}
+        own: Splits = {"train": Measured(x[chosen[:count]], _mean)}
+        own |= {
+            name: Measured(models[0]._check_images(v)[:count], _mean) for name, v in others.items() if v is not None
+        }
+        for name, (images, summary) in (measured or {}).items():
+            if name in own:
+                raise ValueError(f"measures has {name!r}, which is a split of log-likelihoods: give another name")
+            own[name] = Measured(models[0]._check_images(images), summary)
+        splits.append(own)
     return splits
+
+
+def _one_for_each(some: Any, name: str, count: int) -> Sequence[Any]:
+    each = some if isinstance(some, list | tuple) else [some] * count
+    if len(each) != count:
+        raise ValueError(f"{name} has {len(each)} entries for {count} models: give one for each, or one")
+    return each
+
+
+def _mean(scores: np.ndarray) -> Sequence[float]:
+    return [float(value) for value in scores.mean(axis=0)]
 
 
 def _measure(model: Scoring, splits: Splits, parameters: Sequence[Parameters]) -> list[tuple[int, str, float]]:
     rows = []
-    for split, images in splits.items():
-        means = model._map("score_max", images, parameters).mean(axis=0, dtype=np.float64)
-        rows += [(layer, split, float(value)) for layer, value in enumerate(means)]
+    for split, (images, summary) in splits.items():
+        values = summary(model._map("score_max", images, parameters).astype(np.float64))
+        if len(values) != len(model._chain):
+            raise ValueError(
+                f"the function of measures[{split!r}] gave {len(values)} numbers for {len(model._chain)} layers"
+            )
+        rows += [(layer, split, float(value)) for layer, value in enumerate(values)]
     return rows
 
 

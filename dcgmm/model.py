@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from dcgmm.history import History
 from dcgmm.instances import INSTANCES, instance_config
 
 Validation = np.ndarray | Mapping[str, np.ndarray] | None
+Measures = Mapping[str, tuple[np.ndarray, Callable[[np.ndarray], Sequence[float]]]] | None
 
 
 class DCGMM(Generation):
@@ -58,6 +59,7 @@ class DCGMM(Generation):
         *,
         labels: np.ndarray | None = None,
         validation: Validation = None,
+        measures: Measures = None,
         progress: bool = True,
         checkpoint: str | Path | None = None,
         warm_start: bool = False,
@@ -71,6 +73,9 @@ class DCGMM(Generation):
             x: (n, H, W, C) training images.
             labels: (n,) integer classes, for a model with a classifier layer.
             validation: images whose log-likelihoods are recorded as split "validation", or several by split name.
+            measures: other numbers to follow, by name: images, and a function from their scores (n, L) float64 (as of
+                `score_layers`) to a number for each of the L layers. They are recorded where log-likelihoods are,
+                with the name as split and the number in the last column.
             progress: show a progress bar with the estimated time left on standard error.
             checkpoint: a directory for the state of an unfinished training. One that is there is resumed, with the
                 same numbers as an uninterrupted run; it is removed when training is complete.
@@ -91,6 +96,7 @@ class DCGMM(Generation):
             x,
             labels=labels,
             validation=validation,
+            measures=measures,
             progress=progress,
             checkpoint=checkpoint,
             warm_start=warm_start,
@@ -107,6 +113,7 @@ class DCGMM(Generation):
         *,
         labels: np.ndarray | None = None,
         validation: Validation | Sequence[Validation] = None,
+        measures: Measures | Sequence[Measures] = None,
         progress: bool = True,
         checkpoint: str | Path | None = None,
         warm_start: bool = False,
@@ -123,7 +130,7 @@ class DCGMM(Generation):
             x: (n, H, W, C) images of all models.
             rows: for each model the indices (or n booleans) of the images that it sees; None: all of them.
             labels: (n,) integer classes, for models with a classifier layer.
-            validation: as for `fit`, for all models; or a list with one for each.
+            validation, measures: as for `fit`, for all models; or a list with one for each.
             progress, checkpoint, warm_start, **training: as for `fit`; the checkpoint is of all models together.
 
         Returns:
@@ -138,6 +145,7 @@ class DCGMM(Generation):
             rows,
             labels=labels,
             validation=validation,
+            measures=measures,
             progress=progress,
             checkpoint=checkpoint,
             warm_start=warm_start,

@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", required=True, help="the run: its name, its folder of results, or a configuration")
     parser.add_argument("--configfile", metavar="FILE", help="a configuration in place of the run's own")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, for example docs/reference/cpu")
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="keep what is in DIR of trainings that this run has not: a reference run in several sessions",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.collect import collect
 
     out = Path(args.out)
-    print(f"{out.resolve()}: {collect(resolve(args.profile, args.configfile), out)}")
+    print(f"{out.resolve()}: {collect(resolve(args.profile, args.configfile), out, add=args.add)}")
     return 0

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from evaluation.base.errors import UserError
 from evaluation.jobs.judges import finished
 from evaluation.jobs.score import read_scores
-from evaluation.jobs.store import read_history
+from evaluation.jobs.store import read_course, read_history
 from evaluation.jobs.unable import why_not
-from evaluation.measures.outliers import outlier_rows
+from evaluation.measures.outliers import course_row, outlier_rows
 from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.models.registry import read_spec
 from evaluation.plan.key import TrainingKey
@@ -78,7 +78,10 @@ def _the_plans(plan: Plan, key: TrainingKey, record: dict[str, Any], place: Path
 
 def _outliers(plan: Plan, paths: Paths, key: TrainingKey) -> list[Row]:
     frame, record = read_scores(paths.scores(key))
-    return list(outlier_rows(frame, _the_plans(plan, key, record, paths.scores(key))))
+    rows = list(outlier_rows(frame, _the_plans(plan, key, record, paths.scores(key))))
+    for step, layer, area in read_course(paths.model(key)):
+        rows.append(course_row(record, step, layer, area))
+    return rows
 
 
 def _dynamics(plan: Plan, paths: Paths, key: TrainingKey) -> list[Row]:

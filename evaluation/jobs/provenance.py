@@ -109,8 +109,8 @@ def stamp() -> dict[str, Any]:
 
 
 def made_by(models: str | Path) -> dict[str, Any]:
-    """What made every model below a folder: "models", its directory → machine, commit, finished (UTC) and versions, a
-    number of "version_sets", the different sets of versions that there are.
+    """What made every model below a folder: "models", its directory → machine, commit, finished (UTC), spec and
+    versions, a number of "version_sets", the different sets of versions that there are.
 
     Raises:
         UserError: a damaged bench.json, by name.
@@ -121,7 +121,7 @@ def made_by(models: str | Path) -> dict[str, Any]:
         used = record.get("versions", {})
         if used not in sets:
             sets.append(used)
-        facts = {name: record.get(name) for name in ("machine", "commit", "finished")}
+        facts = {name: record.get(name) for name in ("machine", "commit", "finished", "spec")}
         found[path.parent.relative_to(root).as_posix()] = {**facts, "versions": sets.index(used)}
     return {"models": found, "version_sets": sets}
 
@@ -155,5 +155,10 @@ def provenance(config: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
 def write_provenance(path: str | Path, config: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
     """Write `provenance(config, paths)` to `path` as JSON, atomically, and return it."""
     facts = provenance(config, paths)
-    write_text(path, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    write_text(path, as_text(facts))
     return facts
+
+
+def as_text(facts: Mapping[str, Any]) -> str:
+    """provenance.json."""
+    return json.dumps(facts, indent=2, sort_keys=True) + "\n"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 HISTORY_FILE = "history.parquet"
 HISTORY_TEXT = "history.csv"  # in its place, where there is no pyarrow
+AREA = "area"  # the split of rows that are areas of the left-out class, in percent
+COURSE_FILE = "course.csv"
+COURSE_COLUMNS = ("step", "layer", AREA)
 HISTORY_COLUMNS = ("step", "layer", "split", "log_likelihood")
 
 
@@ -125,19 +128,46 @@ def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
 
 
 def write_history(directory: Path, history: Any, monitor: str) -> None:
-    """The rows (step, layer, split, log_likelihood); what a model calls validation is the monitored split."""
+    """The rows (step, layer, split, log_likelihood); what a model calls validation is the monitored split. Areas that
+    were followed get a file of their own."""
+    whole = list(history or [])
+    areas = [(step, layer, value) for step, layer, split, value in whole if split == AREA]
     rows = [
-        (step, layer, monitor if split == "validation" else split, value) for step, layer, split, value in history or []
+        (step, layer, monitor if split == "validation" else split, value)
+        for step, layer, split, value in whole
+        if split != AREA
     ]
+    if areas:
+        _write_csv(directory / COURSE_FILE, COURSE_COLUMNS, areas)
     try:
         import pandas as pd
         import pyarrow  # noqa: F401
     except ImportError:  # a machine that only trains
-        with (directory / HISTORY_TEXT).open("w", newline="", encoding="utf-8") as out:
-            csv.writer(out).writerows([HISTORY_COLUMNS, *rows])
+        _write_csv(directory / HISTORY_TEXT, HISTORY_COLUMNS, rows)
         return
     frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
     frame.assign(split=frame["split"].astype(str)).to_parquet(directory / HISTORY_FILE, index=False)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows([columns, *rows])
+
+
+def read_course(directory: Path) -> list[tuple[int, int, float]]:
+    """(step, layer, area in percent) of a training that was followed; nothing of one that was not.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = directory / COURSE_FILE
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return [(int(r["step"]), int(r["layer"]), float(r[AREA])) for r in csv.DictReader(lines)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); {registry.RETRAIN}") from error
 
 
 def read_history(directory: Path) -> pd.DataFrame:

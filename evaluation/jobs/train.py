@@ -7,17 +7,19 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
+from evaluation.datasets.subsets import left_out_class
 from evaluation.jobs import store
+from evaluation.jobs.store import AREA
 from evaluation.models import registry
 from evaluation.models.calling import refusals
 from evaluation.models.importing import import_object
-from evaluation.models.interface import OPTIONAL, TRAINS_MANY, takes
+from evaluation.models.interface import MEASURES, OPTIONAL, TRAINS_MANY, takes
 from evaluation.plan.training import Training
 
 if TYPE_CHECKING:
@@ -130,6 +132,8 @@ def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool)
     options: dict[str, Any] = {name: value for name, value in optional.items() if takes(model.fit, name)}
     if training.monitor != "none":
         options["validation"] = images(dataset, training.monitor, training.subset)[0]
+    if training.course and takes(model.fit, MEASURES):
+        options[MEASURES] = area_measures(training, dataset)
     start = time.perf_counter()
     with refusals(training.factory):
         history = model.fit(x, progress=progress, **options)
@@ -153,11 +157,26 @@ def _fit_many(
     options: dict[str, Any] = {"labels": y} if takes(many.fit_many, "labels") else {}
     if first.monitor != "none":
         options["validation"] = _validation(trainings, dataset)
+    if first.course and takes(many.fit_many, MEASURES):
+        options[MEASURES] = [area_measures(training, dataset) for training in trainings]
     start = time.perf_counter()
     with refusals(first.factory):
         histories = many.fit_many(models, x, rows, progress=progress, checkpoint=checkpoint, **options)
     seconds = (time.perf_counter() - start) / len(models)
     return [(model, history, seconds) for model, history in zip(models, histories, strict=True)]
+
+
+def area_measures(training: Training, dataset: Dataset) -> dict[str, tuple[np.ndarray, Callable[[Any], list[float]]]]:
+    """What follows the area under the ROC curve of every layer, in percent: test images, and a function of scores."""
+    from evaluation.measures.roc import auroc
+
+    x, y = dataset.split("test")
+    outlier = y == left_out_class(training.subset)
+
+    def areas(scores: np.ndarray) -> list[float]:
+        return [auroc(layer[~outlier], layer[outlier]) for layer in scores.T]
+
+    return {AREA: (x, areas)}
 
 
 def _validation(trainings: Sequence[Training], dataset: Dataset) -> Any:

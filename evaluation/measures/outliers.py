@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "outliers"
+COURSE = "course"  # experiment of rows that follow the areas during training
 
 
 def inliers_and_outliers(
@@ -24,6 +25,13 @@ def inliers_and_outliers(
     is_outlier = (part["label"] == left_out_class(subset)).to_numpy()
     scores = part[column].to_numpy()
     return scores[~is_outlier], scores[is_outlier]
+
+
+def course_row(record: Mapping[str, Any], step: int, layer: int, area: float) -> dict[str, Any]:
+    """The area of a layer after some steps of training, in percent: experiment "course", the step among the params."""
+    common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
+    params = {"outlier_class": left_out_class(record["subset"]), "step": step, **record["point"]}
+    return tidy_row(experiment=COURSE, params=params, metric=f"auroc_layer_{layer}", value=area, **common)
 
 
 def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -76,6 +76,7 @@ class TrainsMany(Protocol):
 
 
 TRAINS_MANY = "fit_many"
+MEASURES = "measures"  # an argument of `fit`: numbers to follow in training, made from scores
 OPTIONAL = ("labels", "checkpoint")  # arguments of `fit` that are given to a model that takes them
 
 

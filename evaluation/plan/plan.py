@@ -159,7 +159,13 @@ class Plan:
             point=dict(variant.point),
             monitor=model.monitor,
             train_images=model.train_images or self.profile.train_images,
+            course=key in self._followed,
         )
+
+    @cached_property
+    def _followed(self) -> set[TrainingKey]:
+        outliers = self.profile.experiments.outliers
+        return set(self.keys("outliers")) if outliers and outliers.course else set()
 
     def spec(self, key: TrainingKey) -> str:
         """The hash in bench.json of a model that is the plan's."""

@@ -64,6 +64,9 @@ class Outliers(Settings):
     outlier_classes: Classes = Field([0], description="classes that are left out, one at a time")
     all_classes: Names = Field([], description="models for which each class is left out once")
     grid: bool = Field(True, description="`false`: only the models' own parameters, not their grids")
+    course: bool = Field(
+        False, description="`true`: record the area of every layer during training, where a model can; test images"
+    )
     curves: list[Panel] = Field([], description="panels of Fig. 10, each `[model, dataset]`; none: no figure")
 
     def named(self) -> list[str]:

@@ -16,7 +16,8 @@ class Training:
     """One model on one subset of one data set with one seed.
 
     name: of the variant, in paths; model, protocol, point: what the variant is (evaluation/plan/catalogue.py);
-    monitor: the split whose log-likelihood is followed; train_images: at most so many, None for all.
+    monitor: the split whose log-likelihood is followed; train_images: at most so many, None for all;
+    course: whether the area of the left-out class is recorded during training. It changes nothing in the model.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Training:
     point: Mapping[str, Any] = field(default_factory=dict)
     monitor: str = "validation"
     train_images: int | None = None
+    course: bool = False
 
     @property
     def key(self) -> TrainingKey:
@@ -44,7 +46,7 @@ class Training:
     @property
     def configuration(self) -> str:
         """Hash of what trainings have in common that differ in seed and images only: `fit_many` takes them together."""
-        return digest([self.factory, self.params, self.dataset, self.monitor])
+        return digest([self.factory, self.params, self.dataset, self.monitor, self.course])
 
     def record(self) -> dict[str, Any]:
         """What bench.json says about it."""

@@ -19,6 +19,7 @@ from evaluation.measures.tidy import read_metrics, write_metrics
 from evaluation.plan.experiments import MEASURED
 from evaluation.plan.paths import Paths
 from evaluation.plan.resolve import PROFILE_FILE, Run
+from evaluation.results.adding import Earlier, earlier, merged, with_models
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.comparison_page import comparison_page
 from evaluation.results.make import draw_figure, make_table
@@ -74,28 +75,32 @@ def check_place(run: Run, out: Path) -> None:
         raise UserError(f"--out {out} holds {what}; give a new folder, or one that `bench collect` has written")
 
 
-def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
+def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = False) -> str:
     """Write metrics, tables, figures, compare.md, report.html, provenance.json and profile.json to `out`.
 
+    add: keep what an earlier collection in `out` has of trainings that this run has not, if the plan still has them.
     failed: lines about jobs that failed; the pages start with them, and with the tables and figures that are not there.
     Returns the title that marks them: the plan's, and how many trainings there are if not all.
 
     Raises:
         UserError: the run has made nothing yet, or `out` is no place for it (`check_place`).
     """
-    from evaluation.jobs.provenance import write_provenance
+    from evaluation.jobs.provenance import as_text, provenance
 
     check_place(run, out)
     plan, folder = run.plan, run.folder
     paths = plan.paths(folder)
     found = metrics(plan, paths)
+    keys = keys_of(plan)
+    fresh = {key.path for key in keys if finished(plan, folder, key)}
+    before = earlier(plan, out, fresh) if add else Earlier()
+    found = merged(found, before.metrics)
     if not found:
         raise UserError(f"there are no results of the {plan.title} in {folder} yet; start it, or see `bench status`")
     # What is measured here is of the plan's models alone; what the run has measured must be.
     whole = tuple(e for e in plan.experiments if any((folder / "metrics").glob(f"{e}_*.parquet")))
     check_models(plan, folder, keys_of(plan, whole))
-    keys = keys_of(plan)
-    there = sum(finished(plan, folder, key) for key in keys)
+    there = len(fresh) + len(before.models)
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
@@ -108,14 +113,21 @@ def collect(run: Run, out: Path, failed: Sequence[str] = ()) -> str:
             write(make_table(item.output, results), out / "tables" / f"{item.file}.csv", title)
     for item in items(plan, FIGURE).values():
         _figure(item, made, out / "figures" / f"{item.file}.png", title)
-    lacking = [*failed, *_lacking(run, out)]
+    lacking = [*failed, *_dropped(before), *_lacking(run, out)]
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
     write_text(out / "compare.md", comparison_page(results, title, lacking))
-    facts = write_provenance(out / "provenance.json", plan.config, paths)
+    facts = with_models(provenance(plan.config, paths), before.models)
+    write_text(out / "provenance.json", as_text(facts))
     pictures = sorted((out / "figures").glob("*.png"))
     write_text(out / "report.html", report_page(made, pictures, facts, title, lacking))
     return title
+
+
+def _dropped(before: Earlier) -> list[str]:
+    if not before.left:
+        return []
+    return [f"dropped, since the profile has other settings now: {', '.join(before.left)}"]
 
 
 def _lacking(run: Run, out: Path) -> list[str]:

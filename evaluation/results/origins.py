@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.measures.tidy import canonical_params
 from evaluation.plan.jobs import Jobs
 from evaluation.results.changes import JUDGE
-from evaluation.results.results import VARIED, TidySource
+from evaluation.results.results import TOGETHER, VARIED, TidySource
 from evaluation.results.specs import log_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Origins:
         """The trainings behind some tidy rows."""
         params = json.loads(source.params[0])
         point = {k: v for k, v in params.items() if k not in VARIED.get(source.experiment, ())}
-        place = (source.experiment, source.dataset, source.model, source.protocol, canonical_params(point))
+        experiment = TOGETHER.get(source.experiment, source.experiment)
+        place = (experiment, source.dataset, source.model, source.protocol, canonical_params(point))
         subset = f"not{params['outlier_class']}" if "outlier_class" in params else params.get("subset")
         wanted = set(seeds)
         return [k for k in self._keys.get(place, []) if subset in (None, k.subset) and k.seed in wanted]

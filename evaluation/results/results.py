@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 # What an experiment's rows vary besides the model's own parameters; what is left of the params is a grid point.
 VARIED = {
     "outliers": ("outlier_class",),
+    "course": ("outlier_class", "step"),
     "dynamics": ("step", "split"),
     "judge": ("judge",),
     "inpainting": ("mask", "variant", "subset"),
 }
-EVERY_VARIED = tuple(name for names in VARIED.values() for name in names)
+TOGETHER = {"course": "outliers"}  # rows that are measured with those of another experiment
+EVERY_VARIED = tuple(dict.fromkeys(name for names in VARIED.values() for name in names))
 NO_POINT = "{}"  # of a model as it stands in the catalogue
 ANNEALED = 0.2  # σ at which the smoothing gives neighbours a weight below 1e-5
 SIGMA = "sigma_layer_"  # metrics of a DCGMM: where the annealing of each layer was when training ended
@@ -169,7 +171,9 @@ class Results:
 
     @cached_property
     def _plain(self) -> dict[tuple[str, str, str, str], list[Value]]:
-        rows = self.rows[self.rows["as_in_catalogue"] & ~self.rows["experiment"].isin(["outliers", "dynamics"])]
+        rows = self.rows[
+            self.rows["as_in_catalogue"] & ~self.rows["experiment"].isin(["outliers", "course", "dynamics"])
+        ]
         rows = rows[rows["judge"].isna()]
         found: dict[tuple[str, str, str, str], list[Value]] = {}
         for value in _values(rows):

@@ -335,6 +335,33 @@ def test_batches_depend_on_seed_and_step_alone():
     np.testing.assert_array_equal(batches.window(1, 3).ravel(), epoch[5:20])
 
 
+def test_other_numbers_are_followed_beside_log_likelihoods():
+    x, seen = noise(40), []
+    model = DCGMM(TINY, input_shape=SHAPE)
+
+    def largest(scores):
+        seen.append(scores)
+        return scores.max(axis=0)
+
+    history = model.fit(
+        x, validation=x, measures={"largest": (x, largest)}, iterations=20, measurements=2, batch_size=8
+    )
+    rows = [row for row in history if row.split == "largest"]
+    assert [(row.step, row.layer) for row in rows] == [
+        (s, layer) for s in (0, 10, 20) for layer in range(len(seen[0].T))
+    ]
+    assert seen[0].dtype == np.float64
+    np.testing.assert_allclose([r.log_likelihood for r in rows if r.step == 20], model.score_layers(x).max(axis=0))
+    plain = DCGMM(TINY, input_shape=SHAPE)
+    assert plain.fit(x, validation=x, iterations=20, measurements=2, batch_size=8) == [
+        r for r in history if r not in rows
+    ]
+    with pytest.raises(ValueError, match="gave 1 numbers for"):
+        model.fit(x, measures={"one": (x, lambda scores: [0.0])}, iterations=2)
+    with pytest.raises(ValueError, match="'validation', which is a split"):
+        model.fit(x, validation=x, measures={"validation": (x, largest)}, iterations=2)
+
+
 def test_history_of_an_untrained_layer_is_there_too():
     model = DCGMM(TINY, input_shape=SHAPE)
     x = noise(40)

@@ -66,6 +66,35 @@ def test_outliers_and_learning_curves_are_measured(profile):
     assert set(curves["metric"]) == {"log_likelihood_layer_0"}
 
 
+def test_the_areas_are_followed_where_a_profile_asks_for_it(tmp_path, monkeypatch):
+    """The last point of the course is the area that the scores give; following changes nothing in the model."""
+    monkeypatch.chdir(tmp_path)
+    short = {"iterations": 12, "measurements": 3, "window": 2}
+    frames = {}
+    for course in (False, True):
+        models = {"dcgmm-b": {"params": short}}
+        outliers = {"datasets": ["digits"], "models": ["dcgmm-b"], "course": course}
+        config = {"profile": f"p{course}", "seeds": 1, "models": models, "experiments": {"outliers": outliers}}
+        plan = Plan(config)
+        paths = plan.paths()
+        paths.profile.parent.mkdir(parents=True)
+        paths.profile.write_text(json.dumps(config))
+        (key,) = plan.all_keys()
+        for stage in ("train", "score"):
+            assert run(stage, "--profile", plan.name, key.word, *(["--quiet"] if stage == "train" else [])) == 0
+        frames[course] = measured_so_far(plan, paths, "outliers", "digits")
+    followed = frames[True][frames[True]["experiment"] == "course"]
+    assert {json.loads(params)["step"] for params in followed["params"]} == {0, 4, 8, 12}
+    last = followed[followed["params"].str.contains('"step":12')].set_index("metric")["value"]
+    measured = {
+        course: frame[(frame["experiment"] == "outliers") & frame["metric"].isin([*last.index, "auroc"])]
+        for course, frame in frames.items()
+    }
+    pd.testing.assert_frame_equal(measured[False].reset_index(drop=True), measured[True].reset_index(drop=True))
+    pd.testing.assert_series_equal(last, measured[True].set_index("metric")["value"].drop("auroc"))
+    assert not (frames[False]["experiment"] == "course").any()
+
+
 def test_what_was_made_from_other_settings_is_named_and_not_measured(profile, capsys):
     """Pages remade with --rerun-triggers mtime said 7 where the models had 1."""
     paths = trained(profile)

@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.jobs.score import write_scores
-from evaluation.measures.tidy import tidy_frame, tidy_row
+from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
 
@@ -101,6 +101,48 @@ def test_metrics_of_the_run_itself_go_first(stopped, capsys):
     shutil.rmtree(stopped / "models/digits/not0/mine+width=2/seed1")
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
     assert list(pd.read_csv("so-far/tables/table_2_grid.csv")["auroc"]) == [12.0]
+
+
+def test_a_later_session_is_added_to_what_is_there(stopped, capsys):
+    """A reference run in several sessions, each with an empty folder of results."""
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    before = pd.read_parquet("so-far/metrics/outliers_digits.parquet")
+    shutil.rmtree(stopped)
+    late = plan().training(TrainingKey("digits", "not0", "mine+width=2", 1))
+    again = plan().training(TrainingKey("digits", "not0", "mine+width=1", 1))
+    finish(late, stopped)
+    finish(again, stopped, shift=5.0)
+    (stopped / "profile.json").write_text(plan().as_json())
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    mark = f"my title, unfinished: 5 of {len(trainings(plan()))} trainings"
+    assert mark in capsys.readouterr().out.splitlines()[-1]
+    now = pd.read_parquet("so-far/metrics/outliers_digits.parquet")
+    assert not now.duplicated(IDENTITY).any() and len(now) == len(before) // 3 * 4
+    old, new = (frame.set_index(IDENTITY)["value"].sort_index() for frame in (before, now))
+    both = new.loc[old.index]
+    changed = both.index[both != old]
+    assert {(i[IDENTITY.index("params")], i[IDENTITY.index("seed")]) for i in changed} == {
+        ('{"outlier_class":0,"width":1}', 1)
+    }
+    models = json.loads(Path("so-far/provenance.json").read_text())["models"]
+    assert len(models) == 5 and models[late.key.path]["spec"] == late.spec
+    assert len(pd.read_parquet("so-far/metrics/judge_digits.parquet")) == 2  # the judge's own accuracy stays
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0  # without --add: this run alone
+    assert "2 of" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_what_the_profile_says_otherwise_now_is_not_kept(stopped, capsys):
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    changed = {**plan().config, "train_images": 7}
+    shutil.rmtree(stopped / "models")
+    shutil.rmtree(stopped / "scores")
+    of = Plan(changed)
+    finish(of.training(TrainingKey("digits", "not0", "mine+width=1", 0)), stopped)
+    (stopped / "profile.json").write_text(of.as_json())
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    assert "1 of" in capsys.readouterr().out.splitlines()[-1]
+    assert "dropped, since the profile has other settings now: digits/all/mine" in Path("so-far/compare.md").read_text()
+    assert len(pd.read_parquet("so-far/metrics/outliers_digits.parquet")["params"].unique()) == 1
 
 
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
