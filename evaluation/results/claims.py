@@ -66,7 +66,7 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
     if not found and others:
         return Claim(section, words, f"{UNDECIDED} (other data)", f"the run used {', '.join(others)}")
     if not found:
-        return Claim(section, words, NOT_RUN, "nothing of it is run in this profile, or not to its end")
+        return Claim(section, words, NOT_RUN, "not run in this profile, or not to the end")
     changed = [case for case in found if case.changed]
     few = [case for case in found if not case.changed and case.seeds is not None and case.seeds < FEWEST_SEEDS]
     decided = [case for case in found if case not in changed and case not in few]
@@ -79,12 +79,12 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
     else:
         verdict = f"{UNDECIDED} (shortened trainings)"
     counts = {
-        f"{spoken} of {len(decided)} cases speak for it": decided,
-        f"{len(few)} rest on fewer than {FEWEST_SEEDS} seeds": few,
-        f"{len(changed)} are not counted (shortened trainings)": changed,
+        f"{spoken} of {len(decided)} cases support it": decided,
+        f"{len(few)} have fewer than {FEWEST_SEEDS} seeds": few,
+        f"{len(changed)} not counted (shortened trainings)": changed,
     }
-    cases = [f"against it: {case.what}" for case in decided if not case.holds]
-    cases += [f"undecided, with fewer than {FEWEST_SEEDS} seeds: {case.what}" for case in few]
+    cases = [f"against: {case.what}" for case in decided if not case.holds]
+    cases += [f"undecided, fewer than {FEWEST_SEEDS} seeds: {case.what}" for case in few]
     cases += [f"not counted: {case.what} ({case.changed})" for case in changed]
     return Claim(section, words, verdict, ", ".join(words for words, some in counts.items() if some), tuple(cases))
 

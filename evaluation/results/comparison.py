@@ -100,7 +100,7 @@ class _Side:
 
     def ours(self, printed: PublishedNumber) -> Ours:
         if printed.literature:
-            return Ours(reason="the paper quotes this from the literature, and neither runs the model")
+            return Ours(reason="quoted by the paper from the literature; not run here")
         if printed.metric == "parameters":
             return self._parameters(printed.model)
         experiment = EXPERIMENTS[printed.table]
@@ -258,9 +258,9 @@ def data_words(results: Results) -> str:
     others = [label for name, label in used.items() if name not in papers]
     missing = [dataset_label(name) for name in ("mnist", "fashion_mnist") if name not in used]
     if others:
-        words += f" The paper prints no number of {', '.join(others)}: compared with none."
+        words += f" The paper has no numbers of {', '.join(others)}: not compared."
     if missing:
-        words += f" Its numbers of {', '.join(missing)} are not run."
+        words += f" Not run: {', '.join(missing)}."
     return words
 
 

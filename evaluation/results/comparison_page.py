@@ -34,9 +34,10 @@ WORDS = {
     "cnn_test_accuracy": "test accuracy of the judge itself, percent",
     "parameters": "number of parameters",
 }
+QUESTION = "How close are our numbers to the paper's, and which of them reproduce?"
 SAME = (
-    "A model that is the same in both protocols counts in both; where a DCGMM was also run as the authors' scripts do, "
-    "with independent lower layers, that is the paper protocol's number."
+    "A model that is the same in both protocols counts in both. If a DCGMM was also run with independent lower layers, "
+    "as in the authors' scripts, this is its number in the paper protocol."
 )
 Cell = Mapping[str, Row]
 
@@ -49,16 +50,20 @@ def heading(table: str, metric: str) -> str:
 def comparison_page(results: Results, title: str | None = None, lacking: Sequence[str] = ()) -> str:
     """The page as Markdown. `title` marks the profile (default: the plan's); `lacking`: what failed or was not made."""
     rows, said = compare(results), claims(results)
-    parts = [f"# The paper's numbers and ours: {markdown(title or results.plan.title)}", ""]
+    parts = [f"# The paper's numbers and ours: {markdown(title or results.plan.title)}", "", QUESTION, ""]
+    parts += ["**Summary**", ""]
     parts += ["What is missing:", "", *(f"- {markdown(line)}" for line in lacking), ""] if lacking else []
     for protocol in PROTOCOLS:
         total, *kinds = totals_lines(rows, protocol)
         parts += [f"- {total}", *(f"  - {kind.strip()}" for kind in kinds)]
-    parts += ["", markdown(data_words(results)), "", RULE, "", SAME, "", interval_words(rows)]
-    for protocol in PROTOCOLS:
-        parts += ["", f"## At a glance: protocol {protocol}", "", f"{LEGEND}; beside it the difference.", ""]
-        parts += [_glance(rows, protocol)]
-    parts += ["", "## What the paper says in words", "", *_spoken(said)]
+    parts += ["", markdown(data_words(results))]
+    parts += _folded("How a verdict is made", [RULE, "", SAME, "", interval_words(rows)])
+    first, *others = PROTOCOLS
+    parts += ["", f"## At a glance: protocol {first}", "", f"{LEGEND}; beside it the difference.", ""]
+    parts += [_glance(rows, first)]
+    for protocol in others:
+        parts += _folded(f"At a glance: protocol {protocol}", [_glance(rows, protocol)])
+    parts += ["", "## Claims of the paper in words", "", *_spoken(said)]
     for place, cells in by_cell(rows).items():
         parts += ["", f"## {heading(*place)}", "", *_cells(cells)]
     variants = compare_variants(results)
@@ -75,9 +80,7 @@ def by_cells(rows: Sequence[Row]) -> list[dict[str, Row]]:
 def interval_words(rows: Sequence[Row]) -> str:
     """What the brackets are, and how far they can be trusted."""
     counts = [row.ours.value.n for row in rows if row.ours.value and not math.isnan(row.ours.value.low)]
-    words = (
-        "In brackets: behind our numbers 95 % bootstrap intervals of the mean over seeds, behind differences Welch's."
-    )
+    words = "In brackets: 95 % intervals, of our numbers by bootstrap over seeds, of differences by Welch's method."
     return with_coverage(words, counts)
 
 
@@ -117,7 +120,7 @@ def _spoken(said: Sequence[Claim]) -> list[str]:
     body = [[claim.section, claim.words, claim.verdict, markdown(claim.evidence)] for claim in said]
     table = markdown_table(["section", "claim", "verdict", "evidence"], body, numbers=False)
     cases = [f"- {claim.words}: {markdown('; '.join(claim.cases))}" for claim in said if claim.cases]
-    return [table, *_folded("The cases behind it", cases)]
+    return [table, *_folded("The cases", cases)]
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ SMALL = 1.0  # points
 PAPERS_RUNS = 5  # behind a printed ± where the paper does not say how many: its Sec. V has five everywhere
 ROUNDING = 1e-9  # printed values have one decimal: a difference of exactly 3.0 must not fail by a rounding error
 RULE = (
-    "The difference, ours minus the paper's, has a 95 % interval (Welch) from our spread and the printed one. "
-    f"Reproduced: the interval holds 0 and lies within ±{NEAR:g} points. Else close: the difference is within "
-    f"±{NEAR:g}. Else not reproduced: the interval lies outside ±{SMALL:g}. All else, and a single seed, is "
-    "undecided. Counts: equal, or not."
+    "The difference, ours minus the paper's, has a 95 % interval (Welch), from our spread and the printed one. "
+    f"Reproduced: the interval includes 0 and lies within ±{NEAR:g} points. Else close: the difference is within "
+    f"±{NEAR:g}. Else not reproduced: the interval lies outside ±{SMALL:g}. The rest, and any single seed, is "
+    "undecided. Counts are equal, or not."
 )
 
 

@@ -1,5 +1,7 @@
 """The paper's numbers beside ours: which of ours, with which verdict and remark, and the page."""
 
+import re
+
 import pytest
 
 from evaluation.measures.tidy import tidy_frame
@@ -7,7 +9,7 @@ from evaluation.plan.plan import Plan
 from evaluation.results.changes import changes
 from evaluation.results.comparison import compare, compare_variants, comparison_frame, totals
 from evaluation.results.comparison_page import comparison_page, glance
-from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, VERDICTS
+from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED, VERDICTS
 from tests.evaluation.made_up import judged, plan, results, rows, two_models, validated
 
 
@@ -154,12 +156,19 @@ def test_the_page_starts_with_the_totals():
     made = results(two_models(), plan())
     found, text = compare(made), comparison_page(made)
     counted = totals(found, "paper")
-    assert text.splitlines()[2].startswith(f"- paper: {counted[REPRODUCED]} reproduced, {counted[CLOSE]} close, ")
+    top = text.partition("**Summary**\n\n")[2].splitlines()
+    assert top[0].startswith(f"- paper: {counted[REPRODUCED]} reproduced, {counted[CLOSE]} close, ")
     assert sum(counted.values()) == len(found) / 2
-    for line, kind, unit in ((3, "measured values", "percent"), (4, "parameter counts", "count")):
+    for line, kind, unit in ((1, "measured values", "percent"), (2, "parameter counts", "count")):
         part = [row for row in found if row.printed.unit == unit]
-        assert text.splitlines()[line].startswith(f"  - {kind}: {totals(part, 'paper')[REPRODUCED]} reproduced, ")
-        assert text.splitlines()[line].endswith(f", of {len(part) // 2}")
+        assert top[line].startswith(f"  - {kind}: {totals(part, 'paper')[REPRODUCED]} reproduced, ")
+        assert top[line].endswith(f", of {len(part) // 2}")
+
+
+def test_the_table_at_a_glance_comes_before_all_explanations():
+    text = comparison_page(results(two_models(), plan()))
+    above = re.sub(r"<details>.*?</details>", "", text.partition("## At a glance")[0], flags=re.DOTALL)
+    assert RULE in text and RULE not in above
 
 
 def test_verdicts_at_a_glance():
@@ -202,5 +211,5 @@ def test_the_page_names_the_data():
     assert "\nData: MNIST." in comparison_page(results(two_models(), plan()))
     of = plan(datasets=["digits"], models=["dcgmm-a"])
     text = comparison_page(results(tidy_frame(validated(rows("dcgmm-a", [90, 91], "digits"))), of))
-    assert "Data: Digits. The paper prints no number of Digits: compared with none." in text
+    assert "Data: Digits. The paper has no numbers of Digits: not compared." in text
     assert totals(compare(results(validated(rows("dcgmm-a", [90, 91], "digits")), of)), "paper")[NOT_RUN] >= 44
