@@ -84,7 +84,7 @@ class Entry(Checked):
     train_images: Count | None = Field(None, description="as above, for this model")
     seeds: Count | None = Field(
         None,
-        description="train it with at most the first so many seeds of an experiment: for dear models",
+        description="train it with at most the first so many seeds of an experiment: for expensive models",
     )
     monitor: Literal["validation", "test", "none"] = Field(
         "validation",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,10 +23,16 @@ from evaluation.plan.reading import CHECKOUT
 MODELS_PAGE, PROFILES_PAGE = CHECKOUT / "docs/models.md", CHECKOUT / "config/README.md"
 HEAD = """# Models
 
-Made from evaluation/models/models.yaml by `python -m evaluation.plan.pages`; do not edit.
+Which models are there, which parameters do they take, and which values did the paper use?
 
-A profile names models in `experiments`, and changes their entries or adds new ones in `models` (config/README.md).
-`bench train --model NAME` trains one by hand."""
+**Summary**
+
+"""
+TAIL = """
+A profile names models in `experiments`; in `models` it changes their entries or adds new ones (config/README.md).
+`bench train --model NAME` trains one without a profile.
+
+Made from evaluation/models/models.yaml by `python -m evaluation.plan.pages`; do not edit."""
 HIDDEN = {"stands_in", "experiments", "models"}  # keys of a profile that nobody writes, or that have a section
 NESTED: dict[str, type[BaseModel]] = {
     "packing": profile.Packing,
@@ -39,14 +46,21 @@ def models_page() -> str:
     """docs/models.md: each family with its parameters, then its models."""
     catalogue = Catalogue()
     models = [catalogue.model(name) for name in catalogue.names()]
-    parts = [HEAD]
+    contents, parts = [], []
     for name, family in families().items():
+        own = [model for model in models if model.family == name]
+        listed = ", ".join(f"`{model.name}`" for model in own)
+        contents.append(f"- [{family.title}](#{_anchor(f'{family.title} {name}')}): {listed}\n")
         parts += [f"## {family.title} (`{name}`)", family.description.strip(), f"`factory: {family.factory}`"]
         rows = [_parameter(key, described) for key, described in family.parameters.items()]
         parts += [_table(["parameter", "type", "allowed", "default", "paper", "meaning"], rows)]
-        own = [model for model in models if model.family == name]
         parts += [_table(["model", "label", "params", "grid"], [_model(model) for model in own])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([HEAD + "".join(contents) + TAIL, *parts]) + "\n"
+
+
+def _anchor(heading: str) -> str:
+    """What a link to this heading says."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _parameter(name: str, described: Parameter) -> list[str]:
