@@ -113,6 +113,11 @@ def _models(plan: Plan) -> set[bool]:
     return {model.family == DCGMM for model in plan.rows("outliers")}
 
 
+def _course(plan: Plan) -> bool:
+    settings = plan.profile.experiments.outliers
+    return bool(settings and settings.course)
+
+
 def _asks(experiment: str) -> Callable[[Plan], bool]:
     return lambda plan: experiment in plan.experiments
 
@@ -177,6 +182,12 @@ _ALL = (
         "fig_10", FIGURE, "fig_10_outlier_curves", OUTLIERS, "Fig. 10",
         "Inliers kept against outliers rejected, over all thresholds on the log-likelihood (a ROC curve).", "outliers",
         "evaluation.results.figures.outlier_curves:outlier_curves", lambda plan: bool(plan.curves()), True,
+    ),
+    Output(
+        "course", FIGURE, "outlier_course", OUTLIERS, "The areas during training",
+        "AUROC of the top layer against the part of the training that is done, mean over seeds; bands from the lowest "
+        "to the highest seed.", "outliers",
+        "evaluation.results.figures.course:course", _course,
     ),
     _table(
         "table_2", "table_2_outliers_models", COMPARISON, "Table II",

@@ -8,6 +8,7 @@ Snakemake loads it by way of workflow/logger (`snakemake --logger bench`); its o
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,7 @@ STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 SECONDS_BETWEEN = 30.0  # of the plain lines
 SECONDS_OF_ESTIMATE = 10.0  # after which the time left is computed anew
 NAMES_SHOWN = 90  # characters of what runs now
+PARTS_SHOWN = 2  # subsets or seeds of a job that are named; of more, the first and the last
 # Of Snakemake's errors, what follows a failed job, which has its own line.
 SAID_BEFORE = (
     "CalledProcessError in file",
@@ -101,7 +103,15 @@ def job_name(rule: str, logs: Iterable[str]) -> str:
     """A job's name, from its log: "fashion_mnist dcgmm-e not0 0-1"."""
     parts = next((Path(log).with_suffix("").parts for log in logs or ()), (rule,))
     below = parts[parts.index("logs") + 1 :] if "logs" in parts else parts
-    return " ".join(below[1:] or below)
+    return " ".join(map(_ends, below[1:] or below))
+
+
+def _ends(word: str) -> str:
+    """The first and last of many: "only0…only9" for "only0-only1-…-only9", "seed0…4" for "seed0-1-2-3-4"."""
+    if not re.fullmatch(r"(seed\d+|all|not\d+|only\d+)(-(all|not\d+|only\d+|\d+))*", word):
+        return word
+    parts = word.split("-")
+    return word if len(parts) <= PARTS_SHOWN else f"{parts[0]}…{parts[-1]}"
 
 
 def clock(seconds: float) -> str:
@@ -204,6 +214,9 @@ class Display(logging.Handler):
 
     def _drawn(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
         for stage in self.board.stages():
             done, total = self.board.done[stage], self.board.total[stage]
             style = "" if done < total else "dim"

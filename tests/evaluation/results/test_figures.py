@@ -12,6 +12,7 @@ from evaluation.measures.roc import auroc
 from evaluation.measures.tidy import tidy_row
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
+from evaluation.results.figures.course import draw_course
 from evaluation.results.figures.dynamics import draw_dynamics
 from evaluation.results.figures.heat_map import draw_heat_map
 from evaluation.results.figures.outlier_curves import outlier_curves
@@ -26,6 +27,35 @@ def closed():
     import matplotlib.pyplot as plt
 
     plt.close("all")
+
+
+# --- the areas during training ---------------------------------------------------------------------------------------
+
+
+def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
+    facts = {"protocol": "both", "experiment": "course", "seed": 0}
+    rows = [
+        tidy_row(
+            **facts | {"seed": seed}, dataset=dataset, model=model, params={"outlier_class": 0, "step": step},
+            metric=f"auroc_layer_{layer}", value=value + seed,
+        )
+        for dataset in ("mnist", "fashion_mnist")
+        for model in ("dcgmm-b", "dcgmm-b-independent")
+        for layer, value in ((0, 50.0), (1, 90.0))
+        for seed in (0, 1)
+        for step in (0, 30, 60)
+    ]  # fmt: skip
+    figure, words = draw_course(results(rows))
+    assert words == "" and [axis.get_title() for axis in figure.axes] == [
+        "MNIST, shared layers", "MNIST, independent layers",
+        "Fashion-MNIST, shared layers", "Fashion-MNIST, independent layers",
+    ]  # fmt: skip
+    for axis in figure.axes:
+        (line,) = axis.lines
+        np.testing.assert_array_equal(line.get_xdata(), [0, 50, 100])
+        np.testing.assert_array_equal(line.get_ydata(), [90.5, 90.5, 90.5])
+    with pytest.raises(UserError, match="course: true"):
+        draw_course(results([row | {"experiment": "dynamics"} for row in rows]))
 
 
 # --- Fig. 4 ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def test_every_output_has_a_function_a_section_and_a_caption():
         assert callable(output.load()), output.name
         assert output.section and output.caption.endswith((".", "}")), output.name
         assert output.kind in (TABLE, FIGURE)
-        assert output.file.startswith(("table_", "fig_", "heat_map_"))
+        assert output.file.startswith(("table_", "fig_", "heat_map_", "outlier_"))
     assert len({output.file for output in OUTPUTS.values()}) == len(OUTPUTS)
     sections = [output.section for output in OUTPUTS.values()]
     assert [s for i, s in enumerate(sections) if i and s != sections[i - 1] and s in sections[:i]] == []

@@ -78,6 +78,8 @@ def test_targets_are_no_jobs():
     ("log", "name"),
     [
         (["results/p/logs/train/mnist/gmm/all/0.log"], "mnist gmm all 0"),
+        (["logs/train/dcgmm-a/mnist/only0-only1-only2-all/seed0-1-2.log"], "dcgmm-a mnist only0…all seed0…2"),
+        (["logs/sample/my-own-model/mnist/not0-all/seed0-1.log"], "my-own-model mnist not0-all seed0-1"),
         (["/abs/logs/figures/fig_4.log"], "fig_4"),
         (["results/p/logs/compare.log"], "compare"),
         ([], "rule"),
