@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import atomic_path, write_text
-    from evaluation.results.comparison import PROTOCOLS, compare, comparison_frame, totals_lines
+    from evaluation.results.comparison import compare, comparison_frame, protocols_of, totals_lines
     from evaluation.results.comparison_page import comparison_page
 
     made = material(args)
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         with atomic_path(out.with_suffix(".csv")) as part:
             comparison_frame(rows).to_csv(part, index=False)
         write_text(out, comparison_page(results, args.title))
-    for protocol in PROTOCOLS:
+    for protocol in protocols_of(made.plan):
         print("\n".join(totals_lines(rows, protocol)))
     return 0
 

@@ -14,6 +14,7 @@ from evaluation.results.comparison import (
     compare,
     compare_variants,
     data_words,
+    protocols_of,
     remarks,
     totals_lines,
 )
@@ -21,7 +22,6 @@ from evaluation.results.formatting import Number, as_printed, with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.published import ANY_DATASET
 from evaluation.results.results import Results
-from evaluation.results.selection import PROTOCOLS
 from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED
 
 MARKS = {REPRODUCED: "✔", CLOSE: "≈", NOT_REPRODUCED: "✘", UNDECIDED: "?", NOT_RUN: NOTHING}
@@ -53,12 +53,13 @@ def comparison_page(results: Results, title: str | None = None, lacking: Sequenc
     parts = [f"# The paper's numbers and ours: {markdown(title or results.plan.title)}", "", QUESTION, ""]
     parts += ["**Summary**", ""]
     parts += ["What is missing:", "", *(f"- {markdown(line)}" for line in lacking), ""] if lacking else []
-    for protocol in PROTOCOLS:
+    protocols = protocols_of(results.plan)
+    for protocol in protocols:
         total, *kinds = totals_lines(rows, protocol)
         parts += [f"- {total}", *(f"  - {kind.strip()}" for kind in kinds)]
     parts += ["", markdown(data_words(results))]
     parts += _folded("How a verdict is made", [RULE, "", SAME, "", interval_words(rows)])
-    first, *others = PROTOCOLS
+    first, *others = protocols
     parts += ["", f"## At a glance: protocol {first}", "", f"{LEGEND}; beside it the difference.", ""]
     parts += [_glance(rows, first)]
     for protocol in others:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.results.claims import claims
-from evaluation.results.comparison import Row, by_cell, compare, data_words, remarks, totals
+from evaluation.results.comparison import Row, by_cell, compare, data_words, protocols_of, remarks, totals
 from evaluation.results.comparison_page import (
     LEGEND,
     MARKS,
@@ -31,7 +31,6 @@ from evaluation.results.material import Material
 from evaluation.results.origins import Origins
 from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, items
 from evaluation.results.results import Results, TidySource
-from evaluation.results.selection import PROTOCOLS
 from evaluation.results.tables.table import LEFT_OUT, printed
 from evaluation.results.verdicts import RULE, VERDICTS
 
@@ -60,6 +59,7 @@ def report_page(
 
     results, plan = material.results, material.plan
     rows, origins, links = compare(results), Origins(plan, provenance), _Links()
+    protocols = protocols_of(plan)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals["linked"] = links
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -70,8 +70,8 @@ def report_page(
         "data": data_words(results),
         "intervals": interval_words(rows),
         "legend": LEGEND,
-        "totals": {p: {v: totals(rows, p)[v] for v in VERDICTS} for p in PROTOCOLS},
-        "glances": [_glance(rows, protocol) for protocol in PROTOCOLS],
+        "totals": {p: {v: totals(rows, p)[v] for v in VERDICTS} for p in protocols},
+        "glances": [_glance(rows, protocol) for protocol in protocols],
         "compared": [_group(place, cells) for place, cells in by_cell(rows).items()],
         "claims": claims(results),
         "sections": _sections(results, list(pictures)),

@@ -171,6 +171,14 @@ def test_the_table_at_a_glance_comes_before_all_explanations():
     assert RULE in text and RULE not in above
 
 
+def test_a_run_of_one_protocol_is_compared_in_this_one():
+    of = Plan({**plan().config, "protocols": ["clean"]})
+    made = results(two_models(), of)
+    assert {row.protocol for row in compare(made)} == {"clean"}
+    text = comparison_page(made)
+    assert "## At a glance: protocol clean" in text and "protocol paper" not in text
+
+
 def test_verdicts_at_a_glance():
     columns, lines = glance(compare(results(two_models(), plan())), "paper")
     assert ("table_1", "mnist") in columns and "DCGMM-A" in lines
