@@ -15,6 +15,7 @@ SLOW = (
     "test_model_contract.py",
     "dcgmm/test_classification.py",
     "dcgmm/test_fit_many.py",
+    "dcgmm/test_fitting.py",
     "dcgmm/test_inpainting.py",
     "dcgmm/test_jax_manners.py",
     "dcgmm/test_oracle.py",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 
 from baselines.einsum import devices, training
+from baselines.einsum.circuit import Circuit
 from baselines.einsum.cost import SCORE_BATCH, graph_cost
 from baselines.einsum.joint import Joint, epoch_steps
+from baselines.einsum.region_graph import RegionGraph
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History
 from dcgmm.storage import array_digest
-
-if TYPE_CHECKING:
-    from baselines.einsum.spn import EinsumSpn
 
 Images = npt.NDArray[np.float32]
 Validation = npt.ArrayLike | Mapping[str, npt.ArrayLike] | None
@@ -32,11 +31,26 @@ NOT_IDENTITY = ("seed", "epochs", "device", "memory_limit")  # a checkpoint may 
 JOINT_SHARE = 0.7  # of a GPU's memory for circuits that are trained together
 
 
+class Network(Protocol):
+    """What is trained: an `EinsumSpn`."""
+
+    kind: ClassVar[str]
+    params: dict[str, Any]
+    image_shape: tuple[int, int, int]
+    graph: RegionGraph
+    circuit: Circuit
+    history: History
+
+    def _piece(self, batch: int, what: str) -> int: ...
+    def _variables(self, x: Images) -> Tensor: ...
+    def _log_likelihood(self, values: Tensor) -> Tensor: ...
+
+
 @dataclass
 class Training:
     """One model's training: where it is, and what it sees. rows: images of `data` (n,); None for all of them."""
 
-    model: EinsumSpn
+    model: Network
     rows: npt.NDArray[np.int64] | None
     data: Tensor
     splits: dict[str, Tensor]
@@ -115,7 +129,7 @@ class Training:
 
 
 def fit_models(
-    models: Sequence[EinsumSpn],
+    models: Sequence[Network],
     x: npt.ArrayLike,
     rows: Sequence[npt.ArrayLike] | None,
     *,
@@ -246,13 +260,13 @@ def _groups(trainings: Sequence[Training]) -> Iterator[list[Training]]:
         yield from (group[start : start + most] for start in range(0, len(group), most))
 
 
-def _same_configuration(models: Sequence[EinsumSpn]) -> None:
+def _same_configuration(models: Sequence[Network]) -> None:
     if not models:
         raise ValueError("there are no models to train: give at least one")
     if len({id(model) for model in models}) < len(models):
         raise ValueError("a model is given twice: give models of their own, for example with other seeds")
 
-    def configuration(model: EinsumSpn) -> dict[str, Any]:
+    def configuration(model: Network) -> dict[str, Any]:
         return {"class": type(model), "image_shape": model.image_shape, **model.params, "seed": None}
 
     for number, model in enumerate(models):
@@ -283,7 +297,7 @@ def _rows(rows: Sequence[npt.ArrayLike] | None, models: int, n: int) -> list[npt
     return found
 
 
-def _splits(models: Sequence[EinsumSpn], validation: Any) -> list[dict[str, Tensor]]:
+def _splits(models: Sequence[Network], validation: Any) -> list[dict[str, Tensor]]:
     """The images that are scored after every epoch, as variables, by split, for each model."""
     each = validation if isinstance(validation, list | tuple) else [validation] * len(models)
     if len(each) != len(models):
@@ -302,13 +316,13 @@ def _splits(models: Sequence[EinsumSpn], validation: Any) -> list[dict[str, Tens
     return found
 
 
-def _mean_log_base(model: EinsumSpn, data: Tensor, rows: npt.NDArray[np.int64] | None) -> float:
+def _mean_log_base(model: Network, data: Tensor, rows: npt.NDArray[np.int64] | None) -> float:
     """Mean over images of log h(x), nats."""
     own = data if rows is None else data[torch.from_numpy(rows)]
     return float(torch.cat([model.circuit.log_base(batch) for batch in own.split(SCORE_BATCH)]).mean())
 
 
-def _identity(models: Sequence[EinsumSpn], x: Images, rows: Sequence[npt.NDArray[np.int64] | None]) -> dict[str, Any]:
+def _identity(models: Sequence[Network], x: Images, rows: Sequence[npt.NDArray[np.int64] | None]) -> dict[str, Any]:
     """What a checkpoint must share with these trainings."""
     first = models[0]
     parameters = {name: value for name, value in first.params.items() if name not in NOT_IDENTITY}

@@ -281,7 +281,13 @@ class EinsumSpn:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the directory `path`: model.json (class, image shape, parameters), graph.json, weights.safetensors."""
-        stored.save(self, path)
+        description = {
+            "class": type(self).__name__,
+            "image_shape": self.image_shape,
+            "params": self.params,
+            "history": list(self.history),
+        }
+        stored.save(path, stored.Stored(description, self.graph, self.circuit.state_dict()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
@@ -289,7 +295,18 @@ class EinsumSpn:
 
         Raises ValueError where it holds another class, `dcgmm.storage.DamagedFileError` for altered files.
         """
-        return stored.load(cls, path, device)
+        description, graph, tensors = stored.load(path, cls.__name__)
+        params = {**description["params"], "device": device}
+        structure = {name: params.pop(name) for name in cls.structure}
+        model = cls.__new__(cls)
+        EinsumSpn.__init__(model, description["image_shape"], graph, structure, **params)
+        try:
+            model.circuit.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise stored.other_model(path, error) from None
+        for row in description["history"]:
+            model.history.add(*row)
+        return model
 
 
 def _over_variables(graph: RegionGraph, image_shape: tuple[int, int, int]) -> RegionGraph:

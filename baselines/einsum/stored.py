@@ -4,55 +4,55 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from baselines.einsum.region_graph import RegionGraph
 from dcgmm.storage import DamagedFileError, read_json, read_tensors, write_json, write_tensors
 
-if TYPE_CHECKING:
-    from baselines.einsum.spn import EinsumSpn
-
-Model = TypeVar("Model", bound="EinsumSpn")
+WEIGHTS = "weights.safetensors"
 
 
-def save(model: EinsumSpn, path: str | os.PathLike[str]) -> None:
+class Stored(NamedTuple):
+    """What the directory holds.
+
+    description: class, image_shape, params and history of the model; tensors: of its circuit, by name.
+    """
+
+    description: Mapping[str, Any]
+    graph: RegionGraph
+    tensors: Mapping[str, Tensor]
+
+
+def save(path: str | os.PathLike[str], stored: Stored) -> None:
     """Write the directory `path`, each file whole or not at all."""
     directory = Path(path)
-    tensors = {name: t.cpu().numpy() for name, t in model.circuit.state_dict().items()}
-    write_tensors(directory / "weights.safetensors", tensors, {})
+    write_tensors(directory / WEIGHTS, {name: t.cpu().numpy() for name, t in stored.tensors.items()}, {})
     # Random trees could not be drawn again: NumPy promises no stream of permutations across versions.
-    write_json(directory / "graph.json", json.loads(model.graph.to_json()))
-    description = {
-        "class": type(model).__name__,
-        "image_shape": model.image_shape,
-        "params": model.params,
-        "history": list(model.history),
-    }
-    write_json(directory / "model.json", description)
+    write_json(directory / "graph.json", json.loads(stored.graph.to_json()))
+    write_json(directory / "model.json", dict(stored.description))
 
 
-def load(cls: type[Model], path: str | os.PathLike[str], device: str) -> Model:
-    """The model in this directory; see `EinsumSpn.load`."""
-    from baselines.einsum.spn import EinsumSpn
+def load(path: str | os.PathLike[str], class_name: str) -> Stored:
+    """What `save` wrote.
 
+    Raises:
+        ValueError: the model is of another class.
+        DamagedFileError: an altered file, by name.
+    """
     directory = Path(path)
     description = read_json(directory / "model.json")
-    if description.get("class") != cls.__name__:
-        raise ValueError(f"{path} holds a {description.get('class')}, not a {cls.__name__}: load it with that class.")
-    params = {**description["params"], "device": device}
-    structure = {name: params.pop(name) for name in cls.structure}
+    if description.get("class") != class_name:
+        raise ValueError(f"{path} holds a {description.get('class')}, not a {class_name}: load it with that class.")
     graph = RegionGraph.from_json(json.dumps(read_json(directory / "graph.json")))
-    model = cls.__new__(cls)
-    EinsumSpn.__init__(model, description["image_shape"], graph, structure, **params)
-    weights = directory / "weights.safetensors"
-    tensors, _ = read_tensors(weights)
-    try:
-        model.circuit.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()})
-    except RuntimeError as error:
-        raise DamagedFileError(f"{weights} is of another model than model.json beside it ({error})") from None
-    for row in description["history"]:
-        model.history.add(*row)
-    return model
+    tensors, _ = read_tensors(directory / WEIGHTS)
+    return Stored(description, graph, {name: torch.from_numpy(t) for name, t in tensors.items()})
+
+
+def other_model(path: str | os.PathLike[str], error: Exception) -> DamagedFileError:
+    """The error for tensors that do not fit the description beside them."""
+    return DamagedFileError(f"{Path(path) / WEIGHTS} is of another model than model.json beside it ({error})")
