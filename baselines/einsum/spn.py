@@ -102,7 +102,9 @@ class EinsumSpn:
         }
         p = self.params
         options = p["optimizer_options"]
-        training.make_optimiser(optimizer, [torch.zeros(1, requires_grad=True)], p["learning_rate"], options)
+        training.optimiser_class(optimizer)
+        if options or p["learning"] == "gradient":
+            training.make_optimiser(optimizer, [torch.zeros(1, requires_grad=True)], p["learning_rate"], options)
         where = devices.resolve(device)
         self.graph = _over_variables(graph, self.image_shape)
         self._refuse_what_does_not_fit(devices.memory(where))

@@ -108,21 +108,25 @@ REFUSED = {
 }
 
 
-def make_optimiser(
-    name: str, parameters: Sequence[Tensor], learning_rate: float, options: Mapping[str, Any] | None = None
-) -> torch.optim.Optimizer:
-    """The class of torch.optim of that name, with further keyword arguments `options`.
-
-    Raises ValueError for an unknown name, an optimiser that cannot work here, or arguments that it does not take.
-    """
+def optimiser_class(name: str) -> Any:
+    """The class of torch.optim of that name. Raises ValueError for an unknown name, or one that cannot work here."""
     maker = getattr(torch.optim, name, None)
     if not (isinstance(maker, type) and issubclass(maker, torch.optim.Optimizer)) or maker is torch.optim.Optimizer:
         raise ValueError(f"optimizer is {name!r}: expected the name of a class in torch.optim, such as 'Adam'.")
     if name in REFUSED:
         raise ValueError(f"optimizer is {name!r}, which cannot be used here: {REFUSED[name]}. Try 'Adam'.")
-    make: Any = maker  # every class but the abstract Optimizer takes lr
-    try:
-        return make(parameters, lr=learning_rate, **(options or {}))
+    return maker
+
+
+def make_optimiser(
+    name: str, parameters: Sequence[Tensor], learning_rate: float, options: Mapping[str, Any] | None = None
+) -> torch.optim.Optimizer:
+    """An optimiser of torch.optim with further keyword arguments `options`; the first one of a process costs a second.
+
+    Raises ValueError as `optimiser_class` does, and for arguments that it does not take.
+    """
+    try:  # every class but the abstract Optimizer takes lr
+        return optimiser_class(name)(parameters, lr=learning_rate, **(options or {}))  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"torch.optim.{name} refuses learning_rate {learning_rate} with optimizer_options {options or {}}: {error}"

@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -66,6 +68,18 @@ KNOWN = np.ones(SHAPE[:2], bool)
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_em_loads_no_optimiser():
+    """The first optimiser of a process imports 800 modules and takes a CPU second, in every job of a circuit."""
+    code = (
+        "import sys, numpy as np; from baselines.einsum import RatSpn\n"
+        "model = RatSpn((4, 4, 1), sums=2, depth=2, repetitions=1, epochs=1)\n"
+        "model.fit(np.ones((4, 4, 4, 1), np.float32), progress=False)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 BAD_IMAGES = {
