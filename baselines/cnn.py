@@ -112,8 +112,8 @@ class Cnn(KerasNetwork):
     ) -> History:
         """Train on images x (n, H, W, C) and integer labels (n,), from the initial parameters.
 
-        validation: (images, labels), measured after each epoch. checkpoint: a directory; an interrupted training goes
-        on from there. The history's log-likelihood is the mean of log p(label | image) in nats.
+        validation: (images, labels), measured after each epoch. checkpoint: a directory, from which
+        an interrupted training resumes. The history's log-likelihood is the mean of log p(label | image) in nats.
 
         Raises ValueError for images, labels or a checkpoint that do not fit, DivergedError (see the class).
         """

@@ -1,4 +1,4 @@
-"""A plain Gaussian mixture on whole images ("is it better than a plain GMM?"), and the model file to copy from."""
+"""A plain Gaussian mixture on whole images ("is it better than a plain GMM?"), and the template for a model file."""
 
 import numpy as np
 from sklearn.mixture import GaussianMixture as SklearnMixture

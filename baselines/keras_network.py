@@ -126,8 +126,7 @@ class KerasNetwork:
         found = kept.read()
         if found is not None and found[1]["epoch"] + bool(found[1]["step"]) > self.epochs:
             raise ValueError(
-                f"the checkpoint {kept.path} has more than the {self.epochs} epochs asked for: ask for as many, or "
-                "remove it"
+                f"the checkpoint {kept.path} has more than the {self.epochs} epochs given: raise epochs, or remove it"
             )
         self._initialise()
         trained.optimizer.build(trained.trainable_variables)

@@ -1,4 +1,4 @@
-"""An Einet of SPFlow 1.1 (`pip install spflow==1.1.0`): an example of a model with a framework of its own."""
+"""An Einet of SPFlow 1.1 (`pip install spflow==1.1.0`): an example of a model with its own framework."""
 
 import numpy as np
 import torch

@@ -146,7 +146,7 @@ class Vae(KerasNetwork):
         """Maximise the ELBO on x (n, H, W, C), from the initial parameters.
 
         The history counts batches, with the mean ELBO of each epoch and of the first 500 validation images, in nats.
-        checkpoint: a directory; an interrupted training goes on from there exactly as it would have.
+        checkpoint: a directory; an interrupted training resumes from it, with the same result.
 
         Raises ValueError for other images than the model is made for and for a checkpoint of another training,
         DivergedError when the ELBO is not finite, or at the end far below that of the first batch.

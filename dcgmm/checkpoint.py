@@ -1,4 +1,4 @@
-"""The state of an unfinished training: what it belongs to, when it is written, and how it is taken up again.
+"""The state of an unfinished training: what it belongs to, when it is written, and how training resumes.
 
 checkpoint = Checkpoint(directory, identity("baselines.vae:Vae", parameters, seed, x))
 state = checkpoint.read()                       # None: start from the beginning
@@ -37,7 +37,7 @@ class OtherTrainingError(ValueError):
 def identity(
     model: str, parameters: Mapping[str, Any], seed: int | Sequence[int], x: Any, labels: Any = None
 ) -> dict[str, Any]:
-    """What a training is: its checkpoint is taken up by the same one only.
+    """What identifies a training: only the same one resumes its checkpoint.
 
     Args:
         model: the class, as "package.module:Class".

@@ -1,4 +1,4 @@
-"""Checks of what a caller hands over, the same for every model: images, masks, labels, seeds, numbers.
+"""Checks of arguments, the same for every model: images, masks, labels, seeds, numbers.
 
 Each returns the value in the one form that models compute with, or raises ValueError with one sentence: what was given,
 what is expected, and where it helps what to do. They run before anything is computed. NumPy only.
@@ -86,7 +86,7 @@ def image_shape(value: Any, *, name: str = "image_shape") -> tuple[int, int, int
 
 
 def seed(value: Any, *, name: str = "seed") -> int:
-    """A seed as a Python integer, from 0 to 2^63 - 1; NumPy's integers are welcome, None and booleans are not."""
+    """A seed as a Python integer, from 0 to 2^63 - 1; NumPy's integers are accepted, None and booleans are not."""
     if not _is_integer(value) or not 0 <= value < SEED_END:
         raise ValueError(f"{name}={value!r}: expected an integer from 0 to 2**63 - 1")
     return int(value)

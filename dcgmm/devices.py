@@ -24,7 +24,7 @@ def resolve(name: str) -> jax.Device:
     except RuntimeError as error:
         raise ValueError(
             f"device={name!r}: JAX finds no such device ({error}); install JAX for it "
-            '(docs/install.md), or take device="cpu"'
+            '(pip install "jax[cuda13]"), or take device="cpu"'
         ) from None
 
 

@@ -176,7 +176,7 @@ class Generation(Scoring):
         """Complete images: forward with what is known, backwards from the activities (Sec. III-J).
 
         Args:
-            x: (n, H, W, C) images; what stands in unknown pixels has no influence.
+            x: (n, H, W, C) images; the values of unknown pixels have no influence.
             known: (H, W) or (n, H, W) bool, True where a pixel is known.
             variant: "paper" sets unknown pixels to 0; "conditional" marginalises them out of the densities, which is
                 exact for models of one layer at one position (`dcgmm.inpainting`).

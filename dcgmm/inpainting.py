@@ -7,8 +7,8 @@ Two ways to go forward:
   from the densities. The components have diagonal covariances, so this is exact: for a model of one layer with one
   position the completion is a sample of the mixture's conditional density given the known pixels. (With several
   positions that holds for each patch; overlapping patches choose their components independently and are averaged.)
-  Above, a position whose receptive field holds no known pixel has nothing to say (its responsibilities are the layer's
-  weights), and its terms are dropped in the same way.
+  Above, a position whose receptive field holds no known pixel carries no information (its responsibilities are the
+  layer's weights), and its terms are dropped in the same way.
 """
 
 from __future__ import annotations

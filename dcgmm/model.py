@@ -29,7 +29,7 @@ class DCGMM(Generation):
 
     Attributes:
         sigmas_: width of the smoothing of each cGMM layer when training ended, bottom first; `sigma_end` (0.01) where
-            the annealing came to its end, without which scores still move by points. Empty before training.
+            the annealing has ended; otherwise scores may still change by points. Empty before training.
 
     Images are float32 (N, H, W, C) in [0, 1]. Densities are continuous: a cGMM layer's log-likelihood is in nats per
     patch, the mean over its positions; scores of layers with different patch sizes are not comparable.
@@ -67,7 +67,7 @@ class DCGMM(Generation):
     ) -> History:
         """Train all layers in parallel from the initial parameters (Sec. III-G).
 
-        Where it is interrupted (Ctrl-C), the checkpoint is written and the model keeps what it has learnt so far.
+        If it is interrupted (Ctrl-C), the checkpoint is written and the model keeps its current parameters.
 
         Args:
             x: (n, H, W, C) training images.
@@ -77,18 +77,18 @@ class DCGMM(Generation):
                 `score_layers`) to a number for each of the L layers. They are recorded where log-likelihoods are,
                 with the name as split and the number in the last column.
             progress: show a progress bar with the estimated time left on standard error.
-            checkpoint: a directory for the state of an unfinished training. One that is there is resumed, with the
+            checkpoint: a directory for the state of an unfinished training. An existing state is resumed, with the
                 same numbers as an uninterrupted run; it is removed when training is complete.
-            warm_start: go on from the current parameters instead, with the annealing where it is: so many more
-                epochs or iterations, counted on from those before (the order of images and the delay of higher layers
-                go on, too).
+            warm_start: continue from the current parameters and annealing instead: so many more
+                epochs or iterations, counted from the end of the former ones (so are the order of images and the delay
+                of higher layers).
             **training: constants of training that replace those of the constructor.
 
         Returns:
             History rows (step, layer, split, log_likelihood in nats), for each cGMM layer.
 
         Raises:
-            dcgmm.training.TrainingDiverged: a layer's loss is not a number any more.
+            dcgmm.training.TrainingDiverged: a layer's loss has become NaN or infinite.
             ValueError: images or labels do not fit, or the checkpoint belongs to another training.
         """
         (history,) = fit_models(

@@ -1,4 +1,4 @@
-"""Starting JAX for a model: once, with the graphics card's memory taken as it is needed."""
+"""Starting JAX for a model: once, with GPU memory allocated on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 @functools.cache
 def start() -> None:
-    """Start JAX's backends, unless somebody has done so before.
+    """Start JAX's backends, unless they are running.
 
     By default JAX takes three quarters of a card's memory when it starts; here it takes what it needs, unless the
     caller has set XLA_PYTHON_CLIENT_PREALLOCATE. The environment is left as it was.

@@ -30,7 +30,7 @@ TRACE_PLACES = 1024  # for the losses before every iteration and after the last;
 
 
 class Numbers(NamedTuple):
-    """Options that may change without compiling anew, one entry per cGMM layer, bottom first."""
+    """Options that may change without a new compilation, one entry per cGMM layer, bottom first."""
 
     divisor: np.ndarray  # (L,)
     power: np.ndarray  # (L,)
@@ -40,7 +40,7 @@ class Numbers(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Options that shape the program of one cGMM layer: a change of them compiles anew."""
+    """Options that shape the program of one cGMM layer: a change compiles a new one."""
 
     top_s: int | None = None
     powered: bool = False  # whether the power is another than 1

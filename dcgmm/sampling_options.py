@@ -56,7 +56,7 @@ class LayerOptions:
 def check_flag(name: str, value: Any) -> None:
     """Refuse what is not True or False: any text would count as True."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}={value!r} is no truth value: give True or False")
+        raise TypeError(f"{name}={value!r} is not True or False")
 
 
 def _check_whole(name: str, value: Any, least: int, otherwise: str = "") -> None:

@@ -22,7 +22,7 @@ BATCH_OF_THE_PAPER = 100
 
 
 class SharpeningDiverged(ArithmeticError):
-    """A signal or its loss is not a finite number any more: the step was too large."""
+    """A signal or its loss has become NaN or infinite: the step was too large."""
 
 
 def target_input(

@@ -1,4 +1,4 @@
-"""A stack of layers with its parameters: what every other part of a model stands on."""
+"""A stack of layers with its parameters: the base of every other part of a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dcgmm.storage import read_json, read_tensors, write_json, write_tensors
 
 
 class Stack:
-    """Layers, parameters, files and checks of `dcgmm.DCGMM`, which see for the arguments."""
+    """Layers, parameters, files and checks of `dcgmm.DCGMM`, which describes the arguments."""
 
     def __init__(
         self,

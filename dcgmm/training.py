@@ -29,7 +29,7 @@ OnProgress = Callable[[int, np.ndarray], None]
 
 
 class TrainingDiverged(ArithmeticError):
-    """The loss of a layer is not a number any more."""
+    """The loss of a layer has become NaN or infinite."""
 
 
 @dataclass(frozen=True)

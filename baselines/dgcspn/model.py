@@ -138,8 +138,8 @@ class DgcSpn:
         """Train on x (n, H, W, C) from the initial weights; with `warm_start` from the current ones, for `epochs` more.
 
         The history counts batches, with the mean log-likelihood (as `score_samples`) of each epoch, with dropout, and
-        of the validation images after it. checkpoint: a directory in which the state is kept and from which a training
-        that was stopped goes on, to the same weights.
+        of the validation images after it. checkpoint: a directory for the state, from which an interrupted training
+        resumes, to the same weights.
 
         Raises ValueError for images of another shape, type or range, OtherTrainingError for another's checkpoint.
         """
@@ -152,8 +152,7 @@ class DgcSpn:
         found = kept.read()
         if found is not None and found[1]["epoch"] + bool(found[1]["batch"]) > self.epochs:
             raise ValueError(
-                f"the checkpoint {kept.path} has more than the {self.epochs} epochs asked for: ask for as many, or "
-                "remove it"
+                f"the checkpoint {kept.path} has more than the {self.epochs} epochs given: raise epochs, or remove it"
             )
         history, total, epoch, batch = History(), 0.0, 0, 0
         if found is not None:

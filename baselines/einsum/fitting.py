@@ -111,11 +111,11 @@ class Training:
         return {name: t.detach().cpu().numpy() for name, t in tensors.items()}, progress
 
     def resume(self, tensors: Mapping[str, npt.NDArray[Any]], progress: Mapping[str, Any]) -> None:
-        """Take up a state. Raises ValueError where it has more epochs than are asked for."""
+        """Resume a state. Raises ValueError if it has more epochs than this training."""
         epochs = self.model.params["epochs"]
         if progress["epoch"] > epochs:
             raise ValueError(
-                f"the checkpoint has {progress['epoch']} epochs, more than the {epochs} asked for: ask for as many, or "
+                f"the checkpoint has {progress['epoch']} epochs, more than the {epochs} given: raise epochs, or "
                 "remove it"
             )
         found = {name: torch.from_numpy(t) for name, t in tensors.items()}

@@ -194,7 +194,7 @@ class CircuitParameters(torch.nn.Module):
         return self.leaf_groups[0].moments.dtype
 
     def initialise(self, seed: int) -> None:
-        """Draw all parameters anew. The numbers depend on the seed alone, not on the device."""
+        """Draw all parameters. The numbers depend only on the seed, not on the device."""
         generator = torch.Generator().manual_seed(seed)
         for group in self.leaf_groups:
             group.moments.copy_(self.family.initial(tuple(group.moments.shape), generator))

@@ -143,7 +143,7 @@ class RegionGraph:
     def draw(self, axes: Any = None) -> Any:
         """Draw the graph with matplotlib (regions as boxes with their scopes, partitions as dots); returns the axes.
 
-        Raises ValueError above 100 regions, where nobody could read it.
+        Raises ValueError above 100 regions, which would be illegible.
         """
         if len(self.regions) > 100:
             raise ValueError(f"This graph has {len(self.regions)} regions; a drawing is legible up to 100.")

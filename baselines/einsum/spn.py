@@ -181,14 +181,14 @@ class EinsumSpn:
     ) -> History:
         """Train from the initial parameters on images (n, H, W, C).
 
-        Where it is interrupted (Ctrl-C), the checkpoint is written and the model keeps what it has learnt so far.
+        If it is interrupted (Ctrl-C), the checkpoint is written and the model keeps its current parameters.
 
         validation: images whose mean log-likelihood is measured after every epoch, or several by split name.
-        checkpoint: a directory for the state of an unfinished training. One that is there is resumed, with the same
+        checkpoint: a directory for the state of an unfinished training. An existing state is resumed, with the same
         numbers as without the interruption; it is removed when training is complete. History: split "train" is the
         mean over the epoch's batches, each before its update, in nats per image; step counts batches.
 
-        Raises ValueError for images that no model takes (`dcgmm.checks.images`), for the checkpoint of another training
+        Raises ValueError for invalid images (`dcgmm.checks.images`), for the checkpoint of another training
         or of more epochs, and when gradient ascent has diverged.
         """
         return fitting.fit_models([self], x, None, validation=validation, progress=progress, checkpoint=checkpoint)[0]

@@ -1,4 +1,4 @@
-"""YAML as it should be read: errors name the file, and no key stands twice. JSON of a command line."""
+"""YAML with strict rules: errors name the file, and duplicate keys are refused. JSON of a command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evaluation.base.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without silent replacement: a key that stands twice in one mapping is refused."""
+    """YAML without silent replacement: a duplicate key in a mapping is refused."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         seen: dict[Hashable, yaml.Node] = {}
@@ -21,8 +21,8 @@ class _Loader(yaml.SafeLoader):
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice, first in line {seen[key].start_mark.line + 1}; put "
-                    "both into one", key_node.start_mark,
+                    None, None, f"duplicate key {key!r}, first in line {seen[key].start_mark.line + 1}; merge "
+                    "both", key_node.start_mark,
                 )  # fmt: skip
             seen[key] = key_node
         super().flatten_mapping(node)

@@ -1,7 +1,7 @@
 """What a job sets before NumPy, JAX, TensorFlow or torch are imported: its threads, its device, its compiled programs.
 
 All of it is in environment variables, so it holds for every library that reads them at its start, and only for jobs:
-who imports `dcgmm` or `baselines` in a program of their own keeps their own settings.
+a program that imports `dcgmm` or `baselines` itself keeps its own settings.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"  # programs compiled fas
 
 def add_process_arguments(parser: argparse._ActionsContainer) -> None:
     """`--threads` and `--device` of every command that computes with a model."""
-    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: as the libraries like)")
+    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: each library's own)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU that JAX can use, else CPU")
 
 
@@ -82,7 +82,9 @@ def _require_gpu() -> None:
     try:
         found = jax.default_backend()
     except RuntimeError as error:  # of a card that cannot be started
-        raise UserError(f"--device gpu: JAX cannot start one here ({error}); leave --device out, or mend it") from None
+        raise UserError(
+            f"--device gpu: JAX cannot use the GPU here ({error}); leave --device out, or repair the driver"
+        ) from None
     if found == "cpu":
         raise UserError(
             "--device gpu: JAX finds no GPU here; install a JAX for it (pip install '.[gpu]'), or leave --device out"

@@ -28,7 +28,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known are: {', '.join(names)}" if names else "none are allowed here"
+    return f"known: {', '.join(names)}" if names else "none are allowed here"
 
 
 def path_word(value: Any) -> str:

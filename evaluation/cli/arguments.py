@@ -71,7 +71,7 @@ class Work:
 
 
 def add_models(parser: argparse.ArgumentParser, verb: str) -> None:
-    """The models: directories by hand, jobs of a run with --profile; and the cores to use."""
+    """The models: directories, or jobs of a run with --profile; and the cores to use."""
     parser.add_argument(
         "what",
         nargs="*",

@@ -1,14 +1,14 @@
-"""`bench collect`: the results of a run so far, in a folder of their own."""
+"""`bench collect`: the results of a run so far, in a separate folder."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "put together what a run has made so far: metrics, tables, figures, comparison, report"
+HELP = "collect what a run has made so far: metrics, tables, figures, comparison, report"
 DESCRIPTION = (
-    "Put together what a run has made so far, also when it was stopped in the middle. Nothing of the run itself is "
-    "changed, and it goes on afterwards where it was; what is not run is listed as not run."
+    "Collect what a run has made so far, also if it was stopped. The run itself is not changed and can be resumed; "
+    "missing results are listed as not run."
 )
 
 

@@ -11,7 +11,7 @@ from evaluation.cli.table import add_run_arguments, material
 if TYPE_CHECKING:
     from evaluation.results.material import Material
 
-HELP = "put the paper's numbers beside ours, with a verdict for each"
+HELP = "compare our numbers with the paper's, with a verdict for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

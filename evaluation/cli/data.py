@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evaluation.datasets.sources import ProgressFor
 
-HELP = "put a data set where it is expected, from the first source that has it"
+HELP = "fetch data sets, each from the first source that has it"
 DESCRIPTION = (
     "Check the files of each data set and fetch what is missing or altered: from a system package's copy, the "
-    "official mirrors (resumed, checked), or the distribution's package. Files that are there and right are only read."
+    "official mirrors (resumed, checked), or the distribution's package. Intact files are only read."
 )
 
 

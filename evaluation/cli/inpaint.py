@@ -18,14 +18,14 @@ from evaluation.cli.arguments import (
     work,
 )
 
-HELP = "complete test images of which a part is erased, and measure how well"
+HELP = "complete test images with an erased part, and measure the error"
 MASKS = ("right", "left", "random", "centre")  # evaluation.jobs.inpaint
 VARIANTS = ("paper", "conditional")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser, "complete images with")
-    by_hand = parser.add_argument_group("by hand")
+    by_hand = parser.add_argument_group("without --profile")
     by_hand.add_argument("--dataset", help="whose test images are completed (default: what the model was trained on)")
     by_hand.add_argument("--mask", nargs="+", choices=MASKS, default=list(MASKS), help="what is erased (default: all)")
     by_hand.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="DCGMM's way (both)")

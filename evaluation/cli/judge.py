@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
-    "Judge anybody's samples: an .npz with `samples` (n, H, W, C) in [0, 1] and, if the images should show certain "
-    "classes, `labels` (n,). The CNN of the paper's Table VII is the judge; where there is none yet, one is trained "
-    "first (`--train` does only that, also where there is one of other settings). As many test images, validation "
-    "images and, with --mixture, samples of a plain Gaussian mixture are judged beside."
+    "Judge samples of any model: an .npz with `samples` (n, H, W, C) in [0, 1] and, if the images should show certain "
+    "classes, `labels` (n,). The judge is the CNN of the paper's Table VII. If there is none yet, one is trained first "
+    "(`--train` only trains, and replaces a judge of other settings). Further rows are as many test images, validation "
+    "images and, with --mixture, samples of a plain Gaussian mixture."
 )
 JUDGES = Path("results/by-hand/judges")
 
@@ -78,7 +78,7 @@ def _of_run(args: argparse.Namespace) -> None:
     from evaluation.plan.resolve import resolve
 
     if not args.train:
-        raise UserError("the judges of a run are trained with --train; what they say is `bench measure judge DATASET`")
+        raise UserError("--train trains the judges of a run; `bench measure judge DATASET` applies them")
     args.in_a_run = True
     found = resolve(args.profile)
     paths, how = found.plan.paths(found.folder), found.plan.judges
@@ -119,7 +119,7 @@ def _trained(args: argparse.Namespace) -> list[Path]:
             continue
         print(
             f"there is no judge in {directory} yet: training one (50,000 images take about two minutes "
-            "per epoch and core; --epochs and --train-images make it shorter, Ctrl-C and the same command go on later)",
+            "per epoch and core; --epochs and --train-images shorten it; after Ctrl-C the same command resumes it)",
             flush=True,
         )
         _train(argparse.Namespace(**{**vars(args), "seed": [seed]}))
@@ -151,7 +151,7 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
                 there, option = "all" if used[key] is None else used[key], f"--{key.replace('_', '-')}"
                 raise UserError(
                     f"the judge in {directory} was trained with {option} {there}, not {value}; leave {option} out to "
-                    "use it, give --train to train it anew, or --judges DIR for a place of its own"
+                    "use it, give --train to retrain it, or --judges DIR for another directory"
                 )
         images = "all" if used["train_images"] is None else f"{used['train_images']:,}"
         again = f", after {len(record['diverged'])} diverged trainings" if record["diverged"] else ""

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     where = ", ".join(map(str, folders)) or "no folder"
     print(f"\nprices: {prices.source}; {len(prices.trained)} of trainings in {where}")
     if estimate.unknown:
-        print(f"not in the estimate, since nothing like it was measured: {', '.join(estimate.unknown)}")
+        print(f"not in the estimate, since nothing comparable was measured: {', '.join(estimate.unknown)}")
     return 0
 
 

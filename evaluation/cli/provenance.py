@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write down where a run's numbers come from, or print where one training's do"
+HELP = "record where a run's numbers come from, or print it for one training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "training", nargs="?", metavar="TRAINING", help="only print what is known of it: dcgmm-e/digits/not0/seed0"
+        "training",
+        nargs="?",
+        metavar="TRAINING",
+        help="only print the provenance of this training: dcgmm-e/digits/not0/seed0",
     )
     parser.add_argument("--profile", required=True, metavar="RUN", help="a run: its name, or its folder of results")
     parser.add_argument("--out", metavar="FILE", help="JSON file to write (default: the run's provenance.json)")

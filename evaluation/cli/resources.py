@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "compare the time and memory that jobs took with what they asked for"
+HELP = "compare the time and memory that jobs used with what they requested"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`bench resume`: go on with a run whose Snakemake was killed."""
+"""`bench resume`: resume a run whose Snakemake was killed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-HELP = "go on with a run that was killed: end its leftover jobs, then start it again"
+HELP = "resume a killed run: cancel its leftover jobs, then start it again"
 DESCRIPTION = (
-    "Cancel the jobs that a killed run left in the scheduler's queue, wait until they have gone, release Snakemake's "
-    "lock, and start Snakemake again with the same profile and configuration. Finished work is kept, trainings go on "
-    "from their checkpoints. Further options of Snakemake come after `--`."
+    "Cancel the jobs that a killed run left in the scheduler's queue, wait until they have ended, release Snakemake's "
+    "lock, and start Snakemake again with the same profile and configuration. Finished work is kept, and trainings "
+    "resume from their checkpoints. Further options of Snakemake come after `--`."
 )
 
 

@@ -24,13 +24,18 @@ STAGES = ("sample", "grid_plain", "grid_sharpened")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser, "sample from")
     parser.add_argument(
-        "--stage", choices=STAGES, default="sample", help="of a run: for the judge, or for figures (default: sample)"
+        "--stage",
+        choices=STAGES,
+        default="sample",
+        help="with --profile: for the judge, or for figures (default: sample)",
     )
-    parser.add_argument("--n", type=positive, default=1000, help="by hand: images per model (default: 1000)")
-    parser.add_argument("--seed", type=natural, default=0, help="by hand: of the sampling (default: 0)")
+    parser.add_argument("--n", type=positive, default=1000, help="images per model (default: 1000); not with --profile")
+    parser.add_argument("--seed", type=natural, default=0, help="of the sampling (default: 0); not with --profile")
     add_options(parser, "sample")
-    parser.add_argument("--out", metavar="DIR", help="by hand: DIR/dataset/subset/name/seedN.npz; or FILE.npz")
-    parser.add_argument("--grid", metavar="FILE.png", help="by hand: a picture of the first 100 images (of one model)")
+    parser.add_argument(
+        "--out", metavar="DIR", help="DIR/dataset/subset/name/seedN.npz; or FILE.npz; not with --profile"
+    )
+    parser.add_argument("--grid", metavar="FILE.png", help="a picture of the first 100 images, of one model")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,7 +13,9 @@ HELP = "score the validation and test images with trained models"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser, "score")
-    parser.add_argument("--out", metavar="DIR", help="by hand: scores go to DIR/dataset/subset/name/seedN.parquet")
+    parser.add_argument(
+        "--out", metavar="DIR", help="scores go to DIR/dataset/subset/name/seedN.parquet; not with --profile"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
-"""`bench status`: how far a run is."""
+"""`bench status`: the progress of a run."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "say how far a run is: jobs done per stage, what is training, time left"
+HELP = "show the progress of a run: jobs done per stage, current trainings, time left"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

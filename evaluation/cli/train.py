@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = "train a model on a data set, for one or several seeds and subsets of classes"
 DESCRIPTION = (
     "Train a DCGMM given by its notation (--config), a model of the catalogue (--model), any class with the model "
-    "interface (--factory), or jobs of a run (--profile RUN JOB …). What is there already, finished and with the same "
-    "settings, is not trained again (--again does); what was interrupted goes on from its checkpoint."
+    "interface (--factory), or jobs of a run (--profile RUN JOB …). Finished models of the same settings are kept "
+    "(--again retrains them); interrupted trainings resume from their checkpoints."
 )
 BY_HAND = Path("results/by-hand/models")
 LENGTHS = {"epochs", "iterations"}  # of a training; one that is given holds for models of one class too
@@ -29,7 +29,7 @@ DCGMM = "dcgmm:DCGMM"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="with --profile: dcgmm-e/digits/not0/seed0, or a job")
     add_run(parser)
-    which = parser.add_argument_group("model, by hand")
+    which = parser.add_argument_group("model, without --profile")
     which.add_argument("--config", metavar="NOTATION", help='a DCGMM, for example "F(28,1)-G(49)"')
     which.add_argument("--model", metavar="NAME", help="name in the catalogue (docs/models.md) or in --configfile")
     which.add_argument("--factory", metavar="PACKAGE.MODULE:CLASS", help="import path of a class")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--params", metavar="JSON", help="all parameters of the model")
     which.add_argument("--epochs", type=float, help="same as --param epochs=N")
     which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
-    what = parser.add_argument_group("data, by hand")
+    what = parser.add_argument_group("data, without --profile")
     what.add_argument("--dataset", help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     what.add_argument("--subset", nargs="+", default=["all"], help="all, notC (without class C), onlyC (default: all)")
     what.add_argument("--seed", nargs="+", type=natural, default=[0], help="one or several seeds (default: 0)")
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--out", metavar="DIR", help="directory of the model (of one seed and subset)")
     where.add_argument("--models", metavar="DIR", help=f"directory of all models (default: {BY_HAND})")
     where.add_argument("--name", help="name of the model in paths")
-    where.add_argument("--again", action="store_true", help="train also what is there already")
+    where.add_argument("--again", action="store_true", help="retrain existing models")
     where.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -54,7 +54,7 @@ def read_jobs(results: Path) -> list[Taken]:
         with file.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
                 if "resources" not in row:
-                    raise UserError(f"{file} does not say what was asked for; run with the option --benchmark-extended")
+                    raise UserError(f"{file} has no requested resources; run Snakemake with --benchmark-extended")
                 if row["max_rss"] != "NA":
                     jobs.append(_job(row))
     return jobs

@@ -29,7 +29,7 @@ class Progress(Protocol):
 def download(url: str, part: Path, progress: Progress | None = None) -> None:
     """Fetch `url` into the file `part`; bytes that `part` already holds are not asked for again (HTTP Range).
 
-    A transfer that breaks off is taken up again, at most `ATTEMPTS` times in all. Raises SourceError when the server
+    An interrupted transfer is resumed, at most `ATTEMPTS` times in all. Raises SourceError when the server
     cannot be reached, refuses, or keeps breaking off; `part` then holds what arrived.
     """
     reason = ""

@@ -1,7 +1,7 @@
-"""Which data sets can be had, found out in seconds and before anything is computed. Nothing is fetched or written.
+"""Which data sets are available, checked in seconds and before anything is computed. Nothing is fetched or written.
 
-Local places are looked through for the files themselves. Of a mirror, the first bytes of a file are asked for; of the
-distribution's package archive, whether it offers the package.
+Local directories are searched for the files themselves. A mirror is asked for the first bytes of a file, the
+distribution's package archive whether it has the package.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Finding:
 
 
 def find(names: Iterable[str], root: str | Path | None = None) -> dict[str, Finding]:
-    """Where each data set can be had, the same places as in `ensure`, all data sets at the same time."""
+    """Where each data set is available: the same places as in `ensure`, all data sets at the same time."""
     specs = [specification(name, root) for name in names]
     found = _at_once([partial(_find, spec, data_root(root) / spec.name) for spec in specs])
     return {spec.name: finding for spec, finding in zip(specs, found, strict=True) if finding is not None}
 
 
 def require(names: Iterable[str], root: str | Path | None = None) -> None:
-    """Refuse data sets that cannot be had.
+    """Refuse data sets that are not available.
 
     Raises:
         DataError: some cannot; for each, what to put where.
@@ -51,8 +51,8 @@ def require(names: Iterable[str], root: str | Path | None = None) -> None:
     missing = [finding for finding in find(names, root).values() if finding.where is None]
     if missing:
         specs = [specification(finding.name, root) for finding in missing]
-        head = f"{', '.join(spec.label for spec in specs)} cannot be had, and this profile needs them:"
-        tail = "`make quick` takes embedded data for what is missing; these profiles do not."
+        head = f"not available, but needed by this profile: {', '.join(spec.label for spec in specs)}"
+        tail = "Only `make quick` replaces missing data by embedded data."
         parts = [put_there(spec, data_root(root) / spec.name, spec.files) for spec in specs]
         raise DataError("\n".join([head, *parts, tail]))
 

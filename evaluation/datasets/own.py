@@ -65,7 +65,7 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as an .npz file without Python objects: {error}") from error
     if unknown := sorted(set(arrays) - set(KEYS)):
-        raise DataError(f"{path} holds {', '.join(unknown)}; known are {', '.join(KEYS)}")
+        raise DataError(f"{path} holds {', '.join(unknown)}; known: {', '.join(KEYS)}")
     if "x" not in arrays:
         raise DataError(f"{path} has no array x of images")
     rest = _part(arrays, "", path)

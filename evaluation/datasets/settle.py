@@ -1,7 +1,7 @@
 """Before a run: which data sets it works on. Decided once, by the process that starts the run.
 
-The run's profile.json keeps it for all its jobs. The next run decides anew, so that real data are used as soon as
-they are there.
+The run's profile.json keeps it for all its jobs. The next run decides again, so that real data are used as soon as
+they are available.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evaluation.datasets.substitutes import choose, datasets_of, substituted
 
 
 class Settled(NamedTuple):
-    """profile: with the data sets that are used; notices: a line for each that stands in for another."""
+    """profile: with the data sets that are used; notices: a line for each substitute."""
 
     profile: dict[str, Any]
     notices: list[str]
@@ -35,6 +35,6 @@ def settle(profile: Mapping[str, Any]) -> Settled:
 def _notice(missing: Finding, other: str) -> str:
     label = CATALOGUE[missing.name].label
     return (
-        f"{label} cannot be had here; {CATALOGUE[other].label} is used in its place. For the real data put the files "
-        f"into {data_root() / missing.name} and start again; `bench data {missing.name}` names them."
+        f"{label} is not available here; {CATALOGUE[other].label} is used instead. For the real data, put the files "
+        f"into {data_root() / missing.name} and start again; `bench data {missing.name}` lists them."
     )

@@ -97,7 +97,7 @@ class Mirror(Source):
             part.unlink()
             if resumed:  # the beginning may have been of another version of the file
                 return self._fetch_one(file, directory, progress)
-            raise SourceError(f"{file.name} has another content than expected (wrong checksum)") from error
+            raise SourceError(f"{file.name} has the wrong checksum") from error
         part.replace(directory / file.name)
         for abandoned in directory.glob(f".{file.name}.*.part"):
             abandoned.unlink(missing_ok=True)
@@ -206,7 +206,7 @@ def _nothing_works(spec: DatasetSpec, directory: Path, missing: dict[DataFile, s
     lines += ["tried:", *(f"  {failure}" for failure in failures)]
     lines += [put_there(spec, directory, list(missing))]
     if spec.name == "svhn":
-        lines += ["Or let embedded photographs stand in for it: `experiments.svhn.datasets: [photos]` in the profile."]
+        lines += ["Or use embedded photographs instead: `experiments.svhn.datasets: [photos]` in the profile."]
     lines += ["Without any data, `make quick PROFILE=smoke` runs everything on embedded images."]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""What stands in for a data set that cannot be had: pure functions of a profile and of what there is.
+"""Substitutes of data sets that are not available: pure functions of a profile and of what is available.
 
-    profile + what can be had ──choose──▶ {"mnist": "mnist-5k"} ──substituted──▶ profile of the run
+    profile + available data ──choose──▶ {"mnist": "mnist-5k"} ──substituted──▶ profile of the run
 
 Only for profiles that say `substitutes: true`. The profile of the run names the substitution (`stands_in`, `title`).
 """
@@ -23,9 +23,9 @@ def datasets_of(profile: Mapping[str, Any]) -> list[str]:
 
 
 def choose(wanted: Iterable[str], missing: Iterable[str]) -> dict[str, str]:
-    """Data set that cannot be had → the one that stands in for it.
+    """Data set that is not available → its substitute.
 
-    Two get different substitutes as long as there are some that nobody has taken; then the last one serves again.
+    Two get different substitutes as long as there are unused ones; then the last one is used again.
     Missing data sets without a substitute are left out.
     """
     missing = list(missing)

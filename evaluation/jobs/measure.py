@@ -67,8 +67,8 @@ def record_of(plan: Plan, paths: Paths, key: TrainingKey) -> dict[str, Any]:
 def _the_plans(plan: Plan, key: TrainingKey, record: dict[str, Any], place: Path) -> dict[str, Any]:
     if record.get("spec") != plan.spec(key):
         raise OtherTraining(
-            f"{place} is of a training with other settings than the profile's ({key.word}); start the run again, which "
-            "makes it anew"
+            f"{place} is of a training with other settings than the profile's ({key.word}); start the run again "
+            "to replace it"
         )
     return record
 

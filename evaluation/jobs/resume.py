@@ -1,4 +1,4 @@
-"""Going on with a run that was killed: its jobs may still be in a scheduler's queue, and nobody follows them any more.
+"""Resuming a killed run: its jobs may still be in a scheduler's queue, without a process that follows them.
 
 Snakemake writes the number of every submitted job into its log; a run notes where that log is (evaluation.jobs.lock).
 """
@@ -91,7 +91,7 @@ def queue_of(options: Mapping[str, Any], profile: Path | None) -> Queue | None:
         return GenericQueue(*(_beside(str(command), profile) for command in commands))
     raise UserError(
         f"{profile}: the jobs of executor {executor!r} cannot be ended from here; set cluster-generic-status-cmd and "
-        "cluster-generic-cancel-cmd, or end them by hand and start Snakemake again"
+        "cluster-generic-cancel-cmd, or cancel them yourself and start Snakemake again"
     )
 
 

@@ -29,7 +29,7 @@ def score(directory: Path, path: Path) -> None:
 
     record = read_spec(directory)
     if scored_model(path) == record:  # the very training, to the second it was finished
-        print(f"{path}: was there already", flush=True)
+        print(f"{path}: exists already", flush=True)
         return
     name = f"{directory} ({record['factory']})"
     write_scores(path, score_frame(load_model(directory), load_dataset(record["dataset"]), name), record)

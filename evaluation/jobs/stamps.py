@@ -32,5 +32,5 @@ def read_stamp(path: Path) -> list[Path]:
     made = [Path(os.path.normpath(path.parent / item)) for item in content["made"]]
     for item in made:
         if not item.exists():
-            raise UserError(f"{item} is gone, though {path} says it was made; delete {path} and run the job again")
+            raise UserError(f"{item} is missing, although {path} lists it; delete {path} and run the job again")
     return made

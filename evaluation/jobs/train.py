@@ -84,7 +84,7 @@ def _train(group: list[Place], dataset: Dataset, *, again: bool, progress: bool)
     with store.held([place.directory for place in group]):
         wanted = [place for place in group if again or not store.is_complete(place.training, place.directory)]
         for place in (place for place in group if place not in wanted):
-            print(f"{place.directory}: was there already; --again trains it anew", flush=True)
+            print(f"{place.directory}: exists already; --again retrains it", flush=True)
         if not wanted:
             return
         checkpoint = store.checkpoint_of(wanted[0].training, wanted[0].directory)

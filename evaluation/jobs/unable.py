@@ -1,4 +1,4 @@
-"""What a model cannot do: noted beside where its file would be, so that tables show "–" and the run goes on."""
+"""What a model cannot do: noted in place of its file, so that tables show "–" and the run continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def note_unable(path: Path, sentence: str) -> None:
 
 
 def why_not(path: Path) -> str | None:
-    """Why a model could not make `path`; None where it could, or where nobody has tried."""
+    """Why a model could not make `path`; None if it could, or if it was not tried."""
     note = path.with_suffix(SUFFIX)
     if path.exists() or not note.is_file():
         return None

@@ -114,7 +114,7 @@ class Catalogue:
         given += [("grid", dict(point)) for point in grid_points(model.grid)]
         for key, params in given:
             if taken := FORBIDDEN & params.keys():
-                raise ConfigError(f"{place}.{key}: {min(taken)!r} is no parameter; the run gives it")
+                raise ConfigError(f"{place}.{key}: {min(taken)!r} is not a parameter; the run sets it")
             check_params(model.family, params, f"{place}.{key}")
 
     def _entry(self, name: str, seen: tuple[str, ...]) -> dict[str, Any]:

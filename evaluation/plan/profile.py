@@ -29,7 +29,7 @@ def _seeds(value: Any) -> Any:
 def _distinct(values: list[Any]) -> list[Any]:
     twice = [value for position, value in enumerate(values) if value in values[:position]]
     if twice:
-        raise ValueError(f"{twice[0]!r} stands twice; name it once")
+        raise ValueError(f"{twice[0]!r} is listed twice; list it once")
     return values
 
 
@@ -186,7 +186,7 @@ class Profile(Checked):
     grid_limits: GridLimits = Field(GridLimits(), description="grid points that cost more are left out")
     train_images: Count | None = Field(None, description="train on the first so many images only (default: all)")
     substitutes: bool = Field(
-        False, description="embedded data take the place of data sets that cannot be had (docs/data.md)"
+        False, description="embedded data replace data sets that are not available (docs/data.md)"
     )
     stands_in: dict[str, str] = Field(
         {}, description="in the profile.json of a run only: data set → the one that was used in its place"

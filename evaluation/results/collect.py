@@ -1,4 +1,4 @@
-"""What a run has made so far, put together in a folder of its own: also when it was stopped in the middle.
+"""What a run has made so far, collected in a separate folder, also if it was stopped.
 
 Metrics that Snakemake has not written yet are measured from what is there: scores of finished trainings, their
 histories, completions of finished jobs, the judges' own accuracies. Judged samples and classifications are taken where

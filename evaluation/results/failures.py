@@ -60,9 +60,9 @@ def last_words(log: str) -> str:
 
 
 def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) -> None:
-    """Name the failed jobs, and put together in a folder of its own what the others have made.
+    """Name the failed jobs, and collect in a separate folder what the others have made.
 
-    Nothing is said of a run that was stopped by hand.
+    A run that the user stopped is not reported.
     """
     from evaluation.plan.resolve import Run
     from evaluation.results.collect import collect
@@ -78,4 +78,4 @@ def report_failures(plan: Plan, failures: Failures, say: Callable[[str], None]) 
     except UserError as error:
         say(str(error))
         return
-    say(f"what there is without them: {out / 'report.html'} ({title})")
+    say(f"partial results: {out / 'report.html'} ({title})")

@@ -1,4 +1,4 @@
-"""What a run has made, for whoever makes a table, a figure or a page of it."""
+"""What a run has made, as the input of tables, figures and pages."""
 
 from __future__ import annotations
 

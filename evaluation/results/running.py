@@ -51,7 +51,7 @@ def begin(plan: Plan, executor: str, logs: Iterable[str], datasets: Iterable[str
     """What is done once, before the first job: the folder is held, the profile kept, data looked for.
 
     Raises:
-        UserError: another run has the folder, there is no program to submit jobs with, or data that cannot be had.
+        UserError: another run has the folder, there is no program to submit jobs with, or data are not available.
     """
     program = SUBMITTING.get(executor)
     if program and shutil.which(program) is None:

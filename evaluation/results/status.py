@@ -199,12 +199,12 @@ def in_words(state: Status) -> str:
     """ "about 2 h 10 min left (2 jobs at a time; so far they took 1.4 times what `bench plan` expects)"."""
     pages, left = state.stages[-1], state.left
     if all(stage.done == stage.total for stage in state.stages):
-        return "everything is made"
+        return "everything is done"
     if left.seconds == 0:
-        return f"all models are trained and measured; {pages.total - pages.done} of {pages.total} pages are to be made"
-    unknown = f"nothing like {', '.join(left.unknown)} was measured" if left.unknown else ""
+        return f"all models are trained and measured; {pages.total - pages.done} of {pages.total} pages remain"
+    unknown = f"nothing comparable to {', '.join(left.unknown)} was measured" if left.unknown else ""
     if left.seconds is None:
-        return f"how long it takes is not known: {unknown}"
+        return f"time unknown: {unknown}"
     side = f"{left.workers} jobs at a time" if left.workers > 1 else "one job at a time"
     basis = (
         "what `bench plan` expects" if left.pace is None else f"{left.pace:.2g} times what `bench plan` expects, so far"

@@ -225,7 +225,7 @@ class Display(logging.Handler):
             now = Text(f"{failed} failed  ", "red") if failed else Text()
             now.append(shortened(self.board.now(stage)), "dim")
             table.add_row(Text(stage, style), ProgressBar(total, done, width=24), counts, now)
-        words = "; ".join([f"{clock(time.monotonic() - self._begun)} gone", *self._remarks()])
+        words = "; ".join([f"{clock(time.monotonic() - self._begun)} elapsed", *self._remarks()])
         return Group(table, Text(words, "bold"))
 
 

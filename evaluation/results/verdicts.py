@@ -42,7 +42,7 @@ def judge(
 
     1. not run: we have none.
     2. A count: "reproduced" if equal, else "not reproduced".
-    3. undecided: there is one value of ours only, so nobody knows its spread.
+    3. undecided: there is only one value of ours, so its spread is unknown.
     4. reproduced: the 95 % interval of the difference includes 0 and lies within ±3 points.
     5. close: the difference itself is within ±3 points, whatever its interval: small, or not known well.
     6. not reproduced: the difference is larger, and its interval lies wholly above 1 or below -1.

@@ -98,10 +98,10 @@ def test_quick_without_data_or_network_says_what_stands_in(tmp_path):
     done = without_network(tmp_path / "none", "--dry-run", "--configfile", config, cwd=tmp_path)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    notices = [line.partition(" For ")[0] for line in text.splitlines() if "cannot be had" in line]
+    notices = [line.partition(" For ")[0] for line in text.splitlines() if "not available" in line]
     assert notices == [
-        "MNIST cannot be had here; MNIST (5,000 digits) is used in its place.",
-        "Fashion-MNIST cannot be had here; Digits is used in its place.",
+        "MNIST is not available here; MNIST (5,000 digits) is used instead.",
+        "Fashion-MNIST is not available here; Digits is used instead.",
     ]
     assert "dataset=mnist-5k" in text and "dataset=digits" in text
     assert "dataset=mnist," not in text and "dataset=fashion_mnist" not in text
@@ -113,7 +113,7 @@ def test_other_profiles_stop_before_the_first_job_and_say_what_to_put_where(tmp_
     done = without_network(tmp_path / "none", "--cores", 1, "--configfile", "tiny.yaml", cwd=folder)
     text = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "MNIST cannot be had, and this profile needs them" in text
+    assert "not available, but needed by this profile: MNIST" in text
     assert f"into {tmp_path / 'none' / 'mnist'}" in text and "t10k-labels-idx1-ubyte.gz" in text
     assert "Traceback" not in text
     assert not (folder / "results/tiny/logs").exists(), "a job has started"
@@ -127,7 +127,7 @@ def test_data_that_no_job_needs_may_be_missing(tmp_path):
     done = without_network(tmp_path / "none", TARGETS[0], *words, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     done = without_network(tmp_path / "none", *words, cwd=folder)
-    assert done.returncode != 0 and "SVHN cannot be had" in done.stdout + done.stderr
+    assert done.returncode != 0 and "needed by this profile: SVHN" in done.stdout + done.stderr
 
 
 def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):

@@ -38,7 +38,7 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
     rows = rows[(rows["split"] == "test") & rows["metric"].str.startswith(PREFIX)]
     if rows.empty:
         raise UserError(
-            "no log-likelihoods of test images over time; train with --monitor test, and run `bench dynamics`"
+            "no log-likelihoods of test images over time; train with `monitor: test`, and run `bench measure dynamics`"
         )
     rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
     order = dataset_labels(results.datasets("dynamics"))

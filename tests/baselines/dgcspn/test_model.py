@@ -216,7 +216,7 @@ def test_checkpoints_of_other_trainings_are_refused(images, tmp_path):
         tiny(epochs=1).fit(images[::-1], progress=False, checkpoint=tmp_path)
     with pytest.raises(OtherTrainingError, match=r"dropout 0\.1, not 0\.2"):
         tiny(epochs=1, dropout=0.2).fit(images, progress=False, checkpoint=tmp_path)
-    with pytest.raises(ValueError, match="has more than the 0 epochs asked for"):
+    with pytest.raises(ValueError, match="has more than the 0 epochs given"):
         tiny(epochs=0).fit(images, progress=False, checkpoint=tmp_path)
     longer = tiny(epochs=2)
     longer.fit(images, progress=False, checkpoint=tmp_path)

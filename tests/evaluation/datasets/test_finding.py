@@ -77,7 +77,7 @@ def test_required_data_are_named_with_what_to_put_where(toy, tmp_path):
     with pytest.raises(DataError) as caught:
         require(["mnist", "digits"], tmp_path)
     message = str(caught.value)
-    assert message.startswith("MNIST cannot be had") and str(tmp_path / "mnist") in message
+    assert message.startswith("not available, but needed by this profile: MNIST") and str(tmp_path / "mnist") in message
     assert all(file.name in message and file.sha256 in message for file in toy.files)
 
 

@@ -63,7 +63,7 @@ def test_a_changed_file_is_read_again(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": images()}, "holds X; known are x, y"),
+        ({"X": images()}, "holds X; known: x, y"),
         ({"y": labels()}, "no array x"),
         ({"x": images().reshape(50, 30)}, r"x has shape \(50, 30\)"),
         ({"x": images().astype(np.int64)}, "x has type int64"),

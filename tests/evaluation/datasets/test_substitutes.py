@@ -1,4 +1,4 @@
-"""What stands in for data that cannot be had."""
+"""Substitutes of data that are not available."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_missing_data_are_replaced_and_named(toy, tmp_path, monkeypatch):
     settled = settle(only_mnist())
     assert settled.profile["experiments"]["outliers"]["datasets"] == ["mnist-5k"]
     (notice,) = settled.notices
-    assert notice.startswith("MNIST cannot be had here; MNIST (5,000 digits) is used in its place.")
+    assert notice.startswith("MNIST is not available here; MNIST (5,000 digits) is used instead.")
     assert str(tmp_path / "data" / "mnist") in notice
 
 

@@ -85,7 +85,7 @@ def test_the_finished_is_not_trained_again_unless_asked(tmp_path, capsys):
     train(tmp_path)
     before = finished.stat().st_mtime_ns
     assert train(tmp_path, seeds=(0, 1)) == 0
-    assert "--again trains it anew" in capsys.readouterr().out
+    assert "--again retrains it" in capsys.readouterr().out
     assert finished.stat().st_mtime_ns == before
     assert train(tmp_path, "--again") == 0
     assert finished.stat().st_mtime_ns != before

@@ -260,10 +260,10 @@ def test_a_class_that_does_not_exist_is_found_before_any_job(factory, message, t
         ({"experiments": {}}, "experiments is empty"),
         ({"experiments__outliers__models": []}, "models"),
         ({"experiments__outliers__datasets": []}, "datasets"),
-        ({"experiments__outliers__datasets": ["digits", "digits"]}, "stands twice"),
+        ({"experiments__outliers__datasets": ["digits", "digits"]}, "is listed twice"),
         ({"experiments__outliers__datasets": ["photos"], "experiments__outliers__outlier_classes": [8]}, "no class 8"),
         ({"models__gmm": {"params": {"max_iter": float("inf")}}}, "max_iter"),
-        ({"models__gmm": {"params": {"seed": 3}}}, "'seed' is no parameter"),
+        ({"models__gmm": {"params": {"seed": 3}}}, "'seed' is not a parameter"),
         ({"models__dcgmm-a": {"params": {"epochs": float("inf")}}}, "epochs: inf"),
         (
             {"models__dcgmm-a": {"params": {"config": "F(32,1)-G(9)"}}, "experiments__outliers__models": ["dcgmm-a"]},
@@ -324,7 +324,7 @@ def test_a_profile_extends_another_key_by_key(tmp_path):
 def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
     """A second `models:` at the end of a copied profile silently replaced the first."""
     (tmp_path / "two.yaml").write_text("profile: two\nmodels: {}\nseeds: 1\nmodels: {}\n")
-    with pytest.raises(ConfigError, match=r"two\.yaml, line 4: the key 'models' stands twice, first in line 2"):
+    with pytest.raises(ConfigError, match=r"two\.yaml, line 4: duplicate key 'models', first in line 2"):
         read_profile(tmp_path / "two.yaml")
 
 

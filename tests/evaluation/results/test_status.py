@@ -152,7 +152,7 @@ def test_judges_are_counted(tmp_path):
 def test_a_model_without_a_price_is_named_until_one_of_its_jobs_has_finished(tmp_path):
     config = plan(experiments={"outliers": {"datasets": ["digits"], "models": ["mine"]}}, seeds=3)
     (words,) = list(lines(status(estimate(config), tmp_path)))[1:]
-    assert words == "how long it takes is not known: nothing like mine was measured"
+    assert words == "time unknown: nothing comparable to mine was measured"
     finished(tmp_path, "train/mine/digits/not0/seed0", 100)
     found = time_left(estimate(config), Paths(tmp_path), 1)
     assert found.seconds == pytest.approx(2 * (OVERHEAD_SECONDS + 100))  # the other two trainings
@@ -189,7 +189,7 @@ def test_words(tmp_path):
     make(tmp_path, *(f"stamps/{one.stage}/{one.name}.json" for chain in estimate().chains for one in chain))
     assert list(lines(status(estimate(), tmp_path)))[1].startswith("all models are trained and measured; 3 of 3 pages")
     make(tmp_path, *(file for files in outputs(plan(), Paths(tmp_path)).values() for file in files))
-    assert list(lines(status(estimate(), tmp_path)))[1] == "everything is made"
+    assert list(lines(status(estimate(), tmp_path)))[1] == "everything is done"
 
 
 @pytest.mark.skipif(not LOCKS.is_file(), reason="/proc/locks is Linux's")

@@ -107,14 +107,14 @@ def test_bars_on_a_terminal_and_the_result_below_them():
     text = shown(RUN, started(3), finished(3), started(4), told, terminal=True)
     last = text[text.rindex("train") :]
     assert re.search(r"1/2.*mnist dcgmm-e not0 0-1", re.sub(r"\x1b\[[\d;]*m", "", last))
-    assert last.index("gone") < last.index("report: results/p/report.html")
+    assert last.index("elapsed") < last.index("report: results/p/report.html")
 
 
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_warnings_and_failures_are_said_and_snakemakes_own_words_are_not(on_terminal):
     text = shown(
         RUN,
-        record(level=logging.WARNING, message="MNIST cannot be had"),
+        record(level=logging.WARNING, message="MNIST is not available"),
         record(message="Building DAG of jobs..."),
         record(message="Nothing to be done (all requested files are present and up to date)."),
         record("shellcmd", cmd="bench train"),
@@ -125,7 +125,7 @@ def test_warnings_and_failures_are_said_and_snakemakes_own_words_are_not(on_term
         terminal=on_terminal,
     )
     plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
-    assert "MNIST cannot be had" in plain and "train: mnist dcgmm-e not0 0-1 failed" in plain
+    assert "MNIST is not available" in plain and "train: mnist dcgmm-e not0 0-1 failed" in plain
     assert "Nothing to be done" in plain
     assert not any(words in plain for words in ("Building", "bench train", "CalledProcess", "Exiting"))
 
