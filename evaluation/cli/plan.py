@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measured", nargs="*", metavar="DIR", help="results whose trainings give prices (default: results/*)"
     )
+    parser.add_argument(
+        "--missing",
+        metavar="DIR",
+        help="list what a collection lacks (docs/reference/paper), cheapest first, with the command that makes it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,12 +40,30 @@ def run(args: argparse.Namespace) -> int:
     folders = result_folders() if args.measured is None else [Path(d) for d in args.measured]
     prices = Prices(folders)
     estimate = Estimate(resolve(args.configfile or args.profile).plan, prices)
-    _print(estimate, args.workers)
+    if args.missing:
+        _print_missing(estimate, Path(args.missing), args.configfile)
+    else:
+        _print(estimate, args.workers)
     where = ", ".join(map(str, folders)) or "no folder"
     print(f"\nprices: {prices.source}; {len(prices.trained)} of trainings in {where}")
     if estimate.unknown:
         print(f"not in the estimate, since nothing comparable was measured: {', '.join(estimate.unknown)}")
     return 0
+
+
+def _print_missing(estimate: Any, folder: Path, configfile: str | None) -> None:
+    from evaluation.cost.missing import collected, missing
+
+    plan = estimate.plan
+    there = collected(folder, plan)
+    rows = missing(estimate, there)
+    hours = sum(row.hours or 0.0 for row in rows)
+    print(f"{len(there)} of {len(plan.all_keys())} trainings are there; the rest takes {hours:.1f} core hours")
+    print("each line: model, data set, trainings, core hours, files for Snakemake to make:")
+    print(f"snakemake --cores N --configfile {configfile or plan.paths().profile} FILES\n")
+    for row in rows:
+        price = "?" if row.hours is None else f"{row.hours:.2f}"
+        print(f"{row.variant} {row.dataset} {row.trainings} {price} {plan.root}/{row.targets}")
 
 
 def _print(estimate: Any, workers: list[int]) -> None:

@@ -1,0 +1,76 @@
+"""What a collection (`bench collect`) lacks of a plan: trainings, their price, and the command that makes them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.base.reading import read_json
+from evaluation.cost.estimate import Estimate
+from evaluation.plan.jobs import Job
+from evaluation.plan.plan import Plan
+
+CURE = "remove the folder and collect again"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Trainings of a variant on a data set with one kind of subset ("not", "only", "all").
+
+    hours: of one core, with what is made from the trainings; None where nothing like it was measured. targets: words
+    for Snakemake, below the folder of results, in the shell's braces.
+    """
+
+    variant: str
+    dataset: str
+    kind: str
+    trainings: int
+    hours: float | None
+    targets: str
+
+
+def collected(folder: Path, plan: Plan) -> set[str]:
+    """Paths of the plan's trainings that a collection, or a run, has the results of.
+
+    Raises:
+        UserError: no provenance.json in the folder, or a damaged one.
+    """
+    models = read_json(folder / "provenance.json", CURE, "models")["models"]
+    keys = {key.path: key for key in plan.all_keys()}
+    return {path for path, made in models.items() if path in keys and made.get("spec") == plan.spec(keys[path])}
+
+
+def missing(estimate: Estimate, there: Iterable[str]) -> list[Missing]:
+    """What is missing, cheapest first; what has no price at the end."""
+    have = set(there)
+    groups: dict[tuple[str, str, str], list[tuple[Job, float]]] = {}
+    for job in estimate.jobs.all():
+        lacking = [key for key in job.keys if key.path not in have]
+        if lacking:
+            kind = lacking[0].subset.rstrip("0123456789")
+            groups.setdefault((job.variant, job.dataset, kind), []).append((job, len(lacking) / len(job.keys)))
+    found = [_missing(estimate, key, jobs) for key, jobs in groups.items()]
+    return sorted(found, key=lambda one: (one.hours is None, one.hours or 0.0))
+
+
+def _missing(estimate: Estimate, group: tuple[str, str, str], jobs: list[tuple[Job, float]]) -> Missing:
+    stages = {job: ("train", *estimate.jobs.stages(job)) for job, _ in jobs}
+    hours = sum(
+        share * estimate.priced(stage, job).seconds / 3600 for job, share in jobs for stage in stages[job]
+    )  # fmt: skip
+    known = all(estimate.price(job) is not None for job, _ in jobs)
+    trainings = round(sum(share * len(job.keys) for job, share in jobs))
+    last = stages[jobs[0][0]][-1]
+    targets = f"stamps/{last}/{_braced(job.name for job, _ in jobs)}.json"
+    return Missing(*group, trainings, hours if known else None, targets)
+
+
+def _braced(names: Iterable[str]) -> str:
+    """Names variant/dataset/subsets/seeds as one word for the shell: dcgmm-b/mnist/not0/{seed0,seed1}."""
+    parts = [name.split("/") for name in names]
+    columns = [list(dict.fromkeys(column)) for column in zip(*parts, strict=True)]
+    if sorted(itertools.product(*columns)) == sorted(map(tuple, parts)):
+        return "/".join(column[0] if len(column) == 1 else f"{{{','.join(column)}}}" for column in columns)
+    return f"{{{','.join(map('/'.join, parts))}}}"
