@@ -40,7 +40,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Lead links to files of the repository to their pages."""
+    """Lead links to files of the repository to their pages; what is folded is Markdown too."""
 
     def lead(match: re.Match[str]) -> str:
         source = page.file.src_uri
@@ -57,7 +57,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             raise PluginError(f"{source}: the link {match[2]!r} leads to {target!r}, which is not in the repository")
         return match[1] + posixpath.relpath(goal, posixpath.dirname(source) or ".") + match[3]
 
-    return LINK.sub(lead, markdown)
+    return LINK.sub(lead, markdown).replace("<details>", '<details markdown="1">')
 
 
 def _repository_path(page: str, link: str) -> str:

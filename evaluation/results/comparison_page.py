@@ -9,6 +9,7 @@ from evaluation.base.text import NOTHING, markdown, markdown_table
 from evaluation.measures.statistics import with_coverage
 from evaluation.results.claims import Claim, claims
 from evaluation.results.comparison import (
+    KINDS,
     Row,
     by_cell,
     compare,
@@ -16,13 +17,13 @@ from evaluation.results.comparison import (
     data_words,
     protocols_of,
     remarks,
-    totals_lines,
+    totals,
 )
 from evaluation.results.formatting import Number, as_printed, with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.published import ANY_DATASET
 from evaluation.results.results import Results
-from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED
+from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED, VERDICTS
 
 MARKS = {REPRODUCED: "✔", CLOSE: "≈", NOT_REPRODUCED: "✘", UNDECIDED: "?", NOT_RUN: NOTHING}
 LEGEND = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
@@ -54,10 +55,7 @@ def comparison_page(results: Results, title: str | None = None, lacking: Sequenc
     parts += ["**Summary**", ""]
     parts += ["What is missing:", "", *(f"- {markdown(line)}" for line in lacking), ""] if lacking else []
     protocols = protocols_of(results.plan)
-    for protocol in protocols:
-        total, *kinds = totals_lines(rows, protocol)
-        parts += [f"- {total}", *(f"  - {kind.strip()}" for kind in kinds)]
-    parts += ["", markdown(data_words(results))]
+    parts += [_totals(rows, protocols), "", markdown(data_words(results))]
     parts += _folded("How a verdict is made", [RULE, "", SAME, "", interval_words(rows)])
     first, *others = protocols
     parts += ["", f"## At a glance: protocol {first}", "", f"{LEGEND}; beside it the difference.", ""]
@@ -83,6 +81,16 @@ def interval_words(rows: Sequence[Row]) -> str:
     counts = [row.ours.value.n for row in rows if row.ours.value and not math.isnan(row.ours.value.low)]
     words = "In brackets: 95 % intervals, of our numbers by bootstrap over seeds, of differences by Welch's method."
     return with_coverage(words, counts)
+
+
+def _totals(rows: Sequence[Row], protocols: Sequence[str]) -> str:
+    """How many numbers have which verdict: a line for each protocol and kind of number."""
+    body = []
+    for protocol in protocols:
+        for kind, unit in KINDS.items():
+            count = totals([row for row in rows if row.printed.unit == unit], protocol)
+            body.append([protocol, kind, *(str(count[verdict]) for verdict in VERDICTS), str(count.total())])
+    return markdown_table(["protocol", "numbers", *VERDICTS, "of"], body)
 
 
 # --- at a glance ------------------------------------------------------------------------------------------------------

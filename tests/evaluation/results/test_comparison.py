@@ -156,13 +156,12 @@ def test_the_page_starts_with_the_totals():
     made = results(two_models(), plan())
     found, text = compare(made), comparison_page(made)
     counted = totals(found, "paper")
-    top = text.partition("**Summary**\n\n")[2].splitlines()
-    assert top[0].startswith(f"- paper: {counted[REPRODUCED]} reproduced, {counted[CLOSE]} close, ")
     assert sum(counted.values()) == len(found) / 2
-    for line, kind, unit in ((1, "measured values", "percent"), (2, "parameter counts", "count")):
-        part = [row for row in found if row.printed.unit == unit]
-        assert top[line].startswith(f"  - {kind}: {totals(part, 'paper')[REPRODUCED]} reproduced, ")
-        assert top[line].endswith(f", of {len(part) // 2}")
+    head, _, *lines = table_lines(text.partition("**Summary**")[2])
+    assert head == ["protocol", "numbers", *VERDICTS, "of"]
+    for line, kind, unit in zip(lines, ("measured values", "parameter counts"), ("percent", "count"), strict=False):
+        count = totals([row for row in found if row.printed.unit == unit], "paper")
+        assert line == ["paper", kind, *(str(count[verdict]) for verdict in VERDICTS), str(sum(count.values()))]
 
 
 def test_the_table_at_a_glance_comes_before_all_explanations():
