@@ -12,7 +12,15 @@ RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/metrics"))
 
 def test_there_are_reference_results_and_they_are_small():
     assert "quick" in RUNS
-    assert sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < 10e6
+    assert sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < 20e6
+
+
+def without_what_is_missing(lines):
+    """A collection of a stopped run also says which jobs, tables and figures there are not."""
+    if "What is missing:" not in lines:
+        return lines
+    start = lines.index("What is missing:")
+    return lines[:start] + lines[lines.index("", start + 2) + 1 :]
 
 
 @pytest.mark.parametrize("profile", RUNS)
@@ -23,7 +31,7 @@ def test_the_comparison_is_that_of_the_metrics(profile, tmp_path):
     title, *made = (tmp_path / "compare.md").read_text().splitlines()
     committed_title, *committed = (folder / "compare.md").read_text().splitlines()
     assert committed_title.startswith(title)  # of a stopped run: and how many trainings there are
-    assert committed == made
+    assert without_what_is_missing(committed) == made
     assert (folder / "compare.csv").read_text() == (tmp_path / "compare.csv").read_text()
 
 
