@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,24 @@ from evaluation.base.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without silent replacement: a duplicate key in a mapping is refused."""
+    """YAML without silent replacement: a duplicate key in a mapping is refused; a merged one (<<) may be replaced."""
 
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        seen: dict[Hashable, yaml.Node] = {}
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"duplicate key {key!r}, first in line {seen[key].start_mark.line + 1}; merge "
-                    "both", key_node.start_mark,
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)  # here no merge has been resolved yet
+        seen: dict[tuple[str, str], yaml.Node] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.composer.ComposerError(
+                    None, None, "a list or a mapping stands where a key is expected; put text that begins with { or [ "
+                    "into quotes", key.start_mark,
                 )  # fmt: skip
-            seen[key] = key_node
-        super().flatten_mapping(node)
+            first = seen.setdefault((key.tag, key.value), key)
+            if first is not key:
+                raise yaml.composer.ComposerError(
+                    None, None, f"duplicate key {key.value!r}, first in line {first.start_mark.line + 1}; merge "
+                    "both", key.start_mark,
+                )  # fmt: skip
+        return node
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -43,7 +47,7 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML file.
+    """The content of a YAML file; of one whose name ends in .json, read as JSON, whose 1e-06 is text in YAML.
 
     Raises:
         ConfigError: no such file, no YAML, or a mapping with one key twice.
@@ -55,16 +59,26 @@ def read_yaml(path: str | Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no text in UTF-8: {error}") from error
-    return parse_yaml(text, str(path))
+    return parse_json(text, str(path)) if path.suffix == ".json" else parse_yaml(text, str(path))
 
 
 def parse_json(text: str, where: str) -> Any:
     """The content of a JSON text, for example of a command line option.
 
     Raises:
-        ConfigError: not JSON.
+        ConfigError: not JSON, or an object with one key twice; `where` names the text.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ConfigError(f"{where}: duplicate key {key!r}; merge both")
+            found[key] = value
+        return found
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where} {text!r} is not JSON ({error.msg} at character {error.pos})") from error
+        short = text if len(text) <= 100 else f"{text[:97]}..."
+        raise ConfigError(f"{where} {short!r} is not JSON ({error.msg} at character {error.pos})") from error
