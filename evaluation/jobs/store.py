@@ -7,6 +7,7 @@ the checkpoint's name carries the hash of the specification, so another training
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import os
 import re
@@ -31,6 +32,9 @@ HISTORY_TEXT = "history.csv"  # in its place, where there is no pyarrow
 AREA = "area"  # the split of rows that are areas of the left-out class, in percent
 COURSE_FILE = "course.csv"
 COURSE_COLUMNS = ("step", "layer", AREA)
+OF_A_MODEL = re.compile(
+    r"(bench|model|graph)\.json|history\.(parquet|csv)|course\.csv|.*\.(safetensors|npz)"
+)  # without a list
 HISTORY_COLUMNS = ("step", "layer", "split", "log_likelihood")
 
 
@@ -54,7 +58,13 @@ def refuse_other_content(directory: Path, spec: str | None = None) -> None:
     """
     if directory.resolve() == Path.cwd():
         raise UserError(f"{directory} is the working directory; give a directory of the model's own")
+    above = next(path for path in directory.absolute().parents if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        what = "may not be written" if above.is_dir() else "is a file"
+        raise UserError(f"{directory} cannot be made, since {above} {what}; give a directory in another place")
     if not directory.exists():
+        if directory.is_symlink():
+            raise UserError(f"{directory} is a link to nothing ({directory.readlink()}); remove it, or make its target")
         return
     if not directory.is_dir():
         raise UserError(f"{directory} is a file; give a directory of the model's own")
@@ -81,9 +91,18 @@ def lock_of(directory: Path) -> Path:
 def clear_leftovers(directory: Path, keep: Path | None = None) -> None:
     """Remove what killed trainings of this very directory left beside it: other specifications' checkpoints, parts."""
     own = re.compile(rf"\.{re.escape(directory.name)}\.([0-9a-f]{{12}}\.checkpoint|\d+\.(part|old))")
-    for stale in directory.parent.glob(f".{directory.name}.*"):
+    for stale in directory.parent.glob(f".{glob.escape(directory.name)}.*"):
         if stale.is_dir() and stale != keep and own.fullmatch(stale.name):
             shutil.rmtree(stale)
+
+
+def put_back(directory: Path) -> None:
+    """Give a model its place again that was put aside for another one, which then never came."""
+    if not directory.exists():
+        for aside in directory.parent.glob(f".{glob.escape(directory.name)}.*.old"):
+            if re.fullmatch(rf"\.{re.escape(directory.name)}\.\d+\.old", aside.name):
+                aside.rename(directory)
+                return
 
 
 @contextmanager
@@ -103,20 +122,53 @@ def held(directories: Sequence[Path]) -> Iterator[None]:
 
 
 def keep(training: Training, model: Any, history: Any, seconds: float, directory: Path) -> None:
-    """Write the model beside its place and rename it there: a directory with bench.json is whole."""
+    """Write the model beside its place and rename it there: a directory with bench.json is whole.
+
+    Of a model that was there, its own files go; what somebody has put beside them stays.
+    """
+    directory = directory.resolve()  # a link stays one
     part = directory.parent / f".{directory.name}.{os.getpid()}.part"
     old = directory.parent / f".{directory.name}.{os.getpid()}.old"
     part.mkdir()
     try:
         model.save(part)
         write_history(part, history, training.monitor)
-        (part / registry.SPEC_FILE).write_text(json.dumps(_record(training, model, seconds), indent=2) + "\n")
+        own = sorted(path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file())
+        record = {**_record(training, model, seconds), "files": [*own, registry.SPEC_FILE]}
+        (part / registry.SPEC_FILE).write_text(json.dumps(record, indent=2) + "\n")
         if directory.exists():  # another specification, or half a model of an older program
+            _carry_over(directory, part)
             directory.rename(old)
-        part.rename(directory)
+        try:
+            part.rename(directory)
+        except OSError:
+            if old.exists():
+                old.rename(directory)
+            raise
     finally:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _carry_over(directory: Path, part: Path) -> None:
+    """Give the new model what lies in the directory of an earlier one and is not of it; linked, so it is in both."""
+    try:
+        own = set(registry.read_spec(directory).get("files", ()))
+    except UserError:
+        own = set()
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        of_model = name.as_posix() in own if own else len(name.parts) == 1 and bool(OF_A_MODEL.fullmatch(path.name))
+        if path.is_dir() and not path.is_symlink():
+            if any(path.iterdir()) and all(f"{name.as_posix()}/{file.name}" in own for file in path.iterdir()):
+                continue  # a folder of the model
+            (part / name).mkdir(exist_ok=True)
+        elif not (of_model or (part / name).exists()):
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, part / name, follow_symlinks=False)
+            except OSError:  # a file system without links
+                shutil.copy2(path, part / name, follow_symlinks=False)
 
 
 def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:

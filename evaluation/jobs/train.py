@@ -82,6 +82,8 @@ def _train(group: list[Place], dataset: Dataset, *, again: bool, progress: bool)
     """Train what is missing of a group. A checkpoint left by a killed run is resumed; a second process with the same
     directory waits for the first."""
     with store.held([place.directory for place in group]):
+        for place in group:
+            store.put_back(place.directory)
         wanted = [place for place in group if again or not store.is_complete(place.training, place.directory)]
         for place in (place for place in group if place not in wanted):
             print(f"{place.directory}: exists already; --again retrains it", flush=True)

@@ -242,3 +242,49 @@ def test_a_model_of_one_class_is_trained_as_its_entry_says():
     assert lengths() == [None, 10_000, None]
     assert lengths("--epochs", "2") == [None, None, None]
     assert lengths("--param", "iterations=70") == [70, 70, 70]
+
+
+def test_what_lies_in_a_models_directory_stays_when_it_is_trained_anew(tmp_path):
+    """`--again` removed notes, and whole models, that somebody had put into the directory of a model."""
+    model = tmp_path / "m"
+    train(tmp_path, "--out", model)
+    theirs = [model / "notes.txt", model / "history.txt", model / "plots/a.csv", model / "inner/bench.json"]
+    for place in theirs:
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("mine")
+    (model / "empty").mkdir()
+    (model / "link").symlink_to("notes.txt")
+    before = read_spec(model)
+    assert train(tmp_path, "--out", model, "--again", "--params", '{"offset": 1.0}') == 0
+    assert read_spec(model)["spec"] != before["spec"]
+    assert load_model(model).settings["offset"] == 1.0
+    assert [place.read_text() for place in theirs] == ["mine"] * 4
+    assert (model / "empty").is_dir() and (model / "link").readlink() == Path("notes.txt")
+
+
+def test_a_link_to_a_model_stays_a_link(tmp_path, capsys):
+    """The link was put aside, and stayed there under a hidden name."""
+    train(tmp_path, "--out", tmp_path / "m")
+    (tmp_path / "link").symlink_to("m")
+    assert train(tmp_path, "--out", tmp_path / "link", "--again", "--params", '{"offset": 1.0}') == 0
+    assert (tmp_path / "link").readlink() == Path("m")
+    assert load_model(tmp_path / "m").settings["offset"] == 1.0
+    assert not list(tmp_path.glob("*.old"))
+    (tmp_path / "nowhere").symlink_to("gone")
+    assert train(tmp_path, "--out", tmp_path / "nowhere") == 2
+    assert "is a link to nothing" in capsys.readouterr().err
+
+
+def test_a_model_that_was_put_aside_for_one_that_never_came_is_there_again(tmp_path):
+    train(tmp_path, "--out", tmp_path / "m")
+    (tmp_path / "m").rename(tmp_path / ".m.123.old")  # killed between two renames
+    finished = (tmp_path / ".m.123.old/bench.json").stat().st_mtime_ns
+    assert train(tmp_path, "--out", tmp_path / "m") == 0
+    assert (tmp_path / "m/bench.json").stat().st_mtime_ns == finished
+
+
+def test_a_place_below_a_file_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    for words in (("--out", tmp_path / "file/m"), ("--models", tmp_path / "file")):
+        assert bench("train", *TOY, "--dataset", "digits", "--quiet", *words) == 2
+        assert "cannot be made, since" in capsys.readouterr().err
