@@ -44,6 +44,20 @@ def _whole(text: str, least: int) -> int:
     return value
 
 
+def distinct(values: Sequence[Any], option: str) -> list[Any]:
+    """The values of an option, each once.
+
+    Raises:
+        UserError: one stands twice.
+    """
+    from evaluation.base.errors import UserError
+
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise UserError(f"{option} {value} is given twice; give it once")
+    return list(values)
+
+
 # --- which models ----------------------------------------------------------------------------------------------------
 
 
@@ -163,15 +177,3 @@ def _value(text: str) -> Any:
     if isinstance(content, dict):  # keys of a JSON object are words, numbers of layers are not
         content = {int(k) if re.fullmatch(r"-?\d+", k) else k: v for k, v in content.items()}
     return content
-
-
-def check_picture(name: str | None) -> None:
-    """Refuse a file name of a grid that is not a PNG's.
-
-    Raises:
-        UserError: another suffix.
-    """
-    from evaluation.base.errors import UserError
-
-    if name and Path(name).suffix.lower() != ".png":
-        raise UserError(f"--grid {name} is not a PNG file; give a name that ends in .png")

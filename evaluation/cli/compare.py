@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.cli.outputs import add_overwrite, check_free, named
 from evaluation.cli.table import add_run_arguments, material
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("--against", metavar="RUN", help="another run, in place of the paper")
     parser.add_argument("--out", metavar="FILE.md", help="page to write, with a .csv beside it (default: only totals)")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,14 +28,17 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.comparison_page import comparison_page
 
     made = material(args)
+    out = named(args.out, "--out", ".md") if args.out else None
+    if out:
+        own = made.folder / "compare.md"
+        check_free([out, out.with_suffix(".csv")], args.overwrite, own=[own, own.with_suffix(".csv")])
     if args.against:
-        return _against(args, made)
+        return _against(args, made, out)
     results = made.results
     rows = compare(results)
     if not args.metrics:
         print(f"results in {made.folder}:")
-    if args.out:
-        out = Path(args.out)
+    if out:
         with atomic_path(out.with_suffix(".csv")) as part:
             comparison_frame(rows).to_csv(part, index=False)
         write_text(out, comparison_page(results, args.title))
@@ -42,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _against(args: argparse.Namespace, made: Material) -> int:
+def _against(args: argparse.Namespace, made: Material, out: Path | None) -> int:
     """The run beside another one."""
     from evaluation.base.files import atomic_path, write_text
     from evaluation.plan.resolve import resolve
@@ -53,8 +58,7 @@ def _against(args: argparse.Namespace, made: Material) -> int:
     cells = against(made.results, other.results)
     page = against_page(cells, (made.plan.title, other.plan.title))
     print(f"first: {made.folder}\nsecond: {other.folder}")
-    if args.out:
-        out = Path(args.out)
+    if out:
         with atomic_path(out.with_suffix(".csv")) as part:
             against_frame(cells).to_csv(part, index=False)
         write_text(out, page)

@@ -7,7 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from evaluation.cli.outputs import add_overwrite, check_free
 
 if TYPE_CHECKING:
     from evaluation.datasets.sources import ProgressFor
@@ -32,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an address that holds the files, tried before the official ones (may be repeated)",
     )
     parser.add_argument("--manifest", metavar="FILE", help="write what is where, with checksums, as JSON")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.datasets.contents import data_root, specification
     from evaluation.datasets.sources import ensure
 
+    if args.manifest:
+        check_free([Path(args.manifest)], args.overwrite)
     manifest = {}
     specs = {name: specification(name, args.root) for name in args.names}
     for name, spec in specs.items():

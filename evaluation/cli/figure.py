@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from evaluation.cli.outputs import add_overwrite, check_free, named
 from evaluation.cli.table import add_run_arguments, material, names
 
 HELP = "draw a figure of a run's results"
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("figure", help=which)
     add_run_arguments(parser)
     parser.add_argument("--out", metavar="FILE.png", help="written with .pdf beside it")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +29,9 @@ def run(args: argparse.Namespace) -> int:
     made = material(args)
     item = find(made.plan, FIGURE, args.figure)
     part = made.only(item)
-    path = Path(args.out) if args.out else made.folder / "figures" / f"{item.file}.png"
+    own = made.folder / "figures" / f"{item.file}.png"
+    path = named(args.out, "--out", ".png") if args.out else own
+    check_free([path, path.with_suffix(".pdf")], args.overwrite, own=[own, own.with_suffix(".pdf")])
     draw_figure(item, part, path, args.title)
     print(path)
     return 0

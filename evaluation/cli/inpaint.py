@@ -10,13 +10,14 @@ from evaluation.base.process import prepare
 from evaluation.cli.arguments import (
     add_models,
     add_options,
-    check_picture,
     directories,
+    distinct,
     natural,
     positive,
     read_options,
     work,
 )
+from evaluation.cli.outputs import add_overwrite, check_free, named, one_each
 
 HELP = "complete test images with an erased part, and measure the error"
 MASKS = ("right", "left", "random", "centre")  # evaluation.jobs.inpaint
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="originals, erased images and completions of the first ten test images, below each other: a picture for "
         "each model, mask and variant, in FILE_dataset_subset_name_seedN_MASK_VARIANT.png",
     )
+    add_overwrite(by_hand)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,16 +56,17 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.inpaint import Inpainting, measure
     from evaluation.measures.tidy import write_metrics
 
-    check_picture(args.grid)
-    options = read_options(args.option)
-    how = Inpainting(args.images, args.seed, args.mask, args.variant, args.dataset, options)
-    rows = [
-        row
-        for directory in directories(args, "complete images with")
-        for row in measure(directory, how, _keeping(args, directory))
-    ]
-    if args.out:
-        write_metrics(args.out, rows)
+    masks, variants = distinct(args.mask, "--mask"), distinct(args.variant, "--variant")
+    how = Inpainting(args.images, args.seed, masks, variants, args.dataset, read_options(args.option))
+    models = directories(args, "complete images with")
+    one_each(models, _identity, "measures")
+    out = named(args.out, "--out", ".parquet") if args.out else None
+    kept = [Path(args.completions, _place(args, model)) for model in models] if args.completions else []
+    grid = named(args.grid, "--grid", ".png") if args.grid else None
+    check_free([*([out] if out else []), *kept, *(_pictures(grid, args, models) if grid else [])], args.overwrite)
+    rows = [row for directory in models for row in measure(directory, how, _keeping(args, directory))]
+    if out:
+        write_metrics(out, rows)
     else:
         _print(rows)
     return 0
@@ -82,14 +85,37 @@ def _of_run(args: argparse.Namespace) -> None:
         write_stamp(doing.paths.stamp("inpaint", job.name), [doing.paths.completions(key) for key in keys])
 
 
-def _keeping(args: argparse.Namespace, directory: Path) -> Any:
-    """Keeps the first completions, as arrays and as a picture, where asked for."""
-    from evaluation.jobs.inpaint import keep_in
+def _identity(model: Path) -> str:
+    """What tells the measures of a model from those of others."""
+    from evaluation.base.words import canonical
+    from evaluation.models.registry import read_record
+
+    record = read_record(model)
+    return canonical([record[name] for name in ("protocol", "dataset", "subset", "model", "seed", "point")])
+
+
+def _place(args: argparse.Namespace, directory: Path) -> Path:
+    """dataset/subset/name/seedN of a model's completions."""
     from evaluation.jobs.sample import place
     from evaluation.models.registry import read_record
 
     record = read_record(directory)
-    own = place({**record, "dataset": args.dataset or record["dataset"]})
+    return place({**record, "dataset": args.dataset or record["dataset"]})
+
+
+def _pictures(grid: Path, args: argparse.Namespace, models: list[Path]) -> list[Path]:
+    """The pictures of earlier calls that this one would replace."""
+    import glob
+
+    names = ("_".join([glob.escape(grid.stem), *map(glob.escape, _place(args, model).parts)]) for model in models)
+    return [path for name in names for path in grid.parent.glob(f"{name}_*.png")]
+
+
+def _keeping(args: argparse.Namespace, directory: Path) -> Any:
+    """Keeps the first completions, as arrays and as a picture, where asked for."""
+    from evaluation.jobs.inpaint import keep_in
+
+    own = _place(args, directory)
     arrays = keep_in(Path(args.completions, own)) if args.completions else None
 
     def keep(what: str, x: Any, known: Any, completed: Any) -> None:

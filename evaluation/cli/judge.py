@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.process import prepare
-from evaluation.cli.arguments import add_run, natural, positive
+from evaluation.cli.arguments import add_run, distinct, natural, positive
+from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
     from evaluation.jobs.judge import Source
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--train-images", type=positive, metavar="N", help="train judges on the first N images")
     who.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
+    add_overwrite(parser)
     add_run(parser)
 
 
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not (args.train or args.samples):
         raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
+    out = named(args.out, "--out", ".parquet") if args.out else None
+    if out:
+        check_free([out], args.overwrite)
     sources = _read(args)
     if args.train:
         _train(args)
@@ -62,8 +67,9 @@ def run(args: argparse.Namespace) -> int:
     directories = [Path(d) for d in args.judge] if args.judge else _trained(args)
     _describe(args, directories)
     judges = [Judge.load(directory, args.dataset) for directory in directories]
-    if args.out:
-        write_metrics(args.out, judged(args.dataset, judges, sources, references=args.references, mixture=args.mixture))
+    distinct([judge.record["seed"] for judge in judges], "a judge with seed")
+    if out:
+        write_metrics(out, judged(args.dataset, judges, sources, references=args.references, mixture=args.mixture))
         return 0
     rows = source_rows(args.dataset, judges, sources, references=args.references, mixture=args.mixture)
     _print(rows, args.dataset, len(directories))
@@ -83,7 +89,7 @@ def _of_run(args: argparse.Namespace) -> None:
     found = resolve(args.profile)
     paths, how = found.plan.paths(found.folder), found.plan.judges
     params = {name: getattr(how, name) for name in ("epochs", "learning_rate") if getattr(how, name) is not None}
-    for seed in args.seed:
+    for seed in distinct(args.seed, "--seed"):
         if seed not in how.seeds or args.dataset not in found.plan.datasets("judge"):
             raise UserError(f"{found.plan.title} has no judge of {args.dataset} with seed {seed}")
         directory = paths.judge(args.dataset, seed)
@@ -95,7 +101,7 @@ def _of_run(args: argparse.Namespace) -> None:
 
 def _directories(args: argparse.Namespace) -> dict[int, Path]:
     """Seed → directory of its judge."""
-    return {seed: Path(args.judges, args.dataset, f"seed{seed}") for seed in args.seed}
+    return {seed: Path(args.judges, args.dataset, f"seed{seed}") for seed in distinct(args.seed, "--seed")}
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -164,15 +170,27 @@ def _describe(args: argparse.Namespace, directories: list[Path]) -> None:
 
 def _read(args: argparse.Namespace) -> list[Source]:
     """What is judged."""
+    from evaluation.base.errors import UserError
+    from evaluation.base.words import canonical
     from evaluation.datasets import load_dataset
-    from evaluation.jobs.judge import Source, check_samples
+    from evaluation.jobs.judge import MIXTURE, REAL_TEST, REAL_VALIDATION, Source, check_samples
     from evaluation.jobs.sample import read_samples
 
-    data, found = load_dataset(args.dataset), []
+    data = load_dataset(args.dataset)
+    found: list[Source] = []
+    files: dict[str, str] = {}
     for name in args.samples:
         samples = read_samples(name)
         check_samples(samples.images, samples.labels, data.image_shape, len(data.classes), name)
-        found.append(Source.of(samples.images, samples.labels, samples.record, Path(name).stem))
+        source = Source.of(samples.images, samples.labels, samples.record, Path(name).stem)
+        identity = canonical([source.model, source.seed, source.protocol, source.point])
+        other = files.setdefault(identity, name)
+        if identity in (canonical([real, 0, "both", {}]) for real in (REAL_TEST, REAL_VALIDATION, MIXTURE)):
+            raise UserError(f"{name} has the name of a row of its own; rename it")
+        if found and len(files) == len(found):
+            what = f"{source.model}, seed {source.seed}"
+            raise UserError(f"{other} and {name} are both of {what}; put them into one file, or judge one at a time")
+        found.append(source)
     return found
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from evaluation.base.process import prepare
 from evaluation.cli.arguments import add_run
+from evaluation.cli.outputs import add_overwrite, check_free, named
 
 HELP = "measure an experiment of a run on a data set: tidy metrics"
 EXPERIMENTS = ("outliers", "dynamics", "judge", "inpainting", "classification")
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", choices=EXPERIMENTS, help="which one")
     parser.add_argument("dataset", help="on which data set")
     parser.add_argument("--out", metavar="FILE.parquet", help="where the metrics go (default: the run's metrics/)")
+    add_overwrite(parser)
     add_run(parser)
 
 
@@ -33,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
         there = ", ".join(found.plan.datasets(args.experiment)) or "no data set"
         raise UserError(f"{found.plan.title} runs {args.experiment} on {there}, not on {args.dataset}")
     paths = found.plan.paths(found.folder)
-    out = args.out or paths.metrics(args.experiment, args.dataset)
+    own = paths.metrics(args.experiment, args.dataset)
+    out = named(args.out, "--out", ".parquet") if args.out else own
+    check_free([out], args.overwrite, own=[own])
     write_metrics(out, measured(found.plan, paths, args.experiment, args.dataset))
     print(f"{out}: measured", flush=True)
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evaluation.cli.outputs import add_overwrite, check_free
+
 HELP = "record where a run's numbers come from, or print it for one training"
 
 
@@ -17,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", required=True, metavar="RUN", help="a run: its name, or its folder of results")
     parser.add_argument("--out", metavar="FILE", help="JSON file to write (default: the run's provenance.json)")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,5 +35,7 @@ def run(args: argparse.Namespace) -> int:
         made = Material(found)
         print("\n".join(training_lines(found, made.results if made.files else None, args.training)))
         return 0
-    write_provenance(Path(args.out or paths.provenance), found.plan.config, paths)
+    out = Path(args.out or paths.provenance)
+    check_free([out], args.overwrite, own=[paths.provenance])
+    write_provenance(out, found.plan.config, paths)
     return 0

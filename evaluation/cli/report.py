@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evaluation.cli.outputs import add_overwrite, check_free, named
 from evaluation.cli.table import add_run_arguments, material
 
 HELP = "make one self-contained page of a run: verdicts, tables, figures, provenance"
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures", nargs="*", metavar="FILE.png", help="the run's figures (default: all it has)")
     parser.add_argument("--provenance", metavar="FILE", help="what `bench provenance` wrote (default: the run's)")
     parser.add_argument("--out", metavar="FILE.html", help="page to write (default: the run's report.html)")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,10 +25,12 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.report import report_page
 
     made = material(args)
+    own = made.folder / "report.html"
+    out = named(args.out, "--out", ".html") if args.out else own
+    check_free([out], args.overwrite, own=[own])
     pictures = sorted(made.folder.glob("figures/*.png")) if args.figures is None else map(Path, args.figures)
     provenance = Path(args.provenance or made.folder / "provenance.json")
     facts = read_json(provenance, "make it with `bench provenance`, or give --provenance FILE")
-    out = Path(args.out) if args.out else made.folder / "report.html"
     write_text(out, report_page(made, pictures, facts, args.title))
     print(out)
     return 0

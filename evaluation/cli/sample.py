@@ -9,13 +9,13 @@ from evaluation.base.process import prepare
 from evaluation.cli.arguments import (
     add_models,
     add_options,
-    check_picture,
     directories,
     natural,
     positive,
     read_options,
     work,
 )
+from evaluation.cli.outputs import add_overwrite, check_free, named, one_each
 
 HELP = "draw images from trained models"
 STAGES = ("sample", "grid_plain", "grid_sharpened")
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", help="DIR/dataset/subset/name/seedN.npz; or FILE.npz; not with --profile"
     )
     parser.add_argument("--grid", metavar="FILE.png", help="a picture of the first 100 images, of one model")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,26 +50,24 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.out:
         raise UserError("say where the samples go: --out DIR, or --out FILE.npz for one model")
-    check_picture(args.grid)
+    grid = named(args.grid, "--grid", ".png") if args.grid else None
     options = read_options(args.option)
     models = directories(args, "sample from")
     one = args.out.endswith(".npz")
     if len(models) > 1 and (one or args.grid):
         raise UserError(f"--out FILE.npz and --grid are for one model, but {len(models)} are given; use --out DIR")
-    paths: dict[Path, Path] = {}
-    for model in models:
-        path = Path(args.out) if one else Path(args.out) / f"{place(read_record(model))}.npz"
-        if path.is_dir():
-            raise UserError(f"{path} is a directory; --out FILE.npz names a file")
-        other = paths.setdefault(path, model)
-        if other != model:
-            raise UserError(f"the samples of {other} and {model} would be one file; sample from one at a time")
+    paths = one_each(
+        models,
+        lambda m: named(args.out, "--out", ".npz") if one else Path(args.out, f"{place(read_record(m))}.npz"),
+        "samples",
+    )
+    check_free([*paths, *([grid] if grid else [])], args.overwrite)
     for path, model in paths.items():
         images = sample(model, path, args.n, seed=args.seed, options=options)
-        if args.grid and images is not None:
+        if grid and images is not None:
             from evaluation.results.figures.grid import write_grid
 
-            write_grid(Path(args.grid), images[:100])
+            write_grid(grid, images[:100])
     return 0
 
 

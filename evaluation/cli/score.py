@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluation.base.process import prepare
 from evaluation.cli.arguments import add_models, directories, work
+from evaluation.cli.outputs import add_overwrite, check_free, one_each
 
 HELP = "score the validation and test images with trained models"
 
@@ -16,11 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", help="scores go to DIR/dataset/subset/name/seedN.parquet; not with --profile"
     )
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
-    from evaluation.jobs.score import score
+    from evaluation.jobs.score import score, scored_model
 
     if args.profile:
         from evaluation.jobs.stamps import write_stamp
@@ -38,6 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.out:
         raise UserError("say where the scores go: --out DIR")
-    for directory in directories(args, "score"):
-        score(directory, Path(args.out) / f"{place(read_spec(directory))}.parquet")
+    models = directories(args, "score")
+    paths = one_each(models, lambda model: Path(args.out, f"{place(read_spec(model))}.parquet"), "scores")
+    check_free((path for path, model in paths.items() if scored_model(path) != read_spec(model)), args.overwrite)
+    for path, model in paths.items():
+        score(model, path)
     return 0

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.cli.outputs import add_overwrite, check_free, named
+
 if TYPE_CHECKING:
     from evaluation.results.material import Material
 
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("--row", action="append", default=[], metavar="MODEL", help="only this row (may be repeated)")
     parser.add_argument("--out", metavar="FILE.csv", help="written with .md and .tex beside it")
+    add_overwrite(parser)
 
 
 def names(kind: str) -> str:
@@ -63,17 +66,31 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.outputs import OUTPUTS, TABLE, find
     from evaluation.results.tables.writing import write
 
+    out = named(args.out, "--out", ".csv") if args.out else None
     output = next((o for o in OUTPUTS.values() if o.kind == TABLE and args.table in (o.name, o.file)), None)
     if output is not None and output.experiment is None and not args.profile:
-        if not args.out:
+        if args.row:
+            raise UserError(f"--row {args.row[0]}: {output.name} is not about models; leave --row out")
+        if not out:
             raise UserError(f"{output.name} belongs to no run here; say where to write it: --out FILE.csv")
-        write(make_table(output, None), Path(args.out), args.title or "")
+        _check(out, args)
+        write(make_table(output, None), out, args.title or "")
         return 0
     made = material(args)
     item = find(made.plan, TABLE, args.table)
     rows = chosen_rows(made.plan, item.output, args.row)
     results = None if item.output.experiment is None else made.only(item).results
-    path = Path(args.out) if args.out else made.folder / "tables" / f"{item.file}.csv"
+    own = made.folder / "tables" / f"{item.file}.csv"
+    path = out or own
+    _check(path, args, own)
     write(make_table(item.output, results, rows), path, made.plan.title if args.title is None else args.title)
     print(path)
     return 0
+
+
+def _check(path: Path, args: argparse.Namespace, *own: Path) -> None:
+    """Refuse to write the three files of a table over others; `own`: where the run has it."""
+    ends = (".csv", ".md", ".tex")
+    check_free(
+        (path.with_suffix(end) for end in ends), args.overwrite, [p.with_suffix(end) for p in own for end in ends]
+    )

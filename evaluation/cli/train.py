@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import add_run, natural, positive, work
+from evaluation.cli.arguments import add_run, distinct, natural, positive, work
 
 if TYPE_CHECKING:
     from evaluation.jobs.train import Place
@@ -135,7 +135,8 @@ def _trainings(args: argparse.Namespace) -> list[Training]:
             train_images=args.train_images,
         )
 
-    return [training(subset, seed) for subset in args.subset for seed in args.seed]
+    subsets, seeds = distinct(args.subset, "--subset"), distinct(args.seed, "--seed")
+    return [training(subset, seed) for subset in subsets for seed in seeds]
 
 
 def _what(args: argparse.Namespace) -> _What:

@@ -57,8 +57,9 @@ def test_samples_are_labelled_with_the_class_of_the_model_or_the_classes_asked_f
     assert read_samples(tmp_path / "digits/only3/tiny/seed0.npz").labels.tolist() == [3] * 4
     classifier = save(tmp_path, config=f"{CONFIG}-C(10)")
     for words, labels in (("5", [5, 5, 5]), ("[1,2,3]", [1, 2, 3])):
-        assert bench("sample", classifier, "--n", 3, "--option", f"labels={words}", "--out", tmp_path / "s.npz") == 0
-        assert read_samples(tmp_path / "s.npz").labels.tolist() == labels
+        out = tmp_path / f"{words}.npz"
+        assert bench("sample", classifier, "--n", 3, "--option", f"labels={words}", "--out", out) == 0
+        assert read_samples(out).labels.tolist() == labels
 
 
 def test_options_are_pythons_or_jsons_words(pack, tmp_path):

@@ -56,11 +56,10 @@ def test_a_configuration_in_place_of_the_runs_own(run, capsys):
     """compare ignored it where there was a profile.json."""
     other = Plan({**plan().config, "title": "another title"})
     Path("other.yaml").write_text(other.as_json())
-    for command in ("compare", "table"):
-        what = ["table_1"] if command == "table" else []
-        words = [command, *what, "--profile", "mine", "--configfile", "other.yaml", "--out", "t.md"]
+    for command, out in ((["compare"], "c.md"), (["table", "table_1"], "t.csv")):
+        words = [*command, "--profile", "mine", "--configfile", "other.yaml", "--out", out]
         assert main(words) == 0
-    assert "another title" in Path("t.md").read_text()
+        assert "another title" in Path(out).with_suffix(".md").read_text()
     assert main(["status", "--profile", "mine", "--configfile", "other.yaml"]) == 0
     assert f"another title: stopped ({run})" in capsys.readouterr().out
 
@@ -151,8 +150,8 @@ def test_architectures_need_no_run(tmp_path, monkeypatch, capsys):
     assert main(["table", "table_5", "--out", "t.csv"]) == 0
     frame = pd.read_csv("t.csv")
     assert list(frame["parameters"]) == list(frame["published"]) and len(frame) == 7
-    assert main(["table", "table_6_layers", "--out", "t.csv"]) == 0
-    frame = pd.read_csv("t.csv")
+    assert main(["table", "table_6_layers", "--out", "u.csv"]) == 0
+    frame = pd.read_csv("u.csv")
     b = frame[frame["model"] == "DCGMM-B"]
     assert list(b["output (H, W, C)"]) == ["11×11×64", "11×11×49", "1×1×5929", "1×1×49"]
     assert "--out" in refused(capsys, "table", "table_7")
@@ -165,8 +164,8 @@ def test_the_networks_of_tables_7_and_8_are_those_of_the_models(tmp_path):
     cnn, vae = Cnn((28, 28, 1)), Vae((32, 32, 3))
     networks = {"table_7": cnn._networks.values(), "table_8": vae._networks.values()}
     for table, chains in networks.items():
-        assert main(["table", table, "--out", str(tmp_path / "t.csv")]) == 0
-        frame = pd.read_csv(tmp_path / "t.csv")
+        assert main(["table", table, "--out", str(tmp_path / f"{table}.csv")]) == 0
+        frame = pd.read_csv(tmp_path / f"{table}.csv")
         built = [layer for chain in chains for layer in chain.layers]
         assert list(frame["output"]) == ["×".join(map(str, layer.output.shape[1:])) for layer in built]
         assert list(frame["parameters"]) == [layer.count_params() for layer in built]
