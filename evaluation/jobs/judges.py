@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from evaluation.base.files import write_text
 from evaluation.base.reading import read_json
 from evaluation.base.words import digest
 from evaluation.datasets import load_dataset
+from evaluation.models.calling import refusals
 
 if TYPE_CHECKING:
     from baselines.cnn import Cnn
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 JUDGE_FILE = "judge.json"
 ATTEMPTS = 5
 SEED_STEP = 100  # the next seed after a divergence: no other run's own
+STATE = re.compile(r"state-[0-9a-f]{12}")  # the checkpoint of a training
 MONITORED = 2_000  # validation images looked at after each epoch
 
 
@@ -56,11 +59,13 @@ def train_judge(
     x, y = (part[:limit] for part in data.split("train"))
     images, labels = data.split("validation")
     validation = images[:MONITORED], labels[:MONITORED]
+    _refuse_other_content(root)
     states = {used: root / _state_name(wanted, used) for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP)}
     _remove_states(root, but=states.values())
     diverged: list[str] = []
     for used, state in states.items():
-        judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
+        with refusals("the judge"):
+            judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
         started = time.perf_counter()
         try:
             judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
@@ -94,6 +99,25 @@ def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"dataset": record["dataset"], "seed": record["seed"], **settings(record)}
 
 
+def _refuse_other_content(root: Path) -> None:
+    """Refuse a directory that holds something else than a judge, or than the trainings of one.
+
+    Raises:
+        UserError: a model, a file, anybody's folder.
+    """
+    if root.exists() and not root.is_dir():
+        raise UserError(f"{root} is a file; give --judges another directory")
+    others = {path.name for path in root.glob("[!.]*") if not STATE.fullmatch(path.name)}
+    if others <= {"model.json", "network.safetensors"} and '"baselines.cnn:Cnn"' in _text(root / "model.json"):
+        return  # killed before it wrote the record
+    if others and JUDGE_FILE not in others:
+        raise UserError(f"{root} holds something else than a judge ({min(others)}); give --judges another directory")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
 def _state_name(record: Mapping[str, Any], seed: int) -> str:
     """Folder of the checkpoint of an attempt: another training, a shorter one too, is never resumed."""
     return f"state-{digest({**_identity(record), 'seed': seed})}"
@@ -103,7 +127,7 @@ def _remove_states(root: Path, but: Iterable[Path] = ()) -> None:
     """Remove the checkpoints of other trainings, of all when a judge is finished."""
     kept = set(but)
     for state in root.glob("state-*"):
-        if state not in kept:
+        if state not in kept and STATE.fullmatch(state.name):
             shutil.rmtree(state, ignore_errors=True)
 
 

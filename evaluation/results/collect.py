@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.base.documents import read_yaml
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path, write_text
 from evaluation.jobs.measure import measured_so_far
@@ -70,9 +71,21 @@ def check_place(run: Run, out: Path) -> None:
     if out.is_file():
         raise UserError(f"--out {out} is a file; give a folder")
     there = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if there and (PROFILE_FILE not in there or there & set(OF_A_RUN)):
-        what = "a run" if there & set(OF_A_RUN) else "something else"
-        raise UserError(f"--out {out} holds {what}; give a new folder, or one that `bench collect` has written")
+    name = _name_of(out / PROFILE_FILE)
+    if there and (name is None or there & set(OF_A_RUN) or name != run.plan.name):
+        what = "a run" if there & set(OF_A_RUN) else f"a collection of {name}" if name else "something else"
+        raise UserError(
+            f"--out {out} holds {what}; give a new folder, or one that `bench collect` has written of {run.plan.name}"
+        )
+
+
+def _name_of(profile: Path) -> str | None:
+    """The name of the profile in a file; None for something else, or none."""
+    try:
+        content = read_yaml(profile)
+    except UserError:
+        return None
+    return content.get("profile") if isinstance(content, dict) and "experiments" in content else None
 
 
 def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = False) -> str:
@@ -108,19 +121,26 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     made = Material(run, [out / "metrics" / name for name in found])
     made.experiments = whole
     results = made.results
+    lacking: list[str] = []
     for item in items(plan, TABLE).values():
         if item.output.experiment is None or results.has(item.output.experiment):
             write(make_table(item.output, results), out / "tables" / f"{item.file}.csv", title)
+        else:
+            lacking.append(item.title())
+    pictures: list[Path] = []  # of this collection: an earlier one may have left others
     for item in items(plan, FIGURE).values():
-        _figure(item, made, out / "figures" / f"{item.file}.png", title)
-    lacking = [*failed, *_dropped(before), *_lacking(run, out)]
+        picture = out / "figures" / f"{item.file}.png"
+        if _figure(item, made, picture, title) or (add and picture.is_file()):
+            pictures.append(picture)
+        else:
+            lacking.append(item.title())
+    lacking = [*failed, *_dropped(before), *([f"not made: {', '.join(lacking)}"] if lacking else [])]
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
     write_text(out / "compare.md", comparison_page(results, title, lacking))
     facts = with_models(provenance(plan.config, paths), before.models)
     write_text(out / "provenance.json", as_text(facts))
-    pictures = sorted((out / "figures").glob("*.png"))
-    write_text(out / "report.html", report_page(made, pictures, facts, title, lacking))
+    write_text(out / "report.html", report_page(made, sorted(pictures), facts, title, lacking))
     return title
 
 
@@ -130,26 +150,19 @@ def _dropped(before: Earlier) -> list[str]:
     return [f"dropped, since the profile has other settings now: {', '.join(before.left)}"]
 
 
-def _lacking(run: Run, out: Path) -> list[str]:
-    """The tables and figures of the run that were not made, in one line; none if all were."""
-    tables = [(item.title(), out / "tables" / f"{item.file}.csv") for item in items(run.plan, TABLE).values()]
-    figures = [(item.title(), out / "figures" / f"{item.file}.png") for item in items(run.plan, FIGURE).values()]
-    names = [title for title, path in [*tables, *figures] if not path.is_file()]
-    return [f"not made: {', '.join(names)}"] if names else []
-
-
-def _figure(item: Item, made: Material, path: Path, title: str) -> None:
+def _figure(item: Item, made: Material, path: Path, title: str) -> bool:
     """A PNG, in a folder to look at and to commit (the run itself has figures to print): figures of metrics and scores
-    are drawn again, marked with the title; pictures are copied."""
+    are drawn again, marked with the title; pictures are copied. Whether there was something to make it from."""
     pictures = item.output.shows_files and item.output.name != "fig_10"
     source = made.folder / "figures" / path.name
     if pictures:
         if source.is_file():
             with atomic_path(path) as part:
                 shutil.copyfile(source, part)
-        return
+        return source.is_file()
     try:
         draw_figure(item, made, path, title)
     except UserError:  # its jobs have not finished
-        return
+        return False
     path.with_suffix(".pdf").unlink()
+    return True

@@ -258,3 +258,22 @@ def test_files_that_are_no_npz_are_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", samples=np.array([{}, None], dtype=object))
     with pytest.raises(UserError, match="of plain arrays"):
         read_samples(tmp_path / "objects.npz")
+
+
+def test_what_is_no_judge_stays_where_it_is(tmp_path, capsys):
+    """A judge was written over a model of the same directory, and every state-… folder beside it removed."""
+    model, folder = tmp_path / "a/digits/seed0", tmp_path / "b/digits/seed0"
+    for place in (model / "model.json", folder / "state-of-the-art/notes.txt"):
+        place.parent.mkdir(parents=True)
+        place.write_text("mine")
+        judges = str(tmp_path / ("a" if place.parent == model else "b"))
+        assert main(["judge", "--dataset", "digits", "--train", "--epochs", "1", "--judges", judges]) == 2
+        assert "holds something else than a judge" in capsys.readouterr().err
+        assert place.read_text() == "mine"
+
+
+@pytest.mark.parametrize("rate", ["nan", "-1"])
+def test_a_wrong_rate_is_one_sentence(rate, tmp_path, capsys):
+    words = ["judge", "--dataset", "digits", "--train", "--judges", str(tmp_path), f"--learning-rate={rate}"]
+    assert main(words) == 2
+    assert "learning_rate" in capsys.readouterr().err

@@ -200,3 +200,25 @@ def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, mo
     assert {path: (folder / path).read_text() for path in made} == {
         path: Path("copy", path).read_text() for path in made
     }
+
+
+def test_the_collection_of_another_run_and_somebodys_profile_json_stay(stopped, capsys):
+    """They were written over, and what the other run had more of stayed between the pages."""
+    for folder, content, said in (
+        ("a", '{"name": "theirs"}', "holds something else"),
+        ("b", json.dumps({**plan().config, "profile": "q"}), "holds a collection of q"),
+    ):
+        Path(folder).mkdir()
+        Path(folder, "profile.json").write_text(content)
+        Path(folder, "report.html").write_text("precious")
+        assert main(["collect", "--profile", "p", "--out", folder]) == 2
+        assert said in capsys.readouterr().err
+        assert Path(folder, "report.html").read_text() == "precious"
+        assert len(list(Path(folder).iterdir())) == 2
+
+
+def test_pictures_of_an_earlier_collection_are_not_reported(stopped):
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    Path("so-far/figures/fig_99_old.png").write_bytes(Path("so-far/figures/fig_4_dynamics.png").read_bytes())
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert "fig_99_old" not in Path("so-far/report.html").read_text()
