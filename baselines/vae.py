@@ -69,6 +69,7 @@ class Vae(KerasNetwork):
         super().__init__(image_shape, seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
         if self.image_shape[:2] not in {(side, side) for side in DECODERS}:
             raise ValueError(f"image_shape={self.image_shape}: this VAE is made for 28×28 and 32×32 pixels")
+        checks.memory(16 * self._size(), what=f"latent={self.latent} with width={self.width:g}")
         self.first_elbo_ = 0.0  # of the first batch of the training, before anything was learnt from it
         self._networks = {"encoder": self._build_encoder(), "decoder": self._build_decoder()}
         self._initialise()
@@ -79,6 +80,14 @@ class Vae(KerasNetwork):
     def _channels(self, channels: int) -> int:
         """Table VIII's channels times `width`; 0 stands for the image's own."""
         return max(1, round(channels * self.width)) if channels else self.image_shape[2]
+
+    def _size(self) -> int:
+        """About how many parameters the two networks have: those of the larger layers."""
+        decoder = [(channels, kernel) for channels, kernel, _ in DECODERS[self.image_shape[0]]]
+        below = [128, *(channels for channels, _ in decoder)]
+        kernels = [(64, 128, 3), (128, 256, 3), (256, 512, 2), *((a, *b) for a, b in zip(below, decoder, strict=False))]
+        dense = self.latent * 16 * (2 * self._channels(512) + self._channels(128))
+        return dense + sum(kernel**2 * self._channels(a) * self._channels(b) for a, b, kernel in kernels)
 
     def _build_encoder(self) -> Any:
         layers = self._keras.layers

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,12 @@ def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray
     return array.astype(np.int64)
 
 
+def splits(names: Iterable[str]) -> None:
+    """Refuse a split of a history that is called as that of the training images. Raises ValueError."""
+    if "train" in names:
+        raise ValueError("validation has a split 'train', which is that of the training images: name it otherwise")
+
+
 def image_shape(value: Any, *, name: str = "image_shape") -> tuple[int, int, int]:
     """Height, width and channels of the images as three integers of at least 1."""
     sides = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else ()
@@ -129,6 +136,16 @@ def positive(value: Any, *, name: str) -> float:
     return number(value, name=name, above=0)
 
 
+def memory(need: float, *, what: str) -> None:
+    """Refuse what takes more bytes than this machine has, before they are asked for. Raises ValueError."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        raise ValueError(
+            f"{what} needs {need / 2**30:,.1f} GiB for parameters and their updates, this machine has "
+            f"{have / 2**30:,.1f} GiB: take a smaller model"
+        )
+
+
 def flag(value: Any, *, name: str) -> bool:
     """A Python boolean; 0, 1 and strings are refused."""
     if not isinstance(value, bool | np.bool_):
@@ -148,6 +165,8 @@ def _is_integer(value: Any) -> bool:
 
 
 def _array(value: Any, name: str) -> npt.NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{name} are a masked array, whose mask would be ignored: fill it, or drop the mask")
     try:
         return np.asarray(value)
     except ValueError as error:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from dcgmm import checks
 from dcgmm.annealing import Annealing
 from dcgmm.batches import Batches
 from dcgmm.checkpoint import Checkpoint, identity
@@ -66,6 +67,7 @@ def fit_models(
     if len(chosen) != len(models):
         raise ValueError(f"rows has {len(chosen)} entries for {len(models)} models: give one for each")
     splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
+    warm_start = checks.flag(warm_start, name="warm_start")
     start = [_start(model, options, warm_start) for model in models]
     batches = [Batches(own, options.batch_size, model.seed) for own, model in zip(chosen, models, strict=True)]
     steps = [options.iterations or max(1, round(options.epochs * own.per_epoch)) for own in batches]
@@ -179,6 +181,7 @@ def _measured_splits(
     splits = []
     for followed, measured, chosen in zip(*each, rows, strict=True):
         others = followed if isinstance(followed, Mapping) else {"validation": followed}
+        checks.splits(others)
         own: Splits = {"train": Measured(x[chosen[:count]], _mean)}
         own |= {
             name: Measured(models[0]._check_images(v)[:count], _mean) for name, v in others.items() if v is not None

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dcgmm import checks
 from dcgmm.fitting import fit_models
 from dcgmm.generation import Generation
 from dcgmm.history import History
@@ -49,8 +50,8 @@ class DCGMM(Generation):
             sharing: "shared" as in Table V, or "independent" parameters in all cGMM layers below the top.
             **kwargs: as for the constructor; they override the instance's own training constants.
         """
-        height, width, channels = input_shape
-        config = instance_config(name, (height, width, channels), sharing=sharing)
+        input_shape = checks.image_shape(input_shape, name="input_shape")
+        config = instance_config(name, input_shape, sharing=sharing)
         return cls(config, input_shape, **(INSTANCES[name].params | kwargs))
 
     def fit(

@@ -128,6 +128,8 @@ def parse(config: str) -> tuple[LayerSpec, ...]:
     Raises:
         ConfigurationError: a layer is misspelt, or the stack has no cGMM layer, or a classifier that is not on top.
     """
+    if not isinstance(config, str):
+        raise ConfigurationError(f'config={config!r}: expected text such as "F(28,1)-G(49)"')
     text = re.sub(r"\s+", "", config)
     if not text:
         raise ConfigurationError('the configuration is empty: write layers such as "F(28,1)-G(49)"')

@@ -16,7 +16,7 @@ from dcgmm.layers.parameters import Parameters
 from dcgmm.network import initial_parameters, stages
 from dcgmm.notation import place
 from dcgmm.options import TrainingOptions
-from dcgmm.storage import read_json, read_tensors, write_json, write_tensors
+from dcgmm.storage import DamagedFileError, read_json, read_tensors, write_json, write_tensors
 
 
 class Stack:
@@ -32,10 +32,12 @@ class Stack:
         **training: Any,
     ) -> None:
         self.config = config
-        self.input_shape = tuple(int(n) for n in input_shape)
+        self.input_shape = checks.image_shape(input_shape, name="input_shape")
         self.seed = checks.seed(seed)
         self.options = TrainingOptions.of(training)
         self.architecture = place(config, self.input_shape)
+        # Each centroid has an s; both are drawn in float64, kept in float32 and trained with their gradients.
+        checks.memory(32 * self.architecture.centroid_parameters, what=f"config={config!r}")
         self.device = device
         self._chain = stages(self.architecture, devices.platform_of(self._device))
         self._replace(*self._initial())
@@ -147,14 +149,25 @@ class Stack:
         if not description_path.is_file():
             raise FileNotFoundError(f"{path} holds no saved DCGMM: there is no {description_path}")
         description = read_json(description_path, unchecked=True)
-        training, seed = description["training"], description["seed"]
-        model = cls(description["config"], description["input_shape"], seed=seed, device=device, **training)
+        kept = ("config", "input_shape", "seed", "training")
+        if not str(description.get("class")).endswith("DCGMM") or any(name not in description for name in kept):
+            raise DamagedFileError(
+                f"{description_path} describes a {description.get('class')}, not a DCGMM with {', '.join(kept)}: load "
+                "it with its own class, or make it again"
+            )
+        config, shape, seed, training = (description[name] for name in kept)
+        model = cls(config, shape, seed=seed, device=device, **training)
         tensors, _ = read_tensors(path / "parameters.safetensors")
         layers: list[dict[str, np.ndarray]] = [{} for _ in model.get_parameters()]
         for name, value in tensors.items():
             index, _, parameter = name.partition(".")
+            if index not in map(str, range(len(layers))):
+                raise DamagedFileError(f"{path} holds the parameters of another model: it has {name!r}")
             layers[int(index)][parameter] = value
-        model.set_parameters(layers)
+        try:
+            model.set_parameters(layers)
+        except ValueError as error:
+            raise DamagedFileError(f"{path} holds the parameters of another model: {error}") from None
         model.sigmas_ = description.get("sigmas", [])
         model._iteration = description.get("iteration", 0)
         if description.get("annealing") is not None:
@@ -164,9 +177,7 @@ class Stack:
     # -- checks ------------------------------------------------------------------------------------------------
 
     def _check_images(self, x: Any) -> np.ndarray:
-        """Contiguous float32 (n, H, W, C); no images at all are fine."""
-        if np.shape(x) == (0, *self.input_shape):
-            return np.zeros((0, *self.input_shape), np.float32)
+        """Contiguous float32 (n, H, W, C)."""
         return checks.images(x, self.input_shape)
 
     def _check_labels(self, labels: Any, count: int) -> np.ndarray | None:

@@ -91,6 +91,7 @@ class DgcSpn:
         self.device = checks.choice(device, DEVICES, name="device")
         self.threads = threads if threads is None else checks.integer(threads, name="threads")
         self._architecture = Architecture(self.image_shape, self.sums, self.products, self.leaves)
+        checks.memory(8 * self._architecture.count_params(), what=f"leaves={self.leaves} with sums={self.sums}")
         self._leaves = NormalLeaves(self.image_shape, self.leaves, self.normalization)
         self._kept: Any = None
 

@@ -306,6 +306,7 @@ def _splits(models: Sequence[Network], validation: Any) -> list[dict[str, Tensor
     found = []
     for model, own in zip(models, each, strict=True):
         named = own if isinstance(own, Mapping) else {"validation": own}
+        checks.splits(named)
         splits = {}
         for name, x in named.items():
             if x is not None:

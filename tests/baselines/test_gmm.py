@@ -91,3 +91,21 @@ def test_an_unknown_start_is_refused_by_name(images):
 
 def test_a_model_file_fits_on_a_screen():
     assert len(Path(baselines.gmm.__file__).read_text().splitlines()) <= 60
+
+
+def test_seeds_of_64_bits_are_seeds():
+    """scikit-learn refused what every other model takes."""
+    x = np.random.default_rng(0).random((20, 4, 4, 1), np.float32)
+    scores = []
+    for seed in (3, 2**32 + 3, 2**62):
+        model = GaussianMixture((4, 4, 1), seed=seed, components=3, init="random", max_iter=2)
+        model.fit(x, progress=False)
+        scores.append(model.score_samples(x).tolist())
+    assert len({tuple(some) for some in scores}) == 3
+
+
+def test_a_mixture_that_was_not_trained_says_so(tmp_path):
+    model, x = GaussianMixture((4, 4, 1)), np.zeros((1, 4, 4, 1), np.float32)
+    for call in (lambda: model.score_samples(x), lambda: model.sample(1, seed=0), lambda: model.save(tmp_path)):
+        with pytest.raises(ValueError, match="has not been trained: call fit first"):
+            call()

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import naive_dcgmm as plain
 from dcgmm import DCGMM
+from dcgmm.storage import DamagedFileError
 
 SMALL = "F(3,1)-G(4)-P(2,2)-F(2,1)-G(9,independent)"
 SHAPE = (8, 8, 1)
@@ -163,7 +164,9 @@ def test_no_images():
     model = DCGMM(SMALL, input_shape=SHAPE)
     with pytest.raises(ValueError, match="empty"):
         model.fit(images(0), epochs=1, progress=False)
-    assert model.score_layers(images(0)).shape == (0, 2)
+    for method in (model.score_samples, model.score_layers, model.activities):
+        with pytest.raises(ValueError, match="empty"):  # as every other model of the suite
+            method(images(0))
 
 
 @pytest.mark.parametrize(
@@ -242,3 +245,19 @@ def test_models_of_version_0_1_are_read():
     np.testing.assert_allclose(model.score_layers(x), expected, rtol=1e-5)
     assert model.sigmas_ and model.options.window == 20
     model.fit(np.repeat(x, 20, 0), iterations=5, batch_size=5, warm_start=True, progress=False)
+
+
+def test_arguments_of_another_kind_are_said(tmp_path):
+    with pytest.raises(ValueError, match=r"config=None: expected text"):
+        DCGMM(None, (8, 8, 1))
+    with pytest.raises(ValueError, match=r"input_shape=\(28, 28\): expected \(height"):
+        DCGMM.instance("E", (28, 28))
+    model = DCGMM("F(8,1)-G(2)", (8, 8, 1), iterations=1)
+    x = np.zeros((3, 8, 8, 1), np.float32)
+    with pytest.raises(ValueError, match=r"warm_start='no': expected True or False"):
+        model.fit(x, warm_start="no", progress=False)
+    model.save(tmp_path)
+    DCGMM("F(8,1)-G(2)-C(2)", (8, 8, 1)).save(tmp_path / "other")
+    (tmp_path / "other/model.json").write_bytes((tmp_path / "model.json").read_bytes())
+    with pytest.raises(DamagedFileError, match="other holds the parameters of another model"):
+        DCGMM.load(tmp_path / "other")
