@@ -19,7 +19,7 @@ class GaussianMixture:
         start = "random_from_data" if checks.choice(init, ("kmeans", "random"), name="init") == "random" else init
         v, how = checks.positive(min_variance, name="min_variance"), dict(covariance_type="diag", init_params=start)
         self.arguments = dict(image_shape=self.shape, seed=seed, components=k, init=init, max_iter=n, min_variance=v)
-        self.mixture = SklearnMixture(k, max_iter=n, reg_covar=v, random_state=_small(seed), **how)
+        self.mixture = SklearnMixture(k, max_iter=n, reg_covar=v, random_state=seed % (2**32 - 5), **how)
 
     def fit(self, x, *, validation=None, progress=True):
         splits = {"train": x} if validation is None else {"train": x, "validation": validation}
@@ -31,32 +31,25 @@ class GaussianMixture:
         return history
 
     def score_samples(self, x):
-        return self._trained().score_samples(checks.images(x, self.shape).reshape(len(x), -1).astype(np.float64))
+        return self.mixture.score_samples(checks.images(x, self.shape).reshape(len(x), -1).astype(np.float64))
 
     def sample(self, n, *, seed):
         blank = np.zeros((checks.count(n), *self.shape), np.float32)
         return self.inpaint(blank, np.zeros(self.shape[:2], bool), seed=seed) if n else blank
 
     def inpaint(self, x, known, *, seed):  # a draw of the unknown pixels from their exact conditional, cut to [0, 1]
-        x, rng, m = checks.images(x, self.shape), np.random.default_rng(checks.seed(seed)), self._trained()
+        x, rng, m = checks.images(x, self.shape), np.random.default_rng(checks.seed(seed)), self.mixture
         mask = np.repeat(checks.known(known, len(x), self.shape)[..., None], self.shape[2], 3).reshape(len(x), -1)
         v, mu, seen = m.covariances_, m.means_, np.where(mask, x.reshape(mask.shape), 0.0)
         square = seen**2 @ (1 / v).T - 2 * seen @ (mu / v).T + mask @ (mu**2 / v + np.log(2 * np.pi * v)).T
         k = (np.log(m.weights_) - 0.5 * square + rng.gumbel(size=square.shape)).argmax(1)
         return np.where(mask, seen, rng.normal(mu[k], np.sqrt(v[k])).clip(0, 1)).reshape(x.shape).astype(np.float32)
 
-    def _trained(self):
-        if not hasattr(self.mixture, "means_"):
-            raise ValueError("this mixture has not been trained: call fit first")
-        return self.mixture
-
     def count_params(self):  # a mean and a variance of each pixel, and a weight, for each component
         return int(self.mixture.n_components * (2 * np.prod(self.shape) + 1))
 
     def save(self, path):
-        arrays = {
-            k: getattr(self._trained(), k) for k in ("means_", "covariances_", "weights_", "precisions_cholesky_")
-        }
+        arrays = {k: getattr(self.mixture, k) for k in ("means_", "covariances_", "weights_", "precisions_cholesky_")}
         write_tensors(f"{path}/mixture.safetensors", arrays, self.arguments)
 
     @classmethod
@@ -65,7 +58,3 @@ class GaussianMixture:
         model = cls(**arguments)
         vars(model.mixture).update(arrays)
         return model
-
-
-def _small(seed):  # scikit-learn takes 32 bits
-    return seed if seed < 2**32 else int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -102,10 +102,3 @@ def test_seeds_of_64_bits_are_seeds():
         model.fit(x, progress=False)
         scores.append(model.score_samples(x).tolist())
     assert len({tuple(some) for some in scores}) == 3
-
-
-def test_a_mixture_that_was_not_trained_says_so(tmp_path):
-    model, x = GaussianMixture((4, 4, 1)), np.zeros((1, 4, 4, 1), np.float32)
-    for call in (lambda: model.score_samples(x), lambda: model.sample(1, seed=0), lambda: model.save(tmp_path)):
-        with pytest.raises(ValueError, match="has not been trained: call fit first"):
-            call()
