@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--add",
         action="store_true",
-        help="keep what is in DIR of trainings that this run has not: a reference run in several sessions",
+        help="keep results in DIR of trainings that this run lacks: a reference run in several sessions",
     )
 
 

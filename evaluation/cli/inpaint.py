@@ -29,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     by_hand = parser.add_argument_group("without --profile")
     by_hand.add_argument("--dataset", help="whose test images are completed (default: what the model was trained on)")
     by_hand.add_argument("--mask", nargs="+", choices=MASKS, default=list(MASKS), help="what is erased (default: all)")
-    by_hand.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="DCGMM's way (both)")
+    by_hand.add_argument(
+        "--variant",
+        nargs="+",
+        choices=VARIANTS,
+        default=list(VARIANTS),
+        help="of a DCGMM (both)",
+    )
     by_hand.add_argument("--images", type=positive, default=1000, help="test images, the first ones (default: 1000)")
     by_hand.add_argument("--seed", type=natural, default=0, help="of masks and completions (default: 0)")
     add_options(by_hand, "inpaint")

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing",
         metavar="DIR",
-        help="list what a collection lacks (docs/reference/paper), cheapest first, with the command that makes it",
+        help="list the trainings that a collection (docs/reference/paper) lacks, cheapest first, with their command",
     )
 
 
@@ -58,7 +58,7 @@ def _print_missing(estimate: Any, folder: Path, configfile: str | None) -> None:
     there = collected(folder, plan)
     rows = missing(estimate, there)
     hours = sum(row.hours or 0.0 for row in rows)
-    print(f"{len(there)} of {len(plan.all_keys())} trainings are there; the rest takes {hours:.1f} core hours")
+    print(f"{len(there)} of {len(plan.all_keys())} trainings are collected; the rest takes {hours:.1f} core hours")
     print("each line: model, data set, trainings, core hours, files for Snakemake to make:")
     print(f"snakemake --cores N --configfile {configfile or plan.paths().profile} FILES\n")
     for row in rows:

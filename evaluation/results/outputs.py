@@ -86,7 +86,7 @@ class Item:
             )
             caption += " Trained on one class each, all classes together." if one_class else OF_ALL_CLASSES
         if self.output.name == "fig_7" and names and names[0] != "svhn":
-            caption += f" The paper's figure is of SVHN; {dataset_label(names[0])} stand in for it."
+            caption += f" In place of the paper's SVHN: {dataset_label(names[0])}."
         return f"{self.title()}. {caption} {plan.title}."
 
     def metrics(self, plan: Plan) -> list[str]:

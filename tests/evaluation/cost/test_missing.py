@@ -59,5 +59,5 @@ def test_the_command_prints_a_line_for_each(tmp_path, capsys):
     collection(tmp_path / "so-far", Plan(CONFIG), [])
     assert main(["plan", "--configfile", str(tmp_path / "p.yaml"), "--missing", str(tmp_path / "so-far")]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("0 of 13 trainings are there")
+    assert said.startswith("0 of 13 trainings are collected")
     assert "\ngmm mnist 6 " in said and "results/p/stamps/score/gmm/mnist/{not0,not3}/{seed0,seed1,seed2}.json" in said

@@ -97,7 +97,7 @@ def test_fig_4_names_models_that_were_still_annealing():
     figure, words = draw_dynamics(results(both))
     assert "MNIST (σ 0.50)" in words and len(figure.axes) == 2
     assert "Fashion-MNIST" in figure.axes[0].get_ylabel()
-    with pytest.raises(UserError, match="--monitor test"):
+    with pytest.raises(UserError, match="monitor: test"):
         draw_dynamics(results(two_models()))
 
 
