@@ -15,11 +15,13 @@ FLOAT_BYTES = 4
 @dataclass(frozen=True)
 class Cost:
     """step_flops: of one training step's densities and gradients, per image; parameters: as `count_params()` gives
-    them; peak_bytes: of parameters, their gradients, and the activations of a batch."""
+    them; peak_bytes: of parameters, their gradients, and the activations of a batch; classes: of the classifier, None
+    without one."""
 
     step_flops: int
     parameters: int
     peak_bytes: int
+    classes: int | None = None
 
 
 def cost(image_shape: Sequence[int], *, config: str, batch_size: int = 100, **_: Any) -> Cost:
@@ -38,4 +40,5 @@ def cost(image_shape: Sequence[int], *, config: str, batch_size: int = 100, **_:
     if (classifier := architecture.classifier) is not None:
         read = architecture.cgmm_layers[-classifier.spec.sources :]  # type: ignore[union-attr]
         parameters += (sum(math.prod(layer.output_shape) for layer in read) + 1) * classifier.output_shape[2]
-    return Cost(flops, parameters, FLOAT_BYTES * (3 * parameters + 4 * batch_size * activations))
+    peak = FLOAT_BYTES * (3 * parameters + 4 * batch_size * activations)
+    return Cost(flops, parameters, peak, None if classifier is None else classifier.output_shape[2])

@@ -31,6 +31,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}" if names else "none are allowed here"
 
 
+LONGEST = 200  # characters of a name in a path; file systems take 255 bytes
+
+
+def shortened(name: str) -> str:
+    """A name that a file system takes: a longer one ends with twelve digits of its hash."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}-{digest(name)}"
+
+
 def path_word(value: Any) -> str:
     """`value` as a word for a path: letters, digits, dots, dashes. Other values give other words.
 

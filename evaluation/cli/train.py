@@ -12,7 +12,9 @@ from evaluation.base.process import on_gpu, prepare
 from evaluation.cli.arguments import add_run, distinct, natural, positive, work
 
 if TYPE_CHECKING:
+    from evaluation.cli.arguments import Work
     from evaluation.jobs.train import Place
+    from evaluation.plan.jobs import Job
     from evaluation.plan.training import Training
 
 HELP = "train a model on a data set, for one or several seeds and subsets of classes"
@@ -85,6 +87,7 @@ def _of_run(args: argparse.Namespace) -> None:
 
     doing = work(args, args.jobs)
     for job in doing.chosen:
+        _check_sampling(doing, job)
         places = [Place(doing.plan.training(key), doing.paths.model(key)) for key in job.keys]
         together = on_gpu(args.device)
         shown = sys.stderr.isatty() and not args.quiet  # nobody looks at a log
@@ -93,6 +96,23 @@ def _of_run(args: argparse.Namespace) -> None:
             models = [doing.paths.model(key) for key in whole.keys]
             if all(is_complete(doing.plan.training(key), doing.paths.model(key)) for key in whole.keys):
                 write_stamp(doing.paths.stamp("train", whole.name), models)
+
+
+def _check_sampling(doing: Work, job: Job) -> None:
+    """Refuse options that what is made of the trained models does not have: before hours of training, not after.
+
+    Raises:
+        UserError: such an option, by name.
+    """
+    from evaluation.models.calling import check_options
+    from evaluation.models.importing import import_object
+
+    model = import_object(doing.plan.training(job.keys[0]).factory)
+    for stage in doing.jobs.stages(job):
+        name, own = ("inpaint", ("seed", "variant")) if stage == "inpaint" else ("sample", ("n", "seed"))
+        method = getattr(model, name, None)
+        if stage != "score" and method is not None:
+            check_options(method, doing.plan.sampled(stage, job.variant)["options"], own)
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------

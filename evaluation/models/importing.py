@@ -27,7 +27,10 @@ def import_object(path: str) -> Any:
         raise
     if not hasattr(module, name):
         raise UserError(f"factory {path!r}: module {module_name!r} has no {name!r}")
-    return getattr(module, name)
+    found = getattr(module, name)
+    if not callable(found):
+        raise UserError(f"factory {path!r} is {found!r}, which is no class; give the import path of one")
+    return found
 
 
 def check_object(path: str) -> None:
@@ -45,7 +48,10 @@ def check_object(path: str) -> None:
         raise UserError(f"factory {path!r}: there is no module {module_name!r}")
     if found.origin is None or not found.origin.endswith(".py"):
         return  # a compiled module: only running it tells
-    names = _names(ast.parse(Path(found.origin).read_text(encoding="utf-8")))
+    try:
+        names = _names(ast.parse(Path(found.origin).read_bytes()))
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"factory {path!r}: {found.origin} cannot be read as Python: {error}") from error
     if name not in names and not names & {"*", "__getattr__"}:
         raise UserError(f"factory {path!r}: module {module_name!r} has no {name!r}")
 

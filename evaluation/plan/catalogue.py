@@ -12,7 +12,7 @@ from typing import Any
 
 from evaluation.base.checked import check
 from evaluation.base.errors import ConfigError, UserError
-from evaluation.base.words import nearest, path_word
+from evaluation.base.words import nearest, path_word, shortened
 from evaluation.datasets.subsets import subset_class
 from evaluation.models.catalogue import (
     Entry,
@@ -47,7 +47,8 @@ class Variant:
     def name(self) -> str:
         """Name of the variant in paths, for example rat-spn@paper+depth=1+sums=20."""
         protocol = "" if self.protocol == BOTH else f"@{self.protocol}"
-        return self.model.name + protocol + "".join(f"+{key}={path_word(value)}" for key, value in self.point)
+        point = "".join(f"+{key}={path_word(value)}" for key, value in self.point)
+        return shortened(self.model.name + protocol + point)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -112,7 +113,17 @@ class Catalogue:
         given: list[tuple[str, Mapping[str, Any]]] = [("params", model.params), ("one_class", model.one_class)]
         given += [(f"protocols.{name}", model.protocol_params(name)) for name in ("paper", "clean")]
         given += [("grid", dict(point)) for point in grid_points(model.grid)]
+        for name, values in model.grid.items():
+            for number, value in enumerate(values):
+                twice = any(type(value) is type(other) and value == other for other in values[:number])
+                if twice or value != value:
+                    what = "is listed twice" if value == value else "is no number"
+                    raise ConfigError(f"{place}.grid.{name}: {value!r} {what}; list values that differ")
         for key, params in given:
+            if odd := [name for name in params if not (str(name).isascii() and str(name).isidentifier())]:
+                raise ConfigError(
+                    f"{place}.{key}: {odd[0]!r} cannot be a parameter; letters, digits and _ are expected"
+                )
             if taken := FORBIDDEN & params.keys():
                 raise ConfigError(f"{place}.{key}: {min(taken)!r} is not a parameter; the run sets it")
             check_params(model.family, params, f"{place}.{key}")

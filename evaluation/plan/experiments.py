@@ -101,6 +101,24 @@ def check_classes(experiment: str, settings: Settings, where: str) -> None:
                     )
 
 
+def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where: str) -> None:
+    """Refuse models of a figure that the experiment does not train, or that the figure is not made of, or none at all.
+
+    Raises:
+        ConfigError: names it.
+    """
+    place = f"{where}: experiments.{experiment}"
+    for key in ("instances", "shown"):
+        for name in getattr(settings, key, ()):
+            if name not in settings.models:
+                raise ConfigError(f"{place}.{key}: {name!r} is not among its models; add it to {place}.models")
+    if not settings.named():
+        raise ConfigError(f"{place} names no model; name some, or leave the experiment out")
+    alphabet = getattr(settings, "alphabet", None)
+    if alphabet and catalogue.model(alphabet).family != DCGMM:
+        raise ConfigError(f"{place}.alphabet: {alphabet!r} is no DCGMM, whose centroids the figure shows; name one")
+
+
 def shown_datasets(datasets: Sequence[str]) -> list[str]:
     """The data sets whose samples are shown, one figure each: the paper's two; others where one of them is not run."""
     papers = [name for name in PAPERS_DATASETS if name in datasets]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evaluation.base.errors import ConfigError
-from evaluation.base.words import nearest
+from evaluation.base.words import LONGEST, digest, nearest, shortened
 from evaluation.plan.catalogue import Variant
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
@@ -41,7 +41,11 @@ class Job:
         its wildcards.
         """
         seeds = dict.fromkeys(key.seed for key in self.keys)
-        return f"{self.variant}/{self.dataset}/{'-'.join(self.subsets)}/seed{'-'.join(map(str, seeds))}"
+        numbers = "-".join(map(str, seeds))
+        if len(numbers) > LONGEST:  # the first and the last, and a number that only these have
+            first, *_, last = seeds
+            numbers = f"{first}-{last}-{int(digest(list(seeds)), 16)}"
+        return f"{self.variant}/{self.dataset}/{shortened('-'.join(self.subsets))}/seed{numbers}"
 
 
 class Jobs:

@@ -17,7 +17,7 @@ from evaluation.base.words import nearest
 from evaluation.datasets.contents import specification
 from evaluation.models.catalogue import cost
 from evaluation.plan.catalogue import Catalogue, Model, Variant
-from evaluation.plan.experiments import EXPERIMENTS, STAGES, check_classes, shown_datasets
+from evaluation.plan.experiments import EXPERIMENTS, STAGES, check_classes, check_shown, shown_datasets
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.limits import LeftOut, left_out
 from evaluation.plan.paths import Paths
@@ -68,13 +68,14 @@ class Plan:
                     place = f"{self._where}: experiments.{experiment}"
                     raise ConfigError(f"{place}: there is no model {name!r}; {nearest(name, self.catalogue.names())}")
             check_classes(experiment, settings, self._where)
+            check_shown(experiment, settings, self.catalogue, self._where)
 
     def _expand(self, experiment: str) -> list[tuple[str, str, str]]:
         needs: list[tuple[str, str, str]] = []
         asked: dict[tuple[str, str], None] = {}
         for dataset, subset, variant in EXPERIMENTS[experiment](self.experiments[experiment], self.catalogue):
             asked[dataset, variant.model.name] = None
-            self._check_fit(variant, dataset)
+            self._check_fit(variant, dataset, experiment)
             if point := left_out(variant, dataset, self.profile.grid_limits):
                 self.left_out[point] = None
                 continue
@@ -94,12 +95,18 @@ class Plan:
             )
         return list(dict.fromkeys(needs))
 
-    def _check_fit(self, variant: Variant, dataset: str) -> None:
-        """Refuse a model that cannot take the images of a data set, as far as its family's cost model tells."""
+    def _check_fit(self, variant: Variant, dataset: str, experiment: str) -> None:
+        """Refuse a model that cannot take a data set's images or classes, as far as its family's cost model tells."""
+        of, place = specification(dataset), f"{self._where}: models.{variant.model.name} on {dataset}"
         try:
-            cost(variant.model.family, specification(dataset).image_shape, variant.params)
+            found = cost(variant.model.family, of.image_shape, variant.params)
         except ValueError as error:
-            raise ConfigError(f"{self._where}: models.{variant.model.name} on {dataset}: {error}") from error
+            raise ConfigError(f"{place}: {error}") from error
+        classes = getattr(found, "classes", None)
+        if experiment == "classification" and variant.model.family and classes is None:
+            raise ConfigError(f"{place}: it has no classifier; name models that have one, such as dcgmm-b-classifier")
+        if classes is not None and classes < len(of.class_names):
+            raise ConfigError(f"{place}: its classifier has {classes} classes, the data set {len(of.class_names)}")
 
     # --- trainings
 

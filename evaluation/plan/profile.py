@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -12,14 +14,15 @@ from evaluation.datasets.contents import specification
 from evaluation.models.catalogue import Count, Entry, Label, Name, Packing
 
 Positive = Annotated[float, Field(gt=0)]
+LAST_SEED, MOST_SEEDS = 2**63 - 1, 10_000
 RESULTS_PATTERN = r"^[A-Za-z0-9_./@+=,-]+$"  # what every shell, scheduler and Snakemake take as it is
 
 
 def _seeds(value: Any) -> Any:
     """5 → 0 to 4; a list as it is."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
         return list(range(value))
-    if isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value):
+    if isinstance(value, list) and value and all(type(seed) is int and 0 <= seed <= LAST_SEED for seed in value):
         if len(set(value)) == len(value):
             return value
         raise ValueError(f"{value} given; the seeds of a list differ")
@@ -31,6 +34,14 @@ def _distinct(values: list[Any]) -> list[Any]:
     if twice:
         raise ValueError(f"{twice[0]!r} is listed twice; list it once")
     return values
+
+
+def _folder(name: str) -> str:
+    """A folder of its own: not the working directory, nor one above it, and nothing that looks like an option."""
+    parts = PurePosixPath(os.path.normpath(name)).parts
+    if name.startswith("-") or not parts or set(parts) <= {".", "..", "/"} or max(map(len, parts)) > 200:
+        raise ValueError(f"{name!r} given; a folder of its own is expected, such as results/NAME")
+    return name
 
 
 def _dataset(name: str) -> str:
@@ -163,14 +174,12 @@ class GridLimits(Checked):
 class Profile(Checked):
     """What is run."""
 
-    profile: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
-        description="name of the run and of its folder in `results/`"
-    )
+    profile: Name = Field(description="name of the run and of its folder in `results/`")
     extends: str | None = Field(
         None, description="another profile (a path relative to this file) that this one changes key by key"
     )
     title: Label | None = Field(None, description="what marks every table and figure (default: `NAME profile`)")
-    results: Annotated[str, Field(pattern=RESULTS_PATTERN)] | None = Field(
+    results: Annotated[str, Field(pattern=RESULTS_PATTERN), AfterValidator(_folder)] | None = Field(
         None, description="folder of the results (default: `results/NAME`)"
     )
     seeds: Seeds = Field(description="a number of seeds (5 means 0 to 4), or the list of them")

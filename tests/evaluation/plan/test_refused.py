@@ -1,0 +1,105 @@
+"""What a profile may not say: found in the plan, before any job, and said by name."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from evaluation.base.errors import ConfigError
+from evaluation.plan.jobs import Jobs
+from evaluation.plan.plan import Plan, load_plan
+
+OWN = {"factory": "toy_models:Brightness"}
+
+
+def config(models=(), experiment="outliers", **changes):
+    named = list(models) or ["gmm"]
+    base = {"profile": "t", "seeds": 1, "models": dict(models)}
+    base["experiments"] = {experiment: {"datasets": ["digits"], "models": named}}
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        node = base
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[key] = value
+    return copy.deepcopy(base)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(Path(__file__).parents[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"profile": ".."}, "profile: '..' given"),
+        ({"profile": "-x"}, "profile: '-x' given"),
+        ({"results": "."}, "a folder of its own is expected"),
+        ({"results": "a/../.."}, "a folder of its own is expected"),
+        ({"results": "/"}, "a folder of its own is expected"),
+        ({"results": "-x"}, "a folder of its own is expected"),
+        ({"results": "x" * 300}, "a folder of its own is expected"),
+        ({"seeds": 10**5}, "a number of seeds"),
+        ({"seeds": [2**63]}, "a number of seeds"),
+        ({"experiments": {"sampling": {"datasets": ["digits"]}}}, "experiments.sampling names no model"),
+        ({"experiments": {"sampling": {"datasets": ["digits"], "alphabet": "gmm"}}}, "'gmm' is no DCGMM"),
+        ({"experiments__judge": {"datasets": ["digits"], "models": ["gmm"], "shown": ["vae"]}}, "not among its models"),
+        ({"experiment": "classification"}, "models.gmm on digits: it has no classifier"),
+    ],
+)
+def test_settings_that_would_fail_late_or_write_elsewhere(changes, said):
+    with pytest.raises(ConfigError) as raised:
+        Plan(config(**changes))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({**OWN, "grid": {"a": [1, 1]}}, "1 is listed twice"),
+        ({**OWN, "grid": {"a": [[1], [1]]}}, "[1] is listed twice"),
+        ({**OWN, "grid": {"a": [float("nan")]}}, "is no number"),
+        ({**OWN, "grid": {"a/b": [1]}}, "'a/b' cannot be a parameter"),
+        ({**OWN, "params": {"a b": 1}}, "'a b' cannot be a parameter"),
+        ({"extends": "dcgmm-a", "params": {"config": "F(28,1)-G(4)-C(3)"}}, "has 3 classes, the data set 10"),
+        ({"factory": "broken:Model"}, "cannot be read as Python"),
+    ],
+)
+def test_models_that_could_not_be_trained_or_told_apart(entry, said, tmp_path):
+    (tmp_path / "broken.py").write_text("class Model(:\n")
+    with pytest.raises(ConfigError) as raised:
+        Plan(config({"mine": entry}))
+    assert said in str(raised.value)
+
+
+def test_names_that_are_too_long_for_a_file_system_are_cut_and_stay_apart():
+    """OSError: File name too long, in a job."""
+    grid = {f"parameter_number_{number}": ["v" * 50, "w" * 50] for number in range(6)}
+    plan = Plan(config({"mine": {**OWN, "grid": grid}}, seeds=100, packing__seeds_per_job=100))
+    jobs = Jobs(plan)
+    words = {word for job in jobs.all() for word in job.name.split("/")}
+    assert max(map(len, words)) <= 200
+    assert len(plan.variants) == len(jobs.all()) == 2**6
+    assert all(jobs.named(job.name) is job for job in jobs.all())
+
+
+def test_small_and_large_numbers_reach_the_jobs_as_they_are(tmp_path):
+    plan = Plan(config({"mine": {**OWN, "params": {"offset": 1e-6}}}))
+    (tmp_path / "profile.json").write_text(plan.as_json())
+    read = load_plan(tmp_path / "profile.json")
+    assert [read.spec(key) for key in read.all_keys()] == [plan.spec(key) for key in plan.all_keys()]
+
+
+def test_options_of_sampling_are_checked_before_the_training(tmp_path, capsys):
+    """A misspelt option of `sampling:` was found after hours of training."""
+    from evaluation.cli import main
+
+    entry = {"factory": "toy_models:Drawer", "sampling": {"top": 3}}
+    plan = Plan(config({"mine": entry}, experiment="judge"))
+    (tmp_path / "profile.json").write_text(plan.as_json())
+    job = Jobs(plan).all()[0]
+    assert main(["train", "--profile", str(tmp_path / "profile.json"), job.name]) == 2
+    assert "has no option 'top'" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
