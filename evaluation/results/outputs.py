@@ -208,8 +208,8 @@ _ALL = (
     ),
     Output(
         "heat_map", FIGURE, "heat_map_{model}", COMPARISON, "Grid of {model}",
-        "The grid of Table II: AUROC at every point, mean over seeds; framed what each protocol chose (\"paper\": on "
-        "the test images, \"clean\": on the validation images).",
+        "The grid of Table II: AUROC at every point, mean over seeds; frames mark each protocol's choice (\"paper\": "
+        "on the test images, \"clean\": on the validation images).",
         "outliers", "evaluation.results.figures.heat_map:heat_map", lambda plan: bool(gridded(plan)),
     ),
     _picture("fig_5", "fig_5_sharpening", SHARPENING, _SHARPENED, "sampling"),
@@ -228,7 +228,7 @@ _ALL = (
         "table_3", "table_3_judge", "V-F Sample quality", "Table III",
         "Samples of one model for each class, judged by the CNN of Table VII: its accuracy, and in the space of its "
         "penultimate features the Fréchet distance to the test images, precision and recall, and the mean distance "
-        "of a sample to its nearest other one (an accuracy alone can be had by repeating one good image). The last "
+        "of a sample to its nearest other one (accuracy alone misleads: repeating one good image has 100 %). The last "
         "rows are real images. Mean over judges and trainings of the models, ± standard deviation over trainings; "
         "with one training, over judges.",
         "judge", "judge:judge_table", _asks("judge"),

@@ -24,7 +24,7 @@ NAMED = re.compile(
 )
 SHOWN = re.compile(r"^\s*(bench [a-z]+ .*?)(?<!\\)$|`(bench [a-z]+[^`]*)`", flags=re.MULTILINE | re.DOTALL)
 MADE = ("docs/images", "site")  # folders that commands write
-MODULE = re.compile(r"python -m ((?:benchmarks|evaluation)[\w.]*)")
+MODULE = re.compile(r"python -m ((?:benchmarks|evaluation)[\w.]*\w)([^`\n]*)")
 
 
 def text_of(page):
@@ -70,7 +70,7 @@ def test_cells_of_tables_are_short(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_files_tests_and_modules_that_a_page_names_exist(page):
+def test_files_tests_modules_and_their_options_that_a_page_names_exist(page):
     text = text_of(page)
     for name, test in NAMED.findall(LINK.sub(r"\1", text)):
         if name.startswith(MADE) or "NAME" in name:
@@ -78,9 +78,10 @@ def test_files_tests_and_modules_that_a_page_names_exist(page):
         path = ROOT / name.rstrip("/")
         assert path.exists(), f"{page} names {name}"
         assert not test or f"def {test}(" in path.read_text(encoding="utf-8"), f"{page} names {name}::{test}"
-    for module in MODULE.findall(text):
-        path = ROOT / module.rstrip(".").replace(".", "/")
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), f"{page} names {module}"
+    for module, rest in MODULE.findall(text):
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+        lacking = [option for option in re.findall(r"--\w[\w-]*", rest) if f'"{option}"' not in source]
+        assert not lacking, f"{page} names {lacking} of {module}"
 
 
 def options_of(command):
