@@ -164,7 +164,7 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
                 if e.by_seed.keys() & other.by_seed.keys():
                     pair = paired_comparison(e.by_seed, other.by_seed)
                     name = in_protocol(rival.label, other.protocol)
-                    what = f"{name} on {dataset_label(dataset)}, difference {pair.mean:+.1f}"
+                    what = f"{name} on {dataset_label(dataset)}, difference {pair.mean:+z.1f}"
                     changed = changes(results.plan, rival.name) or _unfinished(results, "outliers", dataset, "dcgmm-e")
                     yield Finding(pair.low > 0, what, pair.n, changed)
 

@@ -119,7 +119,7 @@ def _glance(rows: Sequence[Row], protocol: str) -> str:
 def glance_words(row: Row) -> str:
     """ "✔ +0.2"; the mark alone where we have no number."""
     difference = row.judged.difference
-    return MARKS[row.verdict] if math.isnan(difference) else f"{MARKS[row.verdict]} {difference:+.1f}"
+    return MARKS[row.verdict] if math.isnan(difference) else f"{MARKS[row.verdict]} {difference:+z.1f}"
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def difference_words(row: Row) -> str:
         return NOTHING
     if row.printed.unit == "count":
         return f"{difference:+,.0f}"
-    return f"{difference:+.1f}" + (f" [{bounds.low:+.1f}, {bounds.high:+.1f}]" if bounds else "")
+    return f"{difference:+z.1f}" + (f" [{bounds.low:+z.1f}, {bounds.high:+z.1f}]" if bounds else "")
 
 
 def _count(value: float) -> str:

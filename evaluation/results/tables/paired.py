@@ -62,4 +62,4 @@ def _cell(row: Record) -> str:
     if not row["n"] > 0:
         return "–"
     bounds = interval(row["low"], row["high"], sign="+")
-    return f"{row['mean']:+.1f} {bounds}".strip() + f" (n {row['n']}, p {row['p_value']:.2g})"
+    return f"{row['mean']:+z.1f} {bounds}".strip() + f" (n {row['n']}, p {row['p_value']:.2g})"
