@@ -196,7 +196,7 @@ def test_cells_have_the_difference_with_its_interval_and_remarks_are_folded():
     made = results(validated(rows("dcgmm-a", [95.0, 95.4, 95.8])), changed_plan())
     text = comparison_page(made)
     (line,) = [line for line in table_lines(text) if line[:2] == ["DCGMM-A", "MNIST"]]
-    assert line[2:6] == ["95.4 ± 0.2", "95.4 ± 0.4 [95.0, 95.8]", "-0.0 [-0.9, +0.9]", "reproduced"]
+    assert line[2:6] == ["95.4 ± 0.2", "95.4 ± 0.4 [95.0, 95.8]", "+0.0 [-0.9, +0.9]", "reproduced"]
     folded = text[text.index("<details><summary>Remarks</summary>") :].partition("</details>")[0]
     assert "- DCGMM-A, MNIST: epochs 2 instead of 80" in folded
     assert all(len(cell) <= 200 for line in table_lines(text) for cell in line)
