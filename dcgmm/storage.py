@@ -72,7 +72,7 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     NumPy's numbers are written as Python's.
     """
     plain = json.loads(json.dumps(dict(content), default=_plain))
-    write_text(path, json.dumps({**plain, CHECKSUM: _json_digest(plain)}, indent=2) + "\n")
+    write_text(path, json.dumps({**plain, CHECKSUM: json_digest(plain)}, indent=2) + "\n")
 
 
 def read_json(path: str | Path, *, unchecked: bool = False) -> dict[str, Any]:
@@ -88,12 +88,13 @@ def read_json(path: str | Path, *, unchecked: bool = False) -> dict[str, Any]:
         raise DamagedFileError(f"{path} is damaged, it is no JSON ({error}): {CURE}") from None
     if isinstance(content, dict) and unchecked and CHECKSUM not in content:
         return content
-    if not isinstance(content, dict) or content.pop(CHECKSUM, None) != _json_digest(content):
+    if not isinstance(content, dict) or content.pop(CHECKSUM, None) != json_digest(content):
         raise DamagedFileError(f"{path} was altered after it was written, its checksum is another: {CURE}")
     return content
 
 
-def _json_digest(content: Any) -> str:
+def json_digest(content: Any) -> str:
+    """SHA-256 of JSON-able content, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dcgmm.storage import CHECKSUM, json_digest
 from evaluation.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def read_json(path: str | Path, cure: str, *keys: str) -> Any:
-    """The content of a JSON file; with `keys`, a mapping that has them.
+    """The content of a JSON file, without the checksum if it has one; with `keys`, a mapping that has them.
 
     Args:
         cure: what to do where the file is missing or damaged: the end of the message's sentence.
 
     Raises:
-        UserError: no such file, not JSON (truncated or altered), or a key is missing.
+        UserError: no such file, not JSON or with another checksum (truncated or altered), or a key is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -28,6 +29,9 @@ def read_json(path: str | Path, cure: str, *keys: str) -> Any:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
         raise UserError(f"{path} is damaged: it is not JSON ({error}); {cure}") from error
+    written = content.pop(CHECKSUM, None) if isinstance(content, dict) else None
+    if isinstance(written, str) and written != json_digest(content):
+        raise UserError(f"{path} was altered after it was written, its checksum is another; {cure}")
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
         raise UserError(f"{path} is damaged: it has no {', '.join(missing)}; {cure}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,17 @@ def positive(text: str) -> int:
 def natural(text: str) -> int:
     """A seed, at least 0."""
     return _whole(text, 0)
+
+
+def seconds(text: str) -> float:
+    """A time, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} given; a number of seconds of at least 0 is expected")
+    return value
 
 
 def _whole(text: str, least: int) -> int:

@@ -41,10 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import write_text
     from evaluation.datasets.contents import data_root, specification
-    from evaluation.datasets.sources import ensure
+    from evaluation.datasets.sources import Mirror, ensure
 
     if args.manifest:
         check_free([Path(args.manifest)], args.overwrite)
+    for address in args.mirror:
+        Mirror(address)  # a wrong one is refused, also where nothing has to be fetched
     manifest = {}
     specs = {name: specification(name, args.root) for name in args.names}
     for name, spec in specs.items():

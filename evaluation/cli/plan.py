@@ -38,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
     if not (args.profile or args.configfile):
         raise UserError("say of what: --profile RUN, or --configfile FILE")
     folders = result_folders() if args.measured is None else [Path(d) for d in args.measured]
+    for folder in folders if args.measured else ():
+        if not folder.is_dir():
+            raise UserError(f"--measured {folder}: there is no such folder; give folders of results")
     prices = Prices(folders)
     estimate = Estimate(resolve(args.configfile or args.profile).plan, prices)
     if args.missing:

@@ -8,6 +8,7 @@ from pathlib import Path
 from evaluation.cli.outputs import add_overwrite, check_free, named
 from evaluation.cli.table import add_run_arguments, material
 
+PNG = b"\x89PNG\r\n\x1a\n"  # how every file of this kind begins
 HELP = "make one self-contained page of a run: verdicts, tables, figures, provenance"
 
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from evaluation.base.errors import UserError
     from evaluation.base.files import write_text
     from evaluation.base.reading import read_json
     from evaluation.results.report import report_page
@@ -30,7 +32,12 @@ def run(args: argparse.Namespace) -> int:
     check_free([out], args.overwrite, own=[own])
     pictures = sorted(made.folder.glob("figures/*.png")) if args.figures is None else map(Path, args.figures)
     provenance = Path(args.provenance or made.folder / "provenance.json")
-    facts = read_json(provenance, "make it with `bench provenance`, or give --provenance FILE")
+    facts = read_json(
+        provenance, "make it with `bench provenance`, or give --provenance FILE", "versions", "git", "machine", "config"
+    )
+    for picture in args.figures or ():
+        if not Path(picture).is_file() or Path(picture).read_bytes()[:8] != PNG:
+            raise UserError(f"--figures {picture}: there is no such PNG file; make it with `bench figure`")
     write_text(out, report_page(made, pictures, facts, args.title))
     print(out)
     return 0

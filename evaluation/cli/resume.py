@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from evaluation.cli.arguments import seconds
+
 HELP = "resume a killed run: cancel its leftover jobs, then start it again"
 DESCRIPTION = (
     "Cancel the jobs that a killed run left in the scheduler's queue, wait until they have ended, release Snakemake's "
@@ -20,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", metavar="DIR", help="the run's folder of results, where it is not the configuration's"
     )
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="how long to wait for cancelled jobs")
+    parser.add_argument(
+        "--timeout", type=seconds, default=600.0, metavar="S", help="how long to wait for cancelled jobs"
+    )
     parser.add_argument("options", nargs="*", metavar="-- OPTION", help="further options of Snakemake")
 
 

@@ -224,11 +224,15 @@ def _given_params(args: argparse.Namespace) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise UserError(f"--param {text!r} is not KEY=VALUE")
+        if key in given:
+            raise UserError(f"--param {key} is given twice; give it once")
         try:
             given[key] = json.loads(value)
         except json.JSONDecodeError:
             given[key] = value  # a word needs no quotes
     if args.epochs is not None:
+        if "epochs" in given:
+            raise UserError("--epochs is the same as --param epochs; give one of them")
         given["epochs"] = int(args.epochs) if args.epochs.is_integer() else args.epochs
     return given
 

@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from evaluation.base.errors import DataError, UserError
 from evaluation.datasets.catalogue import CATALOGUE, DataFile, DatasetSpec
-from evaluation.datasets.own import own_specification
+from evaluation.datasets.own import content_of, own_specification
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -36,6 +38,24 @@ def specification(name: str, root: str | Path | None = None) -> DatasetSpec:
         known = ", ".join([*CATALOGUE, *sorted(path.stem for path in own.parent.glob("*.npz"))])
         raise UserError(f"unknown data set {name!r}; there are {known}; your own would be {own}")
     return own_specification(own)
+
+
+def refuse_other_images(record: Mapping[str, Any], directory: Path) -> None:
+    """Refuse a data set of a user's own that holds others than the images a model was trained on.
+
+    Args:
+        record: bench.json of the model in `directory`; of what it does not say nothing is asked.
+
+    Raises:
+        DataError: other images.
+    """
+    if "images" in record:
+        own = specification(record["dataset"]).archive
+        if own is None or content_of(own) != record["images"]:
+            raise DataError(
+                f"{record['dataset']} holds other images than those that {directory} was trained on; train it again, "
+                "or give the old images back"
+            )
 
 
 def find_file(directory: Path, file: DataFile) -> Path | None:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
 from functools import cache
@@ -48,6 +49,22 @@ def own_specification(path: str | Path) -> DatasetSpec:
     shape = splits[0][0].shape[1:]
     sizes = (len(splits[0][0]), len(splits[1][0]), len(splits[2][0]))
     return DatasetSpec(path.stem, path.stem, (shape[0], shape[1], shape[2]), names, sizes, archive=path)
+
+
+def set_name(word: str) -> str:
+    """The name of a data set, which may be given as the path of its .npz file: a word of paths."""
+    return Path(word).stem if word.endswith(".npz") else word
+
+
+def content_of(path: Path) -> str:
+    """SHA-256 of a data set's file: what is made of other images is something else."""
+    return _digest(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_own(path: Path) -> Arrays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import filelock
 
-from evaluation.base.errors import DataError
+from evaluation.base.errors import DataError, UserError
 from evaluation.base.files import atomic_path
 from evaluation.datasets.catalogue import DataFile, DatasetSpec
 from evaluation.datasets.contents import data_root, read_verified, specification, unusable
@@ -70,6 +71,9 @@ class Mirror(Source):
     """An address to which a file's name is appended."""
 
     def __init__(self, address: str) -> None:
+        parts = urllib.parse.urlsplit(address)
+        if parts.scheme not in ("http", "https", "ftp", "file") or not (parts.netloc or parts.path.strip("/")):
+            raise UserError(f"mirror {address!r} is no address; expected is one such as https://example.org/mnist/")
         self.address = address if address.endswith("/") else f"{address}/"
         self.label = self.address
 

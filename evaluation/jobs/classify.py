@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.base.errors import ModelError, UserError
+from evaluation.datasets.contents import refuse_other_images
 from evaluation.models.calling import refusals
 from evaluation.models.interface import Classifier
 
@@ -24,6 +25,7 @@ def accuracies(directory: Path) -> dict[str, float]:
     from evaluation.models.registry import load_model, read_spec
 
     record, model = read_spec(directory), load_model(directory)
+    refuse_other_images(record, directory)
     if not isinstance(model, Classifier):
         raise UserError(f"the model in {directory} ({record['factory']}) has no predict method: it is no classifier")
     return {split: _accuracy(model, *load_dataset(record["dataset"]).split(split), directory) for split in SPLITS}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path
+from evaluation.datasets.contents import refuse_other_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,8 @@ def measure(directory: Path, how: Inpainting, keep: Keep | None = None) -> list[
     dataset = how.dataset or record["dataset"]
     if dataset is None:
         raise UserError(f"{directory} does not say which data set its model is of; name one with --dataset")
+    if how.dataset is None:
+        refuse_other_images(record, directory)
     model = load_model(directory)
     check_options(model.inpaint, how.options, ("seed", "variant"))
     x = load_dataset(dataset).split("test")[0][: how.images]

@@ -7,7 +7,6 @@ attempts, test accuracy in percent, minutes.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import shutil
 import time
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
-from evaluation.base.files import write_text
 from evaluation.base.reading import read_json
 from evaluation.base.words import digest
 from evaluation.datasets import load_dataset
@@ -75,7 +74,7 @@ def train_judge(
         minutes = round((time.perf_counter() - started) / 60, 2)
         result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
         judge.save(root)
-        write_text(root / JUDGE_FILE, json.dumps({**wanted, **result}, indent=2, sort_keys=True) + "\n")
+        write_json(root / JUDGE_FILE, {**wanted, **result})
         _remove_states(root)
         return {**wanted, **result}
     raise UserError(f"{ATTEMPTS} trainings of a judge of {dataset} diverged ({diverged[-1]}); lower its learning rate")
@@ -140,4 +139,4 @@ def _test_accuracy(judge: Cnn, data: Any) -> float:
 def finished(directory: str | Path) -> dict[str, Any] | None:
     """What judge.json of a trained judge holds, None where there is none."""
     path = Path(directory) / JUDGE_FILE
-    return read_json(path, "train the judge again", "seed") if path.is_file() else None
+    return read_json(path, "train the judge again", "seed", "accuracy", "diverged") if path.is_file() else None

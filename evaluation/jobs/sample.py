@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path
+from evaluation.datasets.own import set_name
 from evaluation.datasets.subsets import subset_class
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Samples:
 def place(record: Mapping[str, Any]) -> Path:
     """Where what is made with the model of `record` stands below a folder: dataset/subset/name/seedN, without what is
     not known."""
-    return Path(*filter(None, (record["dataset"], record["subset"], record["name"])), f"seed{record['seed']}")
+    dataset = None if record["dataset"] is None else set_name(record["dataset"])
+    return Path(*filter(None, (dataset, record["subset"], record["name"])), f"seed{record['seed']}")
 
 
 def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mapping[str, Any]) -> np.ndarray | None:

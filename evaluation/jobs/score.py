@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path
+from evaluation.datasets.contents import refuse_other_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ def score(directory: Path, path: Path) -> None:
     from evaluation.models.registry import load_model, read_spec
 
     record = read_spec(directory)
+    refuse_other_images(record, directory)
     if scored_model(path) == record:  # the very training, to the second it was finished
         print(f"{path}: exists already", flush=True)
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
-from evaluation.base.files import write_text
 from evaluation.base.reading import read_json
 
 
@@ -17,7 +16,7 @@ def write_stamp(path: Path, made: Sequence[Path]) -> None:
     from evaluation.jobs.provenance import machine_name
 
     relative = [Path(os.path.relpath(item, path.parent)).as_posix() for item in made]
-    write_text(path, json.dumps({"made": relative, "machine": machine_name()}, indent=2) + "\n")
+    write_json(path, {"made": relative, "machine": machine_name()})
 
 
 def read_stamp(path: Path) -> list[Path]:

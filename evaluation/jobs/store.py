@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
 from evaluation.models import registry
 from evaluation.plan.training import Training
@@ -135,7 +135,7 @@ def keep(training: Training, model: Any, history: Any, seconds: float, directory
         write_history(part, history, training.monitor)
         own = sorted(path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file())
         record = {**_record(training, model, seconds), "files": [*own, registry.SPEC_FILE]}
-        (part / registry.SPEC_FILE).write_text(json.dumps(record, indent=2) + "\n")
+        write_json(part / registry.SPEC_FILE, record)
         if directory.exists():  # another specification, or half a model of an older program
             _carry_over(directory, part)
             directory.rename(old)

@@ -19,6 +19,18 @@ from evaluation.models.interface import Model
 
 SPEC_FILE = "bench.json"  # beside what a model's own `save` wrote
 MODEL_FILE = "model.json"  # which that `save` may have written: it names the class
+GIVEN = {"seed", "image_shape", "input_shape"}  # arguments that are no parameters
+RECORD = {  # what bench.json says, and is needed wherever a trained model is used
+    "factory": str,
+    "dataset": str,
+    "subset": str,
+    "name": str,
+    "model": str,
+    "seed": int,
+    "params": dict,
+    "point": dict,
+    "protocol": str,
+}
 RETRAIN = "remove the directory and train the model again"
 
 
@@ -29,7 +41,12 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
         UserError: no such class, a parameter that it does not have, or one that it refuses.
     """
     model = import_object(factory)
-    signature = inspect.signature(model)
+    try:
+        signature = inspect.signature(model)
+    except ValueError as error:  # of a built-in
+        raise UserError(f"factory {factory!r} is no class with the model interface ({error})") from error
+    if taken := sorted(GIVEN & params.keys()):
+        raise UserError(f"{factory}: {taken[0]!r} is no parameter; the command or the run gives it")
     shape = "image_shape" if "image_shape" in signature.parameters else "input_shape"
     given = {shape: tuple(image_shape), "seed": seed, **params}
     try:
@@ -38,7 +55,7 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
         unknown = [name for name in params if name not in signature.parameters]
         hint = f"; {nearest(unknown[0], signature.parameters)}" if unknown else ""
         raise UserError(f"{factory}: {error}{hint}") from error
-    with refusals(factory):
+    with refusals(factory, options=params):
         return model(**given)
 
 
@@ -67,7 +84,13 @@ def read_spec(directory: str | Path) -> dict[str, Any]:
     path = Path(directory) / SPEC_FILE
     if not path.is_file():
         raise UserError(f"{directory} holds no trained model (no {SPEC_FILE}); train it with `bench train` first")
-    return read_json(path, RETRAIN, "factory")
+    record = read_json(path, RETRAIN, "factory")
+    for name, kind in RECORD.items():
+        if not isinstance(record.get(name), kind):
+            raise UserError(f"{path} is damaged: its {name} is {record.get(name)!r}; {RETRAIN}")
+    if odd := [name for name in ("name", "subset") if "/" in record[name] or record[name] in (".", "..")]:
+        raise UserError(f"{path} is damaged: its {odd[0]} {record[odd[0]]!r} is no name; {RETRAIN}")
+    return record
 
 
 def read_record(directory: str | Path) -> dict[str, Any]:

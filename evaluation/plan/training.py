@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from evaluation.base.words import digest
+from evaluation.datasets.contents import specification
+from evaluation.datasets.own import content_of, set_name
 from evaluation.plan.key import TrainingKey
 
 
@@ -35,13 +37,19 @@ class Training:
 
     @property
     def key(self) -> TrainingKey:
-        return TrainingKey(self.dataset, self.subset, self.name, self.seed)
+        return TrainingKey(set_name(self.dataset), self.subset, self.name, self.seed)
 
     @cached_property
     def spec(self) -> str:
-        """Hash of everything that the trained model depends on."""
-        keys = ("factory", "params", "dataset", "subset", "seed", "train_images", "monitor")
-        return digest({key: getattr(self, key) for key in keys})
+        """Hash of everything that the trained model depends on; the images too, where they are a user's own."""
+        keys = ("factory", "params", "subset", "seed", "train_images", "monitor")
+        return digest({**{key: getattr(self, key) for key in keys}, "dataset": set_name(self.dataset), **self._images})
+
+    @cached_property
+    def _images(self) -> dict[str, str]:
+        """Hash of the images, where they are a user's own; of the catalogue's, their name says as much."""
+        own = specification(self.dataset).archive
+        return {} if own is None else {"images": content_of(own)}
 
     @property
     def configuration(self) -> str:
@@ -51,4 +59,4 @@ class Training:
     def record(self) -> dict[str, Any]:
         """What bench.json says about it."""
         own = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {**own, "params": dict(self.params), "point": dict(self.point), "spec": self.spec}
+        return {**own, "params": dict(self.params), "point": dict(self.point), "spec": self.spec, **self._images}

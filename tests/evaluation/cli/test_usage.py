@@ -1,0 +1,39 @@
+"""Wrong usage of the command line: one sentence, exit code 2, before anything is computed."""
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.cli import main
+
+REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/cpu"
+TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", "--models", "models"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*TRAIN, "--param", "nonsense=1"], "there is no training constant 'nonsense'"),
+        ([*TRAIN, "--param", "seed=4"], "'seed' is no parameter"),
+        ([*TRAIN, "--param", "input_shape=[8,8,1]"], "'input_shape' is no parameter"),
+        ([*TRAIN, "--param", "batch_size=5", "--param", "batch_size=6"], "--param batch_size is given twice"),
+        ([*TRAIN, "--epochs", "3", "--param", "epochs=5"], "give one of them"),
+        ([*TRAIN, "--params", '{"batch_size": 5, "batch_size": 6}'], "duplicate key 'batch_size'"),
+        (["train", "--factory", "math:pi", *TRAIN[3:]], "which is no class"),
+        (["data", "digits", "--mirror", "notaurl"], "mirror 'notaurl' is no address"),
+        (["data", "digits", "--mirror", ""], "mirror '' is no address"),
+        (["plan", "--profile", "smoke", "--measured", "nosuch"], "there is no such folder"),
+        (["resume", "--configfile", "x.yaml", "--timeout", "nan"], "a number of seconds of at least 0"),
+        (["report", "--profile", str(REFERENCE), "--figures", "nosuch.png", "--out", "x.html"], "no such PNG file"),
+        (["report", "--profile", str(REFERENCE), "--provenance", "a.json", "--out", "x.html"], "it has no versions"),
+    ],
+)
+def test_it_is_said_in_one_sentence(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text("{}")
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+    assert not Path("x.html").exists()
+    assert not list(tmp_path.rglob("bench.json"))
