@@ -32,9 +32,8 @@ def run(args: argparse.Namespace) -> int:
     check_free([out], args.overwrite, own=[own])
     pictures = sorted(made.folder.glob("figures/*.png")) if args.figures is None else map(Path, args.figures)
     provenance = Path(args.provenance or made.folder / "provenance.json")
-    facts = read_json(
-        provenance, "make it with `bench provenance`, or give --provenance FILE", "versions", "git", "machine", "config"
-    )
+    cure = "make it with `bench provenance`, or give --provenance FILE"
+    facts = read_json(provenance, cure, "versions", "git", "machine")
     for picture in args.figures or ():
         if not Path(picture).is_file() or Path(picture).read_bytes()[:8] != PNG:
             raise UserError(f"--figures {picture}: there is no such PNG file; make it with `bench figure`")

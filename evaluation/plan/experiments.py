@@ -111,7 +111,8 @@ def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where
     for key in ("instances", "shown"):
         for name in getattr(settings, key, ()):
             if name not in settings.models:
-                raise ConfigError(f"{place}.{key}: {name!r} is not among its models; add it to {place}.models")
+                done = "judged" if experiment == "judge" else "completed"
+                raise ConfigError(f"{place}.{key}: {name} is not {done}; add it to experiments.{experiment}.models")
     if not settings.named():
         raise ConfigError(f"{place} names no model; name some, or leave the experiment out")
     alphabet = getattr(settings, "alphabet", None)

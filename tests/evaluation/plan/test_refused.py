@@ -45,7 +45,10 @@ def here(monkeypatch, tmp_path):
         ({"seeds": [2**63]}, "a number of seeds"),
         ({"experiments": {"sampling": {"datasets": ["digits"]}}}, "experiments.sampling names no model"),
         ({"experiments": {"sampling": {"datasets": ["digits"], "alphabet": "gmm"}}}, "'gmm' is no DCGMM"),
-        ({"experiments__judge": {"datasets": ["digits"], "models": ["gmm"], "shown": ["vae"]}}, "not among its models"),
+        (
+            {"experiments__judge": {"datasets": ["digits"], "models": ["gmm"], "shown": ["vae"]}},
+            "judge.shown: vae is not judged",
+        ),
         ({"experiment": "classification"}, "models.gmm on digits: it has no classifier"),
     ],
 )

@@ -180,7 +180,7 @@ def test_no_page_is_made_of_models_of_other_settings(command, run, capsys):
     before = plan()
     for key in before.keys("outliers"):
         finish(before, run, key)
-    (run / "provenance.json").write_text("{}")
+    (run / "provenance.json").write_text('{"versions": {}, "git": {}, "machine": {}}')
     words = [command, *{"table": ["table_1"], "figure": ["heat_map_gmm"]}.get(command, []), "--profile", str(run)]
     if command != "figure":
         assert main(words) == 0
