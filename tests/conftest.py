@@ -1,5 +1,6 @@
 """The fast lane: `make test-fast` leaves out what is marked `slow`, and what trains, compiles or starts Snakemake."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ SLOW = (
     "evaluation/results/test_terminal.py",
 )
 QUICK = ("baselines/einsum/test_region_graph.py", "baselines/einsum/test_cost.py")  # among them
+
+
+def pytest_configure(config):
+    """Ctrl-C interrupts, also where the tests run in the background of a script, whose children ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
