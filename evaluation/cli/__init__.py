@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     used; printed as one sentence, `--debug` adds the traceback), or 130 when interrupted. Any other exception is a
     defect and keeps its traceback.
     """
+    if sys.stdout is None:  # closed by who started us, `bench plan >&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (until the process ends)
     for stream in (sys.stdout, sys.stderr):  # a terminal without "–" or "±" shows something else in their place
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

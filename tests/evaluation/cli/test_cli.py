@@ -114,6 +114,12 @@ def test_whoever_stops_reading_hears_nothing():
     assert "Traceback" not in error and "BrokenPipe" not in error
 
 
+def test_output_that_is_closed_is_no_error():
+    code = "import sys; from evaluation.cli import main; sys.exit(main(['plan', '--configfile', 'config/smoke.yaml']))"
+    done = subprocess.run(f'"{sys.executable}" -c "{code}" >&-', shell=True, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_terminal_without_our_characters_shows_others(monkeypatch):
     code = "import sys; from evaluation.cli import main; sys.exit(main(['train', '--help']))"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
