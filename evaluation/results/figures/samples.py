@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.base.errors import UserError
+from evaluation.jobs.unable import why_not
 from evaluation.results.figures.grid import image_grid
 from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
 from evaluation.results.labels import dataset_label
@@ -88,7 +89,8 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
     """One of the paper's figures of images, in the paper's layout: the panels that the plan says.
 
     Returns:
-        The figure, and the sentence that names the panels that are left out: of models that were still annealing.
+        The figure, and the sentences that name the panels that are left out: of models that were still annealing, and
+        of those that cannot draw or complete images.
 
     Raises:
         UserError: a file does not exist, or is of another model than the plan's.
@@ -98,8 +100,11 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
     check_models(plan, material.folder, (key for panel in panels for key in panel.keys))
     sigmas = [material.annealing(panel) for panel in panels]
     left_out = [f"{panel.label} ({sigma})" for panel, sigma in zip(panels, sigmas, strict=True) if sigma]
-    shown = [panel for panel, sigma in zip(panels, sigmas, strict=True) if not sigma]
+    unable = [panel for panel in panels if _cannot(material, figure, panel)]
+    shown = [panel for panel, sigma in zip(panels, sigmas, strict=True) if not sigma and panel not in unable]
     words = left_out_words(left_out)
+    if unable:
+        words = f"{words} Not shown, since they cannot: {', '.join(panel.label for panel in unable)}.".strip()
     if not shown:
         return empty(words), words
     # The panels of Fig. 14 are data sets.
@@ -129,6 +134,18 @@ def _words(classes: Sequence[int]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def _cannot(material: Material, figure: str, panel: Panel) -> bool:
+    """Whether the model of a panel has said that it cannot make what the figure shows."""
+    from evaluation.jobs.inpaint import MEASURES_FILE
+
+    paths = material.plan.paths(material.folder)
+    if figure == "fig_14":
+        return False
+    if figure == "fig_8":
+        return why_not(paths.completions(panel.keys[0]) / MEASURES_FILE) is not None
+    return any(why_not(paths.samples(key, panel.stage)) for key in panel.keys)
+
+
 def _read(material: Material, figure: str, panel: Panel) -> Picture:
     paths = material.plan.paths(material.folder)
     first = panel.keys[0]
@@ -137,7 +154,8 @@ def _read(material: Material, figure: str, panel: Panel) -> Picture:
 
         return centroid_panel(panel.label, load_model(paths.model(first)))
     if figure == "fig_8":
-        file = paths.completions(first) / f"{FIG_8_MASK}_{FIG_8_VARIANT}.npz"
+        file, own = (paths.completions(first) / f"{FIG_8_MASK}_{way}.npz" for way in (FIG_8_VARIANT, "own"))
+        file = file if file.is_file() else own  # a model that has one way to complete images
         if not file.is_file():
             raise UserError(f"there are no completions in {file}; make them with `bench inpaint --completions DIR`")
         with np.load(file, allow_pickle=False) as kept:

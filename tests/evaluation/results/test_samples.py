@@ -8,7 +8,9 @@ import pytest
 from dcgmm import DCGMM
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset
+from evaluation.jobs.inpaint import MEASURES_FILE, keep_in
 from evaluation.jobs.sample import write_samples
+from evaluation.jobs.unable import note_unable
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
 from evaluation.results.figures.grid import image_grid
@@ -165,3 +167,29 @@ def test_what_is_missing_is_said(tmp_path):
     plan = Plan({"profile": "p", "seeds": 1, "experiments": {"inpainting": {"datasets": ["mnist"], "models": ["gmm"]}}})
     with pytest.raises(UserError, match="no completions in"):
         picture(Material(Run(plan, tmp_path), []), items(plan)["fig_8_inpainting"])
+
+
+def test_a_model_that_cannot_draw_is_named_below_the_figure(tmp_path):
+    """Fig. 6 failed, and with it the run, although tables show "–" for such a model."""
+    models = ["gmm", "vae"]
+    material, item = made({"judge": {**JUDGE, "models": models, "shown": models}}, tmp_path, "fig_6")
+    for file in files_of(material.plan, tmp_path, pictures(material.plan)["fig_6"][0]):
+        note_unable(file, "this model draws no images")
+    figure, words = picture(material, item)
+    assert layout(figure)[2] == ["VAE"]
+    assert words == "Not shown, since they cannot: GMM."
+
+
+def test_completions_of_a_model_with_one_way_to_complete_are_shown(tmp_path):
+    """Fig. 8 asked every model for the DCGMM's two variants: a run with a mixture or an SPN there ended in an error."""
+    shown = {"datasets": ["mnist"], "models": ["gmm", "vae"]}
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": {"inpainting": shown}})
+    one, other = plan.keys("inpainting")
+    for key in (one, other):
+        finish(plan, tmp_path, key)
+    x, known = np.zeros((3, 4, 4, 1), np.float32), np.ones((3, 4, 4), bool)
+    keep_in(plan.paths(tmp_path).completions(one))("right_own", x, known, x)
+    note_unable(plan.paths(tmp_path).completions(other) / MEASURES_FILE, "this model completes no images")
+    figure, words = picture(Material(Run(plan, tmp_path), []), items(plan)["fig_8_inpainting"])
+    assert layout(figure)[2] == ["GMM"]
+    assert words == "Not shown, since they cannot: VAE."
