@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import gzip
 import hashlib
 import struct
@@ -14,6 +15,16 @@ from evaluation.datasets import catalogue
 from evaluation.datasets.catalogue import MNIST, DataFile, DatasetSpec
 
 TOY = "mnist"  # the tests replace this entry of the catalogue
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_to_collect():
+    """Jobs collect garbage after each training, which takes a second where other tests have loaded frameworks: what is
+    alive now is left out."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def idx(array: np.ndarray) -> bytes:

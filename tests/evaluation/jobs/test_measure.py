@@ -66,6 +66,7 @@ def test_outliers_and_learning_curves_are_measured(profile):
     assert set(curves["metric"]) == {"log_likelihood_layer_0"}
 
 
+@pytest.mark.slow
 def test_the_areas_are_followed_where_a_profile_asks_for_it(tmp_path, monkeypatch):
     """The last point of the course is the area that the scores give; following changes nothing in the model."""
     monkeypatch.chdir(tmp_path)
