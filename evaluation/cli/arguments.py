@@ -70,6 +70,22 @@ def distinct(values: Sequence[Any], option: str) -> list[Any]:
     return list(values)
 
 
+def refuse_by_hand(args: argparse.Namespace, **defaults: Any) -> None:
+    """Refuse options that have no effect with --profile, which decides what they are about.
+
+    Args:
+        defaults: attribute of such an option → its default.
+
+    Raises:
+        UserError: names the first that was given.
+    """
+    from evaluation.base.errors import UserError
+
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            raise UserError(f"--{name.replace('_', '-')} has no effect with --profile, which decides it; leave one out")
+
+
 # --- which models ----------------------------------------------------------------------------------------------------
 
 

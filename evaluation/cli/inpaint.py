@@ -15,6 +15,7 @@ from evaluation.cli.arguments import (
     natural,
     positive,
     read_options,
+    refuse_by_hand,
     work,
 )
 from evaluation.cli.outputs import add_overwrite, check_free, named, one_each
@@ -82,6 +83,8 @@ def _of_run(args: argparse.Namespace) -> None:
     from evaluation.jobs.inpaint import Inpainting, inpaint
     from evaluation.jobs.stamps import write_stamp
 
+    given = {"mask": list(MASKS), "variant": list(VARIANTS), "images": 1000, "seed": 0, "option": []}
+    refuse_by_hand(args, **given, dataset=None, out=None, completions=None, grid=None)
     doing = work(args, args.what)
     for job in doing.chosen:
         how = Inpainting(**doing.plan.sampled("inpaint", job.variant))

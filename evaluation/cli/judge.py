@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.process import prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive
+from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_by_hand
 from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def _of_run(args: argparse.Namespace) -> None:
 
     if not args.train:
         raise UserError("--train trains the judges of a run; `bench measure judge DATASET` applies them")
+    nothing = dict.fromkeys(["judge", "epochs", "learning_rate", "train_images", "out"])
+    refuse_by_hand(args, samples=[], mixture=False, references=True, judges=str(JUDGES), **nothing)
     args.in_a_run = True
     found = resolve(args.profile)
     paths, how = found.plan.paths(found.folder), found.plan.judges

@@ -13,6 +13,7 @@ from evaluation.cli.arguments import (
     natural,
     positive,
     read_options,
+    refuse_by_hand,
     work,
 )
 from evaluation.cli.outputs import add_overwrite, check_free, named, one_each
@@ -75,6 +76,7 @@ def _of_run(args: argparse.Namespace) -> None:
     from evaluation.jobs.sample import sample
     from evaluation.jobs.stamps import write_stamp
 
+    refuse_by_hand(args, n=1000, seed=0, option=[], out=None, grid=None)
     doing = work(args, args.what)
     for job in doing.chosen:
         how = doing.plan.sampled(args.stage, job.variant)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from evaluation.base.process import prepare
-from evaluation.cli.arguments import add_models, directories, work
+from evaluation.cli.arguments import add_models, directories, refuse_by_hand, work
 from evaluation.cli.outputs import add_overwrite, check_free, one_each
 
 HELP = "score the validation and test images with trained models"
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.profile:
         from evaluation.jobs.stamps import write_stamp
 
+        refuse_by_hand(args, out=None)
         doing = work(args, args.what)
         for job in doing.chosen:
             keys = doing.keys("score", job)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive, work
+from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_by_hand, work
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
@@ -85,6 +85,9 @@ def _of_run(args: argparse.Namespace) -> None:
     from evaluation.jobs.store import is_complete
     from evaluation.jobs.train import Place, train_all
 
+    nothing = dict.fromkeys(["config", "model", "factory", "configfile", "params", "epochs", "protocol", "dataset"])
+    nothing |= dict.fromkeys(["train_images", "out", "models", "name"])
+    refuse_by_hand(args, param=[], subset=["all"], seed=[0], monitor="validation", **nothing)
     doing = work(args, args.jobs)
     for job in doing.chosen:
         _check_sampling(doing, job)

@@ -26,6 +26,12 @@ TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", 
         (["resume", "--configfile", "x.yaml", "--timeout", "nan"], "a number of seconds of at least 0"),
         (["report", "--profile", str(REFERENCE), "--figures", "nosuch.png", "--out", "x.html"], "no such PNG file"),
         (["report", "--profile", str(REFERENCE), "--provenance", "a.json", "--out", "x.html"], "it has no versions"),
+        (["train", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--epochs", "3"], "--epochs has no effect with"),
+        (["train", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--param", "a=1"], "--param has no effect with"),
+        (["score", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--out", "s"], "--out has no effect with"),
+        (["sample", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--n", "3"], "--n has no effect with"),
+        (["inpaint", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--mask", "left"], "--mask has no effect with"),
+        (["judge", "--profile", "smoke", "--dataset", "digits", "--train", "--epochs", "3"], "--epochs has no effect"),
     ],
 )
 def test_it_is_said_in_one_sentence(words, said, tmp_path, monkeypatch, capsys):
