@@ -34,8 +34,11 @@ def accuracies(directory: Path) -> dict[str, float]:
 def _accuracy(model: Classifier, x: np.ndarray, y: np.ndarray, directory: Path) -> float:
     with refusals(str(directory)):
         predicted = np.asarray(model.predict(x))
-    if predicted.shape != y.shape:
-        raise ModelError(f"{directory}: predict gives an array of shape {predicted.shape} for {len(x)} images")
+    if predicted.shape != y.shape or predicted.dtype.kind not in "iu":
+        raise ModelError(
+            f"{directory}: predict gives an array of shape {predicted.shape} and type {predicted.dtype} for {len(x)} "
+            "images; an integer for each is expected"
+        )
     return 100.0 * float((predicted == y).mean())
 
 

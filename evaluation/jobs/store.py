@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
 from evaluation.models import registry
+from evaluation.models.calling import parameters
 from evaluation.plan.training import Training
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
     from evaluation.jobs.provenance import stamp
 
     sigmas = {"sigmas": model.sigmas_} if hasattr(model, "sigmas_") else {}  # of a DCGMM: how far its annealing came
-    facts = {"parameters": int(model.count_params()), "seconds": round(seconds, 3)}
+    facts = {"parameters": parameters(model, training.factory), "seconds": round(seconds, 3)}
     return {**training.record(), **facts, **sigmas, **stamp()}
 
 

@@ -17,7 +17,7 @@ from evaluation.datasets.subsets import left_out_class
 from evaluation.jobs import store
 from evaluation.jobs.store import AREA
 from evaluation.models import registry
-from evaluation.models.calling import refusals
+from evaluation.models.calling import check_model, history_rows, refusals
 from evaluation.models.importing import import_object
 from evaluation.models.interface import MEASURES, OPTIONAL, TRAINS_MANY, takes
 from evaluation.plan.training import Training
@@ -130,6 +130,7 @@ def images(dataset: Dataset, split: str, subset: str, at_most: int | None = None
 def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float]:
     x, y = images(dataset, "train", training.subset, training.train_images)
     model = registry.build(training.factory, training.params, dataset.image_shape, training.seed)
+    check_model(model, training.factory)
     optional = dict(zip(OPTIONAL, (y, checkpoint), strict=True))
     options: dict[str, Any] = {name: value for name, value in optional.items() if takes(model.fit, name)}
     if training.monitor != "none":
@@ -139,7 +140,7 @@ def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool)
     start = time.perf_counter()
     with refusals(training.factory):
         history = model.fit(x, progress=progress, **options)
-    return model, history, time.perf_counter() - start
+    return model, history_rows(history, training.factory), time.perf_counter() - start
 
 
 def _fit_many(
@@ -155,6 +156,7 @@ def _fit_many(
     rows = [select(order, y, training.subset)[0][: training.train_images] for training in trainings]
     first = trainings[0]
     models = [registry.build(t.factory, t.params, dataset.image_shape, t.seed) for t in trainings]
+    check_model(models[0], first.factory)
     many: Any = type(models[0])
     options: dict[str, Any] = {"labels": y} if takes(many.fit_many, "labels") else {}
     if first.monitor != "none":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from evaluation.base.errors import ModelError, UserError
 from evaluation.models.interface import Layered, options_of
+
+REQUIRED = ("fit", "score_samples", "count_params", "save", "load")  # of every model; others may be missing
+ROUNDING = 1e-5  # by which a pixel may miss 0, 1 or what is known
 
 
 @contextmanager
@@ -37,6 +41,56 @@ def refusals(name: str, *, options: Mapping[str, Any] | None = None) -> Iterator
         raise ModelError(f"{name}: {error}") from error
 
 
+def check_model(model: Any, name: str) -> None:
+    """Refuse a model that lacks what every one needs: before it is trained, not when it is kept.
+
+    Raises:
+        ModelError: a method or an argument of `fit` that is not there, or a number of parameters that is none.
+    """
+    for method in REQUIRED:
+        if not callable(getattr(model, method, None)):
+            raise ModelError(f"{name} has no method {method}; a model needs {', '.join(REQUIRED)}")
+    taken = inspect.signature(model.fit).parameters.values()
+    for argument in ("validation", "progress"):
+        if not any(p.name == argument or p.kind == p.VAR_KEYWORD for p in taken):
+            raise ModelError(f"{name}: fit has no argument {argument!r}; fit(x, *, validation, progress) is expected")
+    try:
+        count = model.count_params()
+    except Exception:  # some know it only when they are trained
+        return
+    _check_count(count, name)
+
+
+def parameters(model: Any, name: str) -> int:
+    """How many numbers were trained.
+
+    Raises:
+        ModelError: it gives something else.
+    """
+    with refusals(name):
+        return _check_count(model.count_params(), name)
+
+
+def _check_count(count: Any, name: str) -> int:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise ModelError(f"{name}: count_params gives {count!r}; the number of its trainable parameters is expected")
+    return int(count)
+
+
+def history_rows(found: Any, name: str) -> list[tuple[int, int, str, float]]:
+    """What `fit` returned, as rows (step, layer, split, log_likelihood); none for None.
+
+    Raises:
+        ModelError: something else.
+    """
+    try:
+        return [(int(step), int(layer), str(split), float(value)) for step, layer, split, value in found or ()]
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{name}: fit gives {type(found).__name__}; rows (step, layer, split, log_likelihood) are expected"
+        ) from error
+
+
 def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
     """(n, layers) float64 log-likelihoods in nats, the top layer last; one column for a model with one density.
 
@@ -46,8 +100,8 @@ def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
     method = "score_layers" if isinstance(model, Layered) else "score_samples"
     with refusals(name):
         found = getattr(model, method)(x)
-    scores = np.asarray(found if found is not None else np.nan, np.float64)
-    if scores.ndim not in (1, 2) or len(scores) != len(x):
+    scores = _numbers(found, np.float64, method, name)
+    if scores.ndim not in (1, 2) or len(scores) != len(x) or scores.shape[1:] == (0,):
         given = "None" if found is None else f"an array of shape {scores.shape}"
         raise ModelError(f"{name}: {method} gives {given} for {len(x)} images; one log-likelihood for each is expected")
     if np.isnan(scores).any():
@@ -77,17 +131,28 @@ def completions(
     completed = _images(found, len(x), "inpaint", name)
     if completed.shape != x.shape:
         raise ModelError(f"{name}: inpaint gives images of shape {completed.shape[1:]}; {x.shape[1:]} is expected")
+    if not np.allclose(completed[known], x[known], rtol=0, atol=ROUNDING):
+        raise ModelError(f"{name}: inpaint changes pixels that are known; they come back untouched")
     return completed
 
 
 def _images(found: Any, n: int, method: str, name: str) -> np.ndarray:
-    images = np.asarray(found if found is not None else np.nan, np.float32)
+    images = _numbers(found, np.float32, method, name)
     if images.ndim != 4 or len(images) != n:
         given = "None" if found is None else f"an array of shape {images.shape}"
         raise ModelError(f"{name}: {method} gives {given}; ({n}, H, W, C) is expected")
     if not np.isfinite(images).all():
         raise ModelError(f"{name}: {method} gives pixels that are no numbers; the model diverged")
+    if method == "sample" and images.size and not (images.min() >= -ROUNDING and images.max() <= 1 + ROUNDING):
+        raise ModelError(f"{name}: {method} gives pixels from {images.min():g} to {images.max():g}; 0 to 1 is expected")
     return images
+
+
+def _numbers(found: Any, kind: Any, method: str, name: str) -> np.ndarray:
+    try:
+        return np.asarray(found if found is not None else np.nan, kind)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name}: {method} gives {type(found).__name__}, which is no array of numbers") from error
 
 
 def check_options(method: Any, options: Mapping[str, Any], flags: Collection[str]) -> None:

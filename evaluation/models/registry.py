@@ -45,6 +45,8 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
         signature = inspect.signature(model)
     except ValueError as error:  # of a built-in
         raise UserError(f"factory {factory!r} is no class with the model interface ({error})") from error
+    if not callable(getattr(model, "load", None)):
+        raise UserError(f"factory {factory!r} has no method load, as a class with the model interface has")
     if taken := sorted(GIVEN & params.keys()):
         raise UserError(f"{factory}: {taken[0]!r} is no parameter; the command or the run gives it")
     shape = "image_shape" if "image_shape" in signature.parameters else "input_shape"

@@ -1,0 +1,101 @@
+"""Models that break the promises of the interface: named, and before they are trained where that is possible."""
+
+import numpy as np
+import pytest
+
+from evaluation.base.errors import ModelError, UserError
+from evaluation.models.calling import check_model, completions, history_rows, layer_scores, samples
+from evaluation.models.registry import build
+
+X = np.full((3, 4, 4, 1), 0.5, np.float32)
+KNOWN = np.ones((3, 4, 4), bool)
+
+
+class Mine:
+    """Whatever is given replaces a method."""
+
+    def __init__(self, **methods):
+        for name, value in methods.items():
+            setattr(self, name, value)
+
+    def fit(self, x, *, validation=None, progress=True):
+        return []
+
+    def score_samples(self, x):
+        return np.zeros(len(x))
+
+    def count_params(self):
+        return np.int64(3)
+
+    def save(self, path):
+        return None
+
+    @classmethod
+    def load(cls, path):
+        return cls()
+
+
+def function(image_shape, seed=0):
+    return Mine()
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"count_params": lambda: None}, "mine: count_params gives None"),
+        ({"count_params": lambda: float("nan")}, "count_params gives nan"),
+        ({"count_params": 5}, "mine has no method count_params"),
+        ({"save": None}, "mine has no method save"),
+        ({"fit": lambda x: []}, "fit has no argument 'validation'"),
+    ],
+)
+def test_before_it_is_trained(methods, said):
+    check_model(Mine(), "mine")
+    check_model(Mine(fit=lambda x, **options: []), "mine")
+    check_model(Mine(count_params=lambda: 1 / 0), "mine")  # some know it only when they are trained
+    with pytest.raises(ModelError) as raised:
+        check_model(Mine(**methods), "mine")
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("found", ["done", 5, [(1, 2.0)], [("a", 0, "train", 1.0)]])
+def test_a_history_is_rows(found):
+    assert history_rows(None, "mine") == []
+    assert history_rows([(np.int64(1), 0, "train", np.float32(2))], "mine") == [(1, 0, "train", 2.0)]
+    with pytest.raises(ModelError, match=r"mine: fit gives .*; rows \(step, layer, split, log_likelihood\)"):
+        history_rows(found, "mine")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("x", "sample gives str, which is no array of numbers"),
+        (np.full((3, 4, 4, 1), 200, np.uint8), "sample gives pixels from 200 to 200; 0 to 1 is expected"),
+        (-X, "sample gives pixels from -0.5 to -0.5"),
+        (X[0], "sample gives an array of shape"),
+        (X * np.nan, "pixels that are no numbers"),
+    ],
+)
+def test_samples_are_images(found, said):
+    with pytest.raises(ModelError) as raised:
+        samples(Mine(sample=lambda n, seed: found), 3, 0, {}, "mine")
+    assert said in str(raised.value)
+
+
+def test_known_pixels_come_back():
+    with pytest.raises(ModelError, match="mine: inpaint changes pixels that are known"):
+        completions(Mine(inpaint=lambda x, known, seed: x * 0), X, KNOWN, 0, {}, "mine")
+    assert (completions(Mine(inpaint=lambda x, known, seed: x), X, KNOWN, 0, {}, "mine") == X).all()
+
+
+@pytest.mark.parametrize("found", [["a", "b", "c"], np.zeros((3, 0)), None, 1.0, np.zeros(2)])
+def test_scores_are_numbers(found):
+    with pytest.raises(ModelError, match="mine: score_samples gives"):
+        layer_scores(Mine(score_samples=lambda x: found), X, "mine")
+
+
+def test_a_factory_is_a_class():
+    with pytest.raises(UserError, match="has no method load"):
+        build(f"{__name__}:function", {}, (4, 4, 1), 0)
+    with pytest.raises(UserError, match="which is no class"):
+        build(f"{__name__}:X", {}, (4, 4, 1), 0)
