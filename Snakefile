@@ -31,7 +31,7 @@ onerror:
 
 onsuccess:
     # The report of an earlier run, in which jobs have failed.
-    shutil.rmtree(f"{ROOT}/{PARTIAL}", ignore_errors=True)
+    forget_partial(ROOT)
     if Path(f"{ROOT}/report.html").is_file():
         logger.info(f"report: {ROOT}/report.html", extra={TOLD: True})
 

@@ -18,10 +18,13 @@ from evaluation.datasets.settle import settle
 from evaluation.jobs.lock import hold
 from evaluation.plan.plan import Plan
 from evaluation.plan.reading import given_to_snakemake, read_profile
-from evaluation.results.outputs import Item
+from evaluation.plan.resolve import PROFILE_FILE
+from evaluation.results.outputs import PARTIAL, Item
 from evaluation.results.progress import follow
 
 MADE_BY = {"outliers": "score", "judge": "sample", "inpainting": "inpaint"}  # experiment → stage; others: train
+OF_A_RUN = {"models", "judges", "scores", "samples", "grids", "completions", "metrics", "tables", "figures", PARTIAL}
+OF_A_RUN |= {"stamps", "logs", "benchmarks", "compare.md", "compare.csv", "provenance.json", "report.html"}
 SUBMITTING = {"slurm": "sbatch"}  # executor → the program that it calls
 
 
@@ -51,17 +54,40 @@ def begin(plan: Plan, executor: str, logs: Iterable[str], datasets: Iterable[str
     """What is done once, before the first job: the folder is held, the profile kept, data looked for.
 
     Raises:
-        UserError: another run has the folder, there is no program to submit jobs with, or data are not available.
+        UserError: another run has the folder, it is no folder of a run, there is no program to submit jobs with, or
+            data are not available.
     """
     program = SUBMITTING.get(executor)
     if program and shutil.which(program) is None:
         raise UserError(f"executor {executor}: there is no program {program} here; start where jobs are submitted")
+    refuse_other_folder(Path(plan.root))
     hold(plan.root, logs)
     kept = plan.paths().profile
     if not kept.is_file() or kept.read_text(encoding="utf-8") != plan.as_json():
         write_text(kept, plan.as_json())
     require(datasets)
     follow(plan, logger)
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Refuse a folder of results that holds something else than a run: its files may have the names of outputs.
+
+    Raises:
+        UserError: names one of them.
+    """
+    if folder.is_dir() and not (folder / PROFILE_FILE).is_file():
+        others = [path.name for path in folder.glob("[!.]*") if path.name not in OF_A_RUN]
+        if others:
+            raise UserError(
+                f"results: {folder.resolve()} holds something else than a run ({min(others)}); give a folder of its own"
+            )
+
+
+def forget_partial(folder: str | Path) -> None:
+    """Remove the report of an earlier run, in which jobs had failed; nothing else of that name."""
+    partial = Path(folder) / PARTIAL
+    if (partial / PROFILE_FILE).is_file():
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 class Asked:

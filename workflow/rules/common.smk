@@ -1,5 +1,4 @@
 # What all rules share: the plan of this run, and where its things lie.
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,8 @@ from evaluation.base.errors import UserError
 from evaluation.base.words import digest
 from evaluation.plan.experiments import MEASURED
 from evaluation.results.failures import Failures, report_failures
-from evaluation.results.outputs import PARTIAL, items
-from evaluation.results.running import Asked, begin, plan_of_this_run
+from evaluation.results.outputs import items
+from evaluation.results.running import Asked, begin, forget_partial, plan_of_this_run
 from evaluation.results.terminal import TOLD
 
 try:

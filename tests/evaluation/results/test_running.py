@@ -1,0 +1,37 @@
+"""What is done before the first job and after the last one of a run."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from evaluation.base.errors import UserError
+from evaluation.plan.plan import Plan
+from evaluation.results.running import begin, forget_partial
+
+PROFILE = {"profile": "p", "seeds": 1, "experiments": {"outliers": {"datasets": ["digits"], "models": ["gmm"]}}}
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, monkeypatch):
+    """`results: thesis` put tables and pages between the files there, and over those of the same name."""
+    monkeypatch.chdir(tmp_path)
+    theirs = Path("thesis/tables/table_5_architectures.csv")
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    Path("thesis/thesis.tex").write_text("mine")
+    plan = Plan({**PROFILE, "results": "thesis"})
+    with pytest.raises(UserError, match=r"thesis holds something else than a run \(thesis\.tex\)"):
+        begin(plan, "local", [], [], logging.getLogger())
+    assert sorted(path.name for path in Path("thesis").iterdir()) == ["tables", "thesis.tex"]
+
+
+def test_only_a_report_of_ours_is_forgotten(tmp_path):
+    partial = tmp_path / "partial"
+    partial.mkdir()
+    (partial / "notes.txt").write_text("mine")
+    forget_partial(tmp_path)
+    assert (partial / "notes.txt").read_text() == "mine"
+    (partial / "profile.json").write_text("{}")
+    forget_partial(tmp_path)
+    assert not partial.exists()
+    forget_partial(tmp_path)
