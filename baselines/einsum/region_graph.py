@@ -222,7 +222,7 @@ def poon_domingos(
 
     Raises ValueError for an unknown axis, a delta below one, deltas that do not descend, or that cut nothing.
     """
-    deltas, axes = step_sizes(delta), (axes,) if isinstance(axes, str) else tuple(axes)
+    deltas, axes = step_sizes(delta), (axes,) if isinstance(axes, str) else tuple(axes or ())
     unknown = set(axes) - set(AXES)
     if unknown or not axes:
         raise ValueError(f"axes is {axes!r}: expected one or both of {AXES}.")

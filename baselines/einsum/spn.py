@@ -94,7 +94,7 @@ class EinsumSpn:
             "frequency": checks.integer(frequency, name="frequency"),
             "optimizer": optimizer,
             "learning_rate": checks.positive(learning_rate, name="learning_rate"),
-            "optimizer_options": dict(optimizer_options or {}),
+            "optimizer_options": _options(optimizer_options),
             "min_variance": checks.positive(min_variance, name="min_variance"),
             "max_variance": checks.positive(max_variance, name="max_variance"),
             "memory_limit": None if memory_limit is None else checks.integer(memory_limit, name="memory_limit"),
@@ -309,6 +309,12 @@ class EinsumSpn:
         for row in description["history"]:
             model.history.add(*row)
         return model
+
+
+def _options(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping | type(None)):
+        raise ValueError(f"optimizer_options={value!r}: expected a mapping of names to values")
+    return dict(value or {})
 
 
 def _over_variables(graph: RegionGraph, image_shape: tuple[int, int, int]) -> RegionGraph:

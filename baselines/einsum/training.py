@@ -110,7 +110,7 @@ REFUSED = {
 
 def optimiser_class(name: str) -> Any:
     """The class of torch.optim of that name. Raises ValueError for an unknown name, or one that cannot work here."""
-    maker = getattr(torch.optim, name, None)
+    maker = getattr(torch.optim, name, None) if isinstance(name, str) else None
     if not (isinstance(maker, type) and issubclass(maker, torch.optim.Optimizer)) or maker is torch.optim.Optimizer:
         raise ValueError(f"optimizer is {name!r}: expected the name of a class in torch.optim, such as 'Adam'.")
     if name in REFUSED:
