@@ -51,7 +51,7 @@ def read_parquet(path: str | Path, cure: str) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"there is no {path}; {cure}")
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, page_checksum_verification=True)
     except (ArrowException, OSError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is damaged: it is not parquet ({first}); {cure}") from error

@@ -103,8 +103,20 @@ def read_samples(path: str | Path) -> Samples:
     if images is None:
         raise UserError(f"{path} holds {', '.join(content) or 'nothing'}; expected an array `samples` (n, H, W, C)")
     labels = next((content[key] for key in LABEL_KEYS if key in content), None)
-    record = json.loads(str(content["record"])) if "record" in content else {}
+    record = _record(str(content["record"]), path) if "record" in content else {}
     return Samples(_images(images, path), _labels(labels, len(images), path), record)
+
+
+def _record(text: str, path: Path) -> Mapping[str, Any]:
+    """What a sample file says of the model that drew it."""
+    kinds = {"model": str, "seed": int, "protocol": str, "point": dict}
+    try:
+        record = json.loads(text)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or any(name in record and type(record[name]) is not k for name, k in kinds.items()):
+        raise UserError(f"{path} is damaged: what it says of its model ({text[:40]!r}) cannot be read; sample again")
+    return record
 
 
 def _images(images: np.ndarray, path: Path) -> np.ndarray:
@@ -116,7 +128,11 @@ def _images(images: np.ndarray, path: Path) -> np.ndarray:
         raise UserError(f"{path}: samples of shape {images.shape} given; expected (n, H, W, C)")
     if images.dtype == np.uint8:
         return (images / 255.0).astype(np.float32)
+    if images.dtype.kind not in "fiub":
+        raise UserError(f"{path}: samples of type {images.dtype} given; expected floats from 0 to 1, or uint8 counts")
     images = images.astype(np.float32)
+    if np.isnan(images).any():
+        raise UserError(f"{path}: the samples hold NaN; expected pixels from 0 to 1 (or uint8 counts)")
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
         low, high = np.nanmin(images), np.nanmax(images)
         raise UserError(f"{path}: pixels from {low:.3g} to {high:.3g} given; expected 0 to 1 (or uint8 counts)")

@@ -66,7 +66,7 @@ def write_scores(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> Non
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA: json.dumps(record).encode()})
     with atomic_path(path) as part:
-        pq.write_table(table, part)
+        pq.write_table(table, part, write_page_checksum=True)
 
 
 def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -81,14 +81,17 @@ def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"there are no scores in {path}; make them with `bench score`")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         frame = table.to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path} is damaged: it is not parquet ({str(error).splitlines()[0]}); {CURE}") from error
     record = (table.schema.metadata or {}).get(METADATA)
     if record is None:
         raise UserError(f"{path} was not written by `bench score` (it does not say which model gave the scores)")
-    return frame, json.loads(record)
+    try:
+        return frame, json.loads(record)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: what it says of its model is not JSON ({error}); {CURE}") from error
 
 
 def scored_model(path: Path) -> dict[str, Any] | None:
@@ -100,6 +103,6 @@ def scored_model(path: Path) -> dict[str, Any] | None:
         return None
     try:
         record = (pq.read_schema(path).metadata or {}).get(METADATA)
-    except (pa.ArrowException, OSError):
+        return None if record is None else json.loads(record)
+    except (pa.ArrowException, OSError, ValueError):
         return None
-    return None if record is None else json.loads(record)

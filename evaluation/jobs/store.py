@@ -199,7 +199,9 @@ def write_history(directory: Path, history: Any, monitor: str) -> None:
         _write_csv(directory / HISTORY_TEXT, HISTORY_COLUMNS, rows)
         return
     frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
-    frame.assign(split=frame["split"].astype(str)).to_parquet(directory / HISTORY_FILE, index=False)
+    frame.assign(split=frame["split"].astype(str)).to_parquet(
+        directory / HISTORY_FILE, index=False, write_page_checksum=True
+    )
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

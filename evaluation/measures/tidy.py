@@ -57,7 +57,7 @@ def write_metrics(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, A
 
     frame = rows if isinstance(rows, pd.DataFrame) else tidy_frame(rows)
     with atomic_path(path) as part:
-        frame.to_parquet(part, index=False)
+        frame.to_parquet(part, index=False, write_page_checksum=True)
 
 
 def read_metrics(paths: Iterable[str | Path]) -> pd.DataFrame:

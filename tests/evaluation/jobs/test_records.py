@@ -6,8 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
+from evaluation.base.errors import UserError
 from evaluation.cli import main
+from evaluation.jobs.sample import read_samples
+from evaluation.jobs.score import read_scores
 from evaluation.jobs.stamps import read_stamp, write_stamp
+from evaluation.measures.tidy import read_metrics, tidy_row, write_metrics
 
 DCGMM = ("--config", "F(28,1)-G(2)", "--param", "iterations=2", "--quiet")
 
@@ -105,3 +109,40 @@ def test_own_images_given_as_a_file_have_the_place_of_their_name(tmp_path, capsy
     (model,) = [path.parent for path in (tmp_path / "models/mine").rglob("bench.json")]
     assert bench("score", model, "--out", "s") == 0
     assert list((tmp_path / "s/mine").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("record", ["{", "[]", '{"model": 5}', '{"point": 3}', '{"seed": "x"}'])
+def test_samples_that_do_not_say_whose_they_are_are_damaged(record, tmp_path):
+    np.savez(tmp_path / "x.npz", samples=np.zeros((5, 28, 28, 1), np.float32), record=np.array(record))
+    with pytest.raises(UserError, match=r"x\.npz is damaged: what it says of its model"):
+        read_samples(tmp_path / "x.npz")
+
+
+def test_samples_are_real_numbers(tmp_path):
+    for kind, said in ((np.complex64, "type complex64"), (np.str_, "type <U")):
+        np.savez(tmp_path / "x.npz", samples=np.zeros((5, 28, 28, 1)).astype(kind))
+        with pytest.raises(UserError, match=said):
+            read_samples(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", samples=np.full((5, 28, 28, 1), np.nan))
+    with pytest.raises(UserError, match="hold NaN"):
+        read_samples(tmp_path / "x.npz")
+
+
+def test_a_flipped_bit_in_metrics_and_scores_is_noticed(trained, tmp_path):
+    """Parquet has no checksum unless it is asked for: the number was another one, without a word."""
+    rows = [tidy_row(protocol="both", experiment="e", dataset="d", model="m", seed=s, metric="a", value=1.5 + s / 7)
+            for s in range(300)]  # fmt: skip
+    write_metrics(tmp_path / "m.parquet", rows)
+    assert bench("score", trained, "--out", tmp_path) == 0
+    (scores,) = tmp_path.glob("digits/**/*.parquet")
+    for path, read, value in (
+        (tmp_path / "m.parquet", lambda path: read_metrics([path]), 1.5 + 1 / 7),
+        (scores, read_scores, None),
+    ):
+        content = bytearray(path.read_bytes())
+        place = content.find(np.float64(value).tobytes()) if value else 200
+        assert place > 0
+        content[place] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=f"{path.name} is damaged"):
+            read(path)
