@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MINI_BATCHES = (10, 100)  # images at a time: the smallest that holds all, or the largest; each is compiled once
+MINI_BATCHES = (10, 50)  # images at a time: the smallest that holds all, or the largest; each is compiled once
 
 
 def mini_batch_size(n: int) -> int:
