@@ -17,10 +17,8 @@ def resolve(name: str) -> jax.Device:
     """
     checks.choice(name, DEVICES, name="device")
     runtime.start()
-    if name == "auto":
-        return jax.local_devices()[0]
     try:
-        return jax.local_devices(backend=name)[0]
+        return jax.local_devices(backend=None if name == "auto" else name)[0]
     except RuntimeError as error:
         raise ValueError(
             f"device={name!r}: JAX finds no such device ({error}); install JAX for it "

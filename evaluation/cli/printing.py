@@ -24,5 +24,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(name, justify="left" if number < left else "right")
     for cells in rows:
         table.add_row(*cells)
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", str(WIDTH)))
+    asked = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else int(asked) if asked.isdecimal() and int(asked) > 0 else WIDTH
     Console(width=width).print(table)

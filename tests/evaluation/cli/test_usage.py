@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.cli import main
+from evaluation.cli.printing import print_table
 
 REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/cpu"
 TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", "--models", "models"]
@@ -43,3 +44,11 @@ def test_it_is_said_in_one_sentence(words, said, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in error
     assert not Path("x.html").exists()
     assert not list(tmp_path.rglob("bench.json"))
+
+
+@pytest.mark.parametrize("columns", ["", "abc", "0", "40"])
+def test_a_table_is_printed_whatever_the_width_of_the_terminal_is_called(columns, monkeypatch, capsys):
+    """`COLUMNS=` in the environment ended a training in a traceback, after it."""
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table("title", ["a", "b"], [["first", "second"]])
+    assert "second" in capsys.readouterr().out
