@@ -16,8 +16,8 @@ def resolve(name: str) -> jax.Device:
         ValueError: no such name, or there is no such device here.
     """
     checks.choice(name, DEVICES, name="device")
-    runtime.start()
     try:
+        runtime.start()
         return jax.local_devices(backend=None if name == "auto" else name)[0]
     except RuntimeError as error:
         raise ValueError(

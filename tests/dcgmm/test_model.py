@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -261,3 +264,10 @@ def test_arguments_of_another_kind_are_said(tmp_path):
     (tmp_path / "other/model.json").write_bytes((tmp_path / "model.json").read_bytes())
     with pytest.raises(DamagedFileError, match="other holds the parameters of another model"):
         DCGMM.load(tmp_path / "other")
+
+
+def test_a_platform_that_jax_does_not_have_is_a_sentence():
+    code = "from dcgmm import DCGMM; DCGMM('F(8,1)-G(2)', (8, 8, 1))"
+    environment = {**os.environ, "JAX_PLATFORMS": "nosuch"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "ValueError: device='auto': JAX finds no such device" in done.stderr
