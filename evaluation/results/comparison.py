@@ -12,13 +12,12 @@ from evaluation.results.changes import JUDGE, changes
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import PROTOCOLS, reported
+from evaluation.results.selection import protocols_of, reported
 from evaluation.results.verdicts import CLOSE, NEAR, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.plan.plan import Plan
 
 KINDS = {"measured values": "percent", "parameter counts": "count"}  # name in the totals → unit
 # The experiment whose results a table of the paper prints.
@@ -63,11 +62,6 @@ def compare(results: Results) -> list[Row]:
     """A row for each printed number and protocol of the run, in the paper's order."""
     sides = {protocol: _Side(results, protocol) for protocol in protocols_of(results.plan)}
     return [_row(printed, side.ours(printed), protocol) for printed in published() for protocol, side in sides.items()]
-
-
-def protocols_of(plan: Plan) -> tuple[str, ...]:
-    """The protocols of a run, in the order in which they are shown."""
-    return tuple(protocol for protocol in PROTOCOLS if protocol in plan.profile.protocols)
 
 
 def compare_variants(results: Results) -> list[Row]:

@@ -15,7 +15,6 @@ from evaluation.results.comparison import (
     compare,
     compare_variants,
     data_words,
-    protocols_of,
     remarks,
     totals,
 )
@@ -23,6 +22,7 @@ from evaluation.results.formatting import Number, as_printed, with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.published import ANY_DATASET
 from evaluation.results.results import Results
+from evaluation.results.selection import protocols_of
 from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED, VERDICTS
 
 MARKS = {REPRODUCED: "✔", CLOSE: "≈", NOT_REPRODUCED: "✘", UNDECIDED: "?", NOT_RUN: NOTHING}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.results.claims import claims
-from evaluation.results.comparison import Row, by_cell, compare, data_words, protocols_of, remarks, totals
+from evaluation.results.comparison import Row, by_cell, compare, data_words, remarks, totals
 from evaluation.results.comparison_page import (
     LEGEND,
     MARKS,
@@ -31,6 +31,7 @@ from evaluation.results.material import Material
 from evaluation.results.origins import Origins
 from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, items
 from evaluation.results.results import Results, TidySource
+from evaluation.results.selection import protocols_of
 from evaluation.results.tables.table import LEFT_OUT, printed
 from evaluation.results.verdicts import RULE, VERDICTS
 

@@ -11,11 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from evaluation.results.results import Key, Results, Value
 
+if TYPE_CHECKING:
+    from evaluation.plan.plan import Plan
+
 PROTOCOLS = ("paper", "clean")
 CHOSEN_BY = {"paper": "auroc", "clean": "auroc_validation"}
+
+
+def protocols_of(plan: Plan) -> tuple[str, ...]:
+    """The protocols of a run, in the order in which they are shown."""
+    return tuple(protocol for protocol in PROTOCOLS if protocol in plan.profile.protocols)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ def lines(results: Results, rows: Mapping[str, str]) -> list[tuple[str, str, str
     for model, label in rows.items():
         of_model = everywhere[everywhere["model"] == model]
         split = bool((of_model["protocol"] != "both").any()) or of_model["point"].nunique() > 1
-        found += [(model, label, protocol) for protocol in (PROTOCOLS if split else ("both",))]
+        found += [(model, label, protocol) for protocol in (protocols_of(results.plan) if split else ("both",))]
     return found
 
 

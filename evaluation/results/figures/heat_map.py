@@ -11,7 +11,7 @@ from evaluation.base.errors import UserError
 from evaluation.measures.tidy import canonical_params
 from evaluation.results.figures.style import plotting, width_of
 from evaluation.results.labels import dataset_labels
-from evaluation.results.selection import CHOSEN_BY, PROTOCOLS, Point
+from evaluation.results.selection import CHOSEN_BY, Point, protocols_of
 from evaluation.results.tables.grid import grid_points
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def draw_heat_map(results: Results, model: str, label: str) -> Any:
     values = {name: sorted({p[name] for p, _, _ in points if name in p}, key=_order) for name in names}
     outer, inner = names[:-2], names[-2:]
     columns = [dict(zip(outer, some, strict=True)) for some in product(*(values[name] for name in outer))]
-    panel_rows = list(product(dataset_labels({point.dataset for _, point, _ in points}).items(), PROTOCOLS))
+    panel_rows = list(
+        product(dataset_labels({point.dataset for _, point, _ in points}).items(), protocols_of(results.plan))
+    )
     plt, sns = plotting()
     height = 0.55 + 0.28 * (len(values[inner[0]]) if len(inner) > 1 else 1)
     size = (width_of(len(columns)), height * len(panel_rows) + 0.2)

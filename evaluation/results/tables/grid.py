@@ -11,7 +11,7 @@ from evaluation.measures.statistics import with_coverage
 from evaluation.results.formatting import with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import PROTOCOLS, Point, chosen, points
+from evaluation.results.selection import Point, chosen, points, protocols_of
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 SPLITS = {"": "auroc", "_validation": "auroc_validation"}
@@ -67,12 +67,13 @@ def grid_points(results: Results) -> list[tuple[Point, str, str]]:
     for point in every:
         family = (point.model, point.dataset, point.protocol)
         whole[family] = max(whole.get(family, 0), *(v.n for m, v in point.values.items() if m in SPLITS.values()))
-    by = {protocol: set(chosen(every, protocol).values()) for protocol in PROTOCOLS}
+    protocols = protocols_of(results.plan)
+    by = {protocol: set(chosen(every, protocol).values()) for protocol in protocols}
     found = []
     for point in every:
         most = whole[point.model, point.dataset, point.protocol]
         incomplete = f"incomplete: {point.seeds} of {most} seeds" if point.seeds < most else ""
-        found.append((point, " ".join(protocol for protocol in PROTOCOLS if point in by[protocol]), incomplete))
+        found.append((point, " ".join(protocol for protocol in protocols if point in by[protocol]), incomplete))
     return found
 
 

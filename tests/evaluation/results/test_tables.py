@@ -5,6 +5,7 @@ import pytest
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.limits import LeftOut
+from evaluation.plan.plan import Plan
 from evaluation.results.tables.classification import classification_table
 from evaluation.results.tables.grid import grid_table
 from evaluation.results.tables.inpainting import inpainting_table
@@ -56,6 +57,13 @@ def test_table_2_splits_models_with_two_protocols():
         ("GMM (paper)", "81.0 ± 1.4 [80.0, 82.0]"),
         ("GMM (clean)", "71.0 ± 1.4 [70.0, 72.0]"),
     ]
+
+
+def test_a_run_of_one_protocol_has_no_lines_of_the_other():
+    of = Plan({**plan().config, "protocols": ["clean"]})
+    table = outlier_table_models(results(grid(), of), {"gmm": "GMM"})
+    assert [row[0] for row in cells(table)] == ["GMM (clean)"]
+    assert {row[-1] for row in cells(grid_table(results(grid(), of), {"gmm": "GMM"}))} == {"", "clean"}
 
 
 def test_models_of_one_label_have_a_line_each():
