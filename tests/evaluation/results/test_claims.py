@@ -1,9 +1,5 @@
 """Claims of the paper in words, on numbers made up to support them, to contradict them, or both."""
 
-import json
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
@@ -12,7 +8,6 @@ from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED,
 from evaluation.results.results import Results
 
 LETTERS = "abe"
-REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/quick"
 
 
 def plan(**changed):
@@ -152,13 +147,6 @@ def test_samples_on_both_data_sets():
 )
 def test_layers_in_order(curves, expected):
     assert verdict(list(dynamics(curves)), "converge sequentially").verdict == expected
-
-
-def test_the_reference_run_decides_the_order_of_the_layers():
-    metrics = pd.read_parquet(REFERENCE / "metrics/dynamics_fashion_mnist.parquet")
-    quick = Plan(json.loads((REFERENCE / "profile.json").read_text()))
-    claim = next(claim for claim in claims(Results(metrics, quick)) if "converge sequentially" in claim.words)
-    assert claim.verdict == HOLDS
 
 
 def test_a_model_that_was_still_annealing_is_not_counted():
