@@ -25,7 +25,7 @@ def images(x: Any, shape: Sequence[int], *, name: str = "images") -> npt.NDArray
     shape: (H, W, C) that the model is made for. Accepted are arrays of floats in [0, 1], at least one image.
     Raises ValueError for another shape, other types (bytes 0 to 255 among them), NaN, and values outside [0, 1].
     """
-    array = _array(x, name)
+    array = as_array(x, name)
     wanted = tuple(int(side) for side in shape)
     if array.ndim != 4 or array.shape[1:] != wanted:
         raise ValueError(f"{name} have shape {array.shape}: expected (n, {', '.join(map(str, wanted))})")
@@ -49,7 +49,7 @@ def known(mask: Any, n: int, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
     mask: (H, W) for all images, or (n, H, W); shape: (H, W, C) or (H, W) of the images.
     Raises ValueError for another shape, and for anything but booleans (0 and 255, None, a string).
     """
-    array = _array(mask, "known")
+    array = as_array(mask, "known")
     height, width = (int(side) for side in shape[:2])
     if array.dtype != np.bool_ or array.shape not in ((height, width), (n, height, width)):
         raise ValueError(
@@ -64,7 +64,7 @@ def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray
 
     Raises ValueError for another shape ((n, 1) among them), for other types than integers, and for unknown classes.
     """
-    array = _array(y, name)
+    array = as_array(y, name)
     if array.shape != (n,):
         cure = f"; flatten them with {name}[:, 0]" if array.shape == (n, 1) else ""
         raise ValueError(f"{name} have shape {array.shape}: expected ({n},), one integer per image{cure}")
@@ -81,6 +81,14 @@ def splits(names: Iterable[str]) -> None:
     """Refuse a split of a history that is called as that of the training images. Raises ValueError."""
     if "train" in names:
         raise ValueError("validation has a split 'train', which is that of the training images: name it otherwise")
+
+
+def one_for_each(value: Any, count: int, *, name: str) -> Sequence[Any]:
+    """A list or tuple with an entry for each of `count` models, or what is given once. Raises ValueError for others."""
+    each = value if isinstance(value, list | tuple) else [value] * count
+    if len(each) != count:
+        raise ValueError(f"{name} has {len(each)} entries for {count} models: give one for each, or one")
+    return each
 
 
 def image_shape(value: Any, *, name: str = "image_shape") -> tuple[int, int, int]:
@@ -164,7 +172,8 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _array(value: Any, name: str) -> npt.NDArray[Any]:
+def as_array(value: Any, name: str) -> npt.NDArray[Any]:
+    """`value` as an array. Raises ValueError for rows of several lengths and for a masked array."""
     if isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{name} are a masked array, whose mask would be ignored: fill it, or drop the mask")
     try:

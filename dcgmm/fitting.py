@@ -176,8 +176,8 @@ def _measured_splits(
     models: Sequence[Scoring], x: np.ndarray, rows: Sequence[np.ndarray], validation: Any, measures: Any, count: int
 ) -> list[Splits]:
     """What is recorded during training, by name, for each model."""
-    count_of = len(models)
-    each = [_one_for_each(validation, "validation", count_of), _one_for_each(measures, "measures", count_of)]
+    given = {"validation": validation, "measures": measures}
+    each = [checks.one_for_each(value, len(models), name=name) for name, value in given.items()]
     splits = []
     for followed, measured, chosen in zip(*each, rows, strict=True):
         others = followed if isinstance(followed, Mapping) else {"validation": followed}
@@ -192,13 +192,6 @@ def _measured_splits(
             own[name] = Measured(models[0]._check_images(images), summary)
         splits.append(own)
     return splits
-
-
-def _one_for_each(some: Any, name: str, count: int) -> Sequence[Any]:
-    each = some if isinstance(some, list | tuple) else [some] * count
-    if len(each) != count:
-        raise ValueError(f"{name} has {len(each)} entries for {count} models: give one for each, or one")
-    return each
 
 
 def _mean(scores: np.ndarray) -> Sequence[float]:

@@ -194,8 +194,8 @@ class Generation(Scoring):
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant!r} is not known: choose one of {', '.join(VARIANTS)}")
         check_flag("use_weights", use_weights)
-        x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
-        if isinstance(x, np.ma.MaskedArray) or x.ndim != 4 or x.shape[1:] != self.input_shape:
+        x = checks.as_array(x, "images")
+        if x.ndim != 4 or x.shape[1:] != self.input_shape:
             x = self._check_images(x)
         known = checks.known(known, len(x), self.input_shape)
         x = self._check_images(np.where(known[..., None], x, np.zeros((), x.dtype)))

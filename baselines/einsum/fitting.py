@@ -299,9 +299,7 @@ def _rows(rows: Sequence[npt.ArrayLike] | None, models: int, n: int) -> list[npt
 
 def _splits(models: Sequence[Network], validation: Any) -> list[dict[str, Tensor]]:
     """The images that are scored after every epoch, as variables, by split, for each model."""
-    each = validation if isinstance(validation, list | tuple) else [validation] * len(models)
-    if len(each) != len(models):
-        raise ValueError(f"validation has {len(each)} entries for {len(models)} models: give one for each, or one")
+    each = checks.one_for_each(validation, len(models), name="validation")
     done: dict[int, Tensor] = {}
     found = []
     for model, own in zip(models, each, strict=True):

@@ -19,6 +19,8 @@ BATCH = 100
 SHARINGS = ("shared", "independent")
 STATES = ("initial", "trained")
 
+EPOCHS = {"A": 80, "B": 40, "C": 20, "D": 20, "E": 80, "F": 40, "G": 25}  # the catalogue's
+
 CONFIGS = {name: instance_config(name, SHAPE) for name in "ABCDEFG"}
 
 

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.speed.cases import EPOCHS
 from dcgmm import DCGMM
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset, select
 from evaluation.measures.roc import auroc, auroc_100_thresholds
 
 TABLE = Path("docs/reference/studies/printed_spread.csv")
-EPOCHS = {"A": 80, "B": 40, "C": 20, "D": 20, "E": 80, "F": 40, "G": 25}  # the catalogue's
 KINDS = {"both": ("order", "initial"), "order": ("order",), "initialisation": ("initial",)}
 KEYS = ["instance", "sharing", "dataset", "kind", "repetition"]
 

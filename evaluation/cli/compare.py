@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.base.files import atomic_path, write_text
-    from evaluation.results.comparison import compare, comparison_frame, protocols_of, totals_lines
+    from evaluation.results.comparison import compare, comparison_frame, totals_lines
     from evaluation.results.comparison_page import comparison_page
+    from evaluation.results.selection import protocols_of
 
     made = material(args)
     out = named(args.out, "--out", ".md") if args.out else None

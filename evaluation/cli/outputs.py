@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evaluation.base.errors import UserError
+from evaluation.base.files import why_not_writable
 
 
 def add_overwrite(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -40,10 +40,8 @@ def check_free(paths: Iterable[Path], overwrite: bool, own: Iterable[Path] = ())
     """
     places = {path.resolve() for path in own}
     for path in paths:
-        above = next(parent for parent in path.absolute().parents if parent.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            what = "may not be written" if above.is_dir() else "is a file"
-            raise UserError(f"{path} cannot be written, since {above} {what}; name another place")
+        if why := why_not_writable(path):
+            raise UserError(f"{path} cannot be written, since {why}; name another place")
         if path.is_dir() and path.suffix:
             raise UserError(f"{path} is a directory; name a file")
         there = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0

@@ -38,8 +38,7 @@ def collected(folder: Path, plan: Plan) -> set[str]:
         UserError: no provenance.json in the folder, or a damaged one.
     """
     models = read_json(folder / "provenance.json", CURE, "models")["models"]
-    keys = {key.path: key for key in plan.all_keys()}
-    return {path for path, made in models.items() if path in keys and made.get("spec") == plan.spec(keys[path])}
+    return plan.trained_as_planned(models)
 
 
 def missing(estimate: Estimate, there: Iterable[str]) -> list[Missing]:

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
+from evaluation.base.files import why_not_writable
 from evaluation.models import registry
 from evaluation.models.calling import parameters
 from evaluation.plan.training import Training
@@ -59,10 +60,8 @@ def refuse_other_content(directory: Path, spec: str | None = None) -> None:
     """
     if directory.resolve() == Path.cwd():
         raise UserError(f"{directory} is the working directory; give a directory of the model's own")
-    above = next(path for path in directory.absolute().parents if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        what = "may not be written" if above.is_dir() else "is a file"
-        raise UserError(f"{directory} cannot be made, since {above} {what}; give a directory in another place")
+    if why := why_not_writable(directory):
+        raise UserError(f"{directory} cannot be made, since {why}; give a directory in another place")
     if not directory.exists():
         if directory.is_symlink():
             raise UserError(f"{directory} is a link to nothing ({directory.readlink()}); remove it, or make its target")

@@ -138,6 +138,11 @@ class Plan:
         """Every training, once."""
         return list(dict.fromkeys(key for experiment in self.experiments for key in self.keys(experiment)))
 
+    def trained_as_planned(self, models: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Which trainings (path of the key → what its provenance says, with `spec`) have the plan's settings."""
+        keys = {key.path: key for key in self.all_keys()}
+        return {path for path, made in models.items() if path in keys and made.get("spec") == self.spec(keys[path])}
+
     def variant(self, key: TrainingKey) -> Variant:
         """The variant that a training is of.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.reading import read_json
+from evaluation.cost.missing import CURE
 from evaluation.measures.tidy import IDENTITY, read_metrics
 from evaluation.results.origins import Origins
 from evaluation.results.results import TidySource
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.plan.plan import Plan
-
-CURE = "remove the folder and collect again"
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
     if not place.is_file():
         return Earlier()
     facts = read_json(place, CURE)
-    keys = {key.path: key for key in plan.all_keys()}
     there = {path: made for path, made in facts.get("models", {}).items() if path not in run_has}
-    ours = {path for path, made in there.items() if path in keys and made.get("spec") == plan.spec(keys[path])}
+    ours = plan.trained_as_planned(there)
     sets = facts.get("version_sets", [])
     models = {path: {**made, "versions": sets[made["versions"]]} for path, made in there.items() if path in ours}
     origins = Origins(plan, facts)

@@ -1,5 +1,8 @@
 """Claims of the paper in words, on numbers made up to support them, to contradict them, or both."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from evaluation.measures.tidy import tidy_frame, tidy_row
@@ -8,6 +11,7 @@ from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED,
 from evaluation.results.results import Results
 
 LETTERS = "abe"
+CURVES = Path(__file__).with_name("dynamics_fashion_mnist.parquet")  # of a run of profile quick, 24 November 2026
 
 
 def plan(**changed):
@@ -147,6 +151,14 @@ def test_samples_on_both_data_sets():
 )
 def test_layers_in_order(curves, expected):
     assert verdict(list(dynamics(curves)), "converge sequentially").verdict == expected
+
+
+def test_the_curves_of_a_run_decide_the_order_of_the_layers():
+    experiments = {"dynamics": {"datasets": ["fashion_mnist"], "models": ["dcgmm-f-dynamics"]}}
+    quick = Plan({"profile": "quick", "seeds": 1, "experiments": experiments})
+    found = claims(Results(pd.read_parquet(CURVES), quick))
+    claim = next(claim for claim in found if "converge sequentially" in claim.words)
+    assert claim.verdict == HOLDS
 
 
 def test_a_model_that_was_still_annealing_is_not_counted():
