@@ -62,10 +62,10 @@ class Program:
             x, updated, losses = batch, [], []
             for stage, own, g, rate in zip(chain, parameters, smoothing, factors, strict=True):
                 form = form_of(stage.patches)
-                new, log_p, best = learn(form, stage.transform(x), own, g, rate)
+                new, activities, best = learn(form, stage.transform(x), own, g, rate)
                 updated.append(new)
                 losses.append(best.mean())
-                x = cgmm.responsibilities(log_p, stage.patches) if stage is not chain[-1] else x
+                x = form.by_image(activities)
             return tuple(updated), jnp.stack(losses)
 
         forms = [cgmm.quadratic_form(own) for own in parameters]
@@ -194,13 +194,13 @@ def learn(
         rates: of mu, s, w.
 
     Returns:
-        The new parameters; log-densities before the step, and the smoothed loss of each patch, as `form` orders them.
+        The new parameters; activities before the step, and the smoothed loss of each patch, as `form` orders them.
     """
     if isinstance(form, Independent) and form.row is not None:
         return _learn_by_rows(form, form.row, x, own, smoothing, rates)
     sums, log_p, best = look(form, x, cgmm.quadratic_form(own), smoothing)
     direction = cgmm.gradient(own, sums, smoothing, best.size / form.patches.sets)
-    return cgmm.ascend(own, direction, rates), log_p, best
+    return cgmm.ascend(own, direction, rates), cgmm.posterior(log_p, form.component_axis), best
 
 
 def _learn_by_rows(

@@ -23,6 +23,9 @@ from dcgmm.layers.parameters import QuadraticForm, WinnerSums
 from dcgmm.layers.patches import Patches
 from dcgmm.layers.products import FULL, einsum, matmul
 
+FEW = 200  # rows; more are added one by one on a CPU
+SHORT = 64  # patches of independent positions up to this length are summed by additions, longer ones by products
+
 
 class Prepared(NamedTuple):
     """Patches or blocks of a layer's input in the order of axes of its form, and their squares."""
@@ -79,9 +82,10 @@ class Form:
         """(M, D) rows, (M,) ids → (K, D) sums of the rows of each id.
 
         On a CPU by additions into the K rows. On a GPU by a product with one-hot vectors: scattered additions there
-        would come in another order each time, and so with other bits.
+        would come in another order each time, and so with other bits. So are few rows on a CPU: densities are products
+        of the same rows, which then are made once.
         """
-        if self.patches.platform == "cpu":
+        if self.patches.platform == "cpu" and len(rows) > FEW:
             sums = jnp.zeros((components, rows.shape[1]), rows.dtype)
             return sums.at[ids].add(rows, mode="promise_in_bounds")
         return matmul(_one_hot(ids, components).T, rows)
@@ -255,8 +259,19 @@ class Independent(Form):
         return matmul(form.linear, prepared.x) + matmul(form.quadratic, prepared.squares) + form.constant[..., None]
 
     def winner_sums(self, prepared: Prepared, winner: jax.Array, components: int) -> WinnerSums:
+        if self.patches.platform == "cpu" and self.patches.dimension <= SHORT:
+            return self._added(prepared.x, winner, components)
         chosen = _one_hot(winner, components)
         return WinnerSums(chosen.sum(1), *(einsum("pdn,pnk->pkd", part, chosen) for part in prepared))
+
+    def _added(self, x: jax.Array, winner: jax.Array, components: int) -> WinnerSums:
+        """The sums by additions into rows, one for each position and component."""
+        positions, dimension, images = x.shape
+        rows = x.swapaxes(1, 2).reshape(positions * images, dimension)
+        ids = (winner + components * jnp.arange(positions, dtype=jnp.int32)[:, None]).reshape(-1)
+        both = self._sums(jnp.concatenate([rows, rows * rows], 1), ids, positions * components)
+        counts = self._counts(ids, positions * components).reshape(positions, components)
+        return WinnerSums(counts, *jnp.split(both.reshape(positions, components, 2 * dimension), 2, -1))
 
     def values_by_image(self, values: jax.Array) -> jax.Array:
         return values.T.reshape(-1, *self.patches.grid)
