@@ -11,7 +11,8 @@ import numpy as np
 
 from dcgmm.layers import cgmm
 from dcgmm.layers.folding import fold
-from dcgmm.layers.pooling import pool
+from dcgmm.layers.forms import Form, Independent
+from dcgmm.layers.pooling import pool, pool_by_rows
 from dcgmm.notation import Architecture, Cgmm, Folding, PlacedLayer, Pooling
 
 
@@ -33,6 +34,15 @@ class Stage:
             elif isinstance(spec, Folding):
                 x = fold(x, spec.size, spec.stride)
         return x
+
+    def transform_activities(self, activities: jax.Array, below: Form) -> jax.Array:
+        """`transform` of the activities of the stage below as its form orders them, pooled before they are transposed
+        where that is faster."""
+        first = self.transforms[0].spec if self.transforms else None
+        if not (isinstance(below, Independent) and below.row and isinstance(first, Pooling)):
+            return self.transform(below.by_image(activities))
+        pooled = pool_by_rows(activities.reshape(*below.patches.grid, *activities.shape[1:]), first)
+        return self.transform(pooled.transpose(3, 0, 1, 2), skipped=1)
 
     @property
     def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:

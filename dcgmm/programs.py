@@ -59,13 +59,13 @@ class Program:
         smoothing = [None] * self.learning if self.annealed else list(smoothings)
         chain = self.chain[: self.learning]
         if any(stage.patches.independent for stage in chain):
-            x, updated, losses = batch, [], []
-            for stage, own, g, rate in zip(chain, parameters, smoothing, factors, strict=True):
+            x, updated, losses = chain[0].transform(batch), [], []
+            for number, (stage, own, g, rate) in enumerate(zip(chain, parameters, smoothing, factors, strict=True), 1):
                 form = form_of(stage.patches)
-                new, activities, best = learn(form, stage.transform(x), own, g, rate)
+                new, activities, best = learn(form, x, own, g, rate)
                 updated.append(new)
                 losses.append(best.mean())
-                x = form.by_image(activities)
+                x = chain[number].transform_activities(activities, form) if number < len(chain) else x
             return tuple(updated), jnp.stack(losses)
 
         forms = [cgmm.quadratic_form(own) for own in parameters]
