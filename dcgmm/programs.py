@@ -19,7 +19,7 @@ from dcgmm.layers import cgmm, classifier
 from dcgmm.layers.forms import Form, Independent, form_of
 from dcgmm.network import Stage, classifier_features
 
-LARGE = 500_000  # activities of a layer, of a batch, that a CPU's cache does not hold
+LARGE = 1_000_000  # activities of a layer, of a batch, that a CPU's cache does not hold
 
 
 @dataclass(frozen=True)
