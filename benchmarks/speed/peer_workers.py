@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.speed.workers import serve
 
 BATCH, STEPS = 100, 5  # images of a step, steps of a measurement
+WINDOW = 100  # of DCGMM: the steps that one program runs
 SLOW = ("SPFlow", "deeprob-kit", "libspn-keras")  # of them one step
 SHAPE = (28, 28, 1)
 SUMS, DEPTH, REPETITIONS = 10, 4, 10  # of the RAT-SPNs
@@ -116,9 +117,10 @@ def dgcspn_deeprob(x: np.ndarray) -> Side:
 def mixture_ours(x: np.ndarray) -> Side:
     from dcgmm import DCGMM
 
-    model = DCGMM(f"F(28,1)-G({COMPONENTS})", input_shape=SHAPE, epochs=1, batch_size=BATCH)
+    options: dict[str, Any] = {"input_shape": SHAPE, "iterations": WINDOW, "batch_size": BATCH, "measurements": 0}
+    model = DCGMM(f"F(28,1)-G({COMPONENTS})", **options)
     model.fit(x, progress=False)
-    return _by_fit(model, x), lambda: model.sample(BATCH, seed=0), model.count_params()
+    return _by_fit(model, x, WINDOW), lambda: model.sample(BATCH, seed=0), model.count_params()
 
 
 def mixture_sklearn(x: np.ndarray) -> Side:
@@ -201,7 +203,7 @@ def main() -> None:
     args = parser.parse_args()
     x = np.random.default_rng(0).random((10 * BATCH, *SHAPE), dtype=np.float32)
     step, sample, parameters = SIDES[args.side](x)
-    steps = 1 if any(name in args.side for name in SLOW) else STEPS
+    steps = 1 if any(name in args.side for name in SLOW) else WINDOW if "DCGMM" in args.side else STEPS
     tasks: dict[str, Callable[[], Any]] = {"step": lambda: [step(number) for number in range(steps)]}
     if sample is not None:
         tasks["sample"] = sample
