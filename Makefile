@@ -21,6 +21,8 @@ INSTALLED := $(VENV)/.installed
 # Snakemake's jobs call `bench`: the environment's programs come first.
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
+# Every job imports the same modules: Python keeps them compiled, whatever the caller's shell says.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # uv where there is one, and pip where there is none or where uv cannot reach the package index as pip is set up to.
 # Modules are compiled when they are first imported, not all of them here.
