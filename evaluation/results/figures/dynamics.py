@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
+from evaluation.results.changes import changes
 from evaluation.results.figures.style import PAGE_WIDTH, empty, left_out_words, plotting
 from evaluation.results.labels import dataset_label, dataset_labels
 
@@ -26,10 +27,11 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
     """A small panel for each layer: its test log-likelihood in nats against training steps, mean over seeds.
 
     A row for each model and data set, layers from bottom to top; each panel has an axis of its own, since layers differ
-    by orders of magnitude. A grey band goes from the lowest to the highest seed.
+    by orders of magnitude. A grey band goes from the lowest to the highest seed. A model that was still annealing at
+    its end is left out, unless its training is as in the catalogue: the paper's own is this short.
 
     Returns:
-        The figure, and the sentence that names what is left out.
+        The figure, and the sentences that name what is left out, and what was still annealing.
 
     Raises:
         UserError: no test measurements in the metrics.
@@ -42,16 +44,19 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
         )
     rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
     order = dataset_labels(results.datasets("dynamics"))
-    lines, left_out = [], []
+    lines, left_out, published = [], [], []
     groups = {(str(key[0]), str(key[1])): curves for key, curves in rows.groupby(["dataset", "model"])}
     for (dataset, model), curves in sorted(groups.items(), key=lambda group: list(order).index(group[0][0])):
         name = f"{_label(results, model)} on {dataset_label(dataset)}"
         sigma = results.annealing("dynamics", dataset, model)
-        if sigma:
+        if sigma and changes(results.plan, model):
             left_out.append(f"{name} ({sigma})")
-        else:
-            lines.append((name, curves))
-    words = left_out_words(left_out)
+            continue
+        lines.append((name, curves))
+        if sigma:
+            published.append(f"{name} ({sigma})")
+    short = f"Still annealing at the end, as the paper's training: {', '.join(published)}." if published else ""
+    words = " ".join(filter(None, [left_out_words(left_out), short]))
     if not lines:
         return empty(words), words
     return _panels(lines), words

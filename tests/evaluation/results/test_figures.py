@@ -94,11 +94,18 @@ def test_fig_4_has_a_panel_of_its_own_for_each_layer_in_nats():
 
 def test_fig_4_names_models_that_were_still_annealing():
     both = [*course(sigma=0.5), *course(dataset="fashion_mnist", sigma=0.01)]
-    figure, words = draw_dynamics(results(both))
-    assert "MNIST (σ 0.50)" in words and len(figure.axes) == 2
+    shorter = plan({"dcgmm-f-dynamics": {"params": {"epochs": 1}}}, datasets=["mnist", "fashion_mnist"])
+    figure, words = draw_dynamics(results(both, shorter))
+    assert "Left out" in words and "MNIST (σ 0.50)" in words and len(figure.axes) == 2
     assert "Fashion-MNIST" in figure.axes[0].get_ylabel()
     with pytest.raises(UserError, match="monitor: test"):
         draw_dynamics(results(two_models()))
+
+
+def test_fig_4_shows_a_training_of_the_papers_length_though_it_was_still_annealing():
+    figure, words = draw_dynamics(results(course(sigma=0.5)))
+    assert len(figure.axes) == 2 and words.startswith("Still annealing at the end, as the paper's training: DCGMM-F on")
+    assert "(σ 0.50)" in words
 
 
 # --- Fig. 10 ---------------------------------------------------------------------------------------------------------
