@@ -13,7 +13,7 @@ SLOW = (
     "envs",
     "benchmarks",
     "baselines",
-    "test_model_contract.py",
+    "contract",
     "dcgmm/test_classification.py",
     "dcgmm/test_fit_many.py",
     "dcgmm/test_fitting.py",

@@ -1,4 +1,4 @@
-"""DGC-SPN on libspn-keras: our own against it, with the same parameters; what all models share: test_model_contract.
+"""DGC-SPN on libspn-keras: our own against it, with the same parameters; what all models share: tests/contract.
 
 TensorFlow's Keras 2 must be chosen before TensorFlow is imported, so the tests run in a process of their own.
 """
