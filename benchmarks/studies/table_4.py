@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "B of Table V, 40 epochs": {"config": PRINTED, "epochs": 40},
     "40 epochs": {"epochs": 40},
     "60,000 training images": {"images": 60000},
+    "annealing windows of 300": {"window": 300},
     "factor of the weights 0.2": {"rate_w": 0.2},
     "classifier's rate 0.5": {"classifier_rate": 0.5},
 }
