@@ -18,13 +18,14 @@ import pandas as pd
 from dcgmm import DCGMM
 from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset
+from evaluation.plan.catalogue import Catalogue
 
 TABLE = Path("docs/reference/studies/table_4.csv")
-SCRIPTS, PRINTED = "F(4,2)-G(121,independent)-F(13,1)-G(16)-C(10,2)", "F(8,2)-G(49)-F(11,1)-G(49)-C(10,2)"
-CATALOGUE: dict[str, Any] = {"config": SCRIPTS, "epochs": 15, "classifier_rate": 2.0}
+CATALOGUE: dict[str, Any] = dict(Catalogue().model("dcgmm-b-classifier").params)
+PRINTED = "F(8,2)-G(49)-F(11,1)-G(49)-C(10,2)"
 VARIANTS: dict[str, dict[str, Any]] = {
     "as in the catalogue": {},
-    "shared lower layer": {"config": SCRIPTS.replace(",independent", "")},
+    "shared lower layer": {"config": CATALOGUE["config"].replace(",independent", "")},
     "B of Table V": {"config": PRINTED},
     "B of Table V, independent": {"config": PRINTED.replace("G(49)", "G(49,independent)", 1)},
     "B of Table V, 40 epochs": {"config": PRINTED, "epochs": 40},

@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.speed.cases import SHARINGS, STATES, Case, images, needs
+from benchmarks.speed.cases import EPOCHS, SHARINGS, STATES, Case, images, needs
 from dcgmm import DCGMM
+from evaluation.plan.catalogue import Catalogue
 
 
 def test_needs_of_a_by_hand():
@@ -33,6 +34,12 @@ def test_a_case_starts_from_parameters_of_the_model(sharing, state):
         np.testing.assert_allclose(arrays[f"G_{i}"].sum(1), 1.0, rtol=1e-5)
     model.set_parameters([{n: arrays[f"{n}_{i}"] for n in ("mu", "s", "w")} for i in range(3)])
     assert np.isfinite(model.score_samples(arrays["x"][:5])).all()
+
+
+def test_trainings_are_as_long_as_in_the_catalogue():
+    """Written again, since a machine that has only what `dcgmm` imports cannot read the catalogue."""
+    models = Catalogue()
+    assert {name: models.model(f"dcgmm-{name.lower()}").params["epochs"] for name in EPOCHS} == EPOCHS
 
 
 def test_images_are_strokes_on_black():

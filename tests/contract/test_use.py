@@ -29,16 +29,8 @@ from tests.contract.families import (
 @pytest.mark.slow
 @pytest.mark.skipif(ALONE in os.environ, reason="this is the process")
 def test_libspn_keras_in_a_process_of_its_own():
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        str(Path(__file__).parent),
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "slow or not slow",
-    ]
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-m", "pytest", here, "-p", "no:cacheprovider", "-m", "slow or not slow"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     environment |= {ALONE: "dgc-spn-libspn", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
