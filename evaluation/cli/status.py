@@ -10,8 +10,7 @@ HELP = "show the progress of a run: jobs done per stage, current trainings, time
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
-        default="quick",
-        help="the run: its name, its folder of results, or a configuration (default: quick)",
+        help="the run: its name, its folder of results, or a configuration (default: that of --configfile, or quick)",
     )
     parser.add_argument("--configfile", metavar="FILE", help="a configuration in place of the run's own")
     parser.add_argument(
@@ -31,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}: at least one job at a time is needed")
-    found = resolve(args.profile, args.configfile)
+    found = resolve(args.profile or args.configfile or "quick", args.configfile)
     state = status(Estimate(found.plan, prices_before(found.folder)), found.folder, args.jobs)
     print(f"{found.plan.title}: {state.word} ({found.folder})")
     print("\n".join(lines(state)))

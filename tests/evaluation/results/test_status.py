@@ -89,6 +89,15 @@ def test_stages_count_what_is_there(tmp_path):
     assert found["tables"] == (1, 8) and "judge" not in found
 
 
+def test_a_configuration_alone_names_its_own_run(tmp_path, monkeypatch, capsys):
+    """`bench status --configfile X` counted the folder of the run `quick` against the plan of X."""
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "results/quick/profile.json")
+    Path("results/quick/profile.json").write_text(load_plan(ROOT / "config/quick.yaml").as_json())
+    assert main(["status", "--configfile", str(ROOT / "config/smoke.yaml")]) == 0
+    assert f"({tmp_path / 'results/smoke'})" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("profile", ["quick", "cpu", "paper"])
 def test_a_fresh_run_has_left_what_the_plan_says(profile, tmp_path, monkeypatch, capsys):
     """The number of both commands: hours with two decimals, and days, hours and minutes."""
