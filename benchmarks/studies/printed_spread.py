@@ -1,6 +1,7 @@
 """Which repetition gives the small ± of Table I? Trainings that differ in one thing only: docs/findings.md.
 
     python -m benchmarks.studies.printed_spread train --instance A --dataset mnist --seeds 5
+    python -m benchmarks.studies.printed_spread train --instance G --results results/paper
     python -m benchmarks.studies.printed_spread report
 
 The paper prints 0.1 to 0.5 points for five runs. Kinds of repetition:
@@ -11,33 +12,37 @@ The paper prints 0.1 to 0.5 points for five runs. Kinds of repetition:
     evaluation      one model, scored on five random halves of the test images
 
 Classes 1 to 9 train, class 0 of the test images is the outlier. A training that is in the table is not repeated.
+`--results` takes "both" and "evaluation" from the scores of a run of profile `paper`, where it has them: a seed of a
+profile changes both, and gives the same bits.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.speed.cases import EPOCHS
+from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
 from dcgmm import DCGMM
-from evaluation.base.files import write_text
+from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset, select
+from evaluation.datasets.catalogue import CATALOGUE
+from evaluation.jobs.score import read_scores
 from evaluation.measures.roc import auroc, auroc_100_thresholds
+from evaluation.plan.catalogue import Catalogue
+from evaluation.plan.key import TrainingKey
+from evaluation.plan.paths import Paths
+from evaluation.results.figures.style import plotting, save
+from evaluation.results.published import published_number
 
-TABLE = Path("docs/reference/studies/printed_spread.csv")
 KINDS = {"both": ("order", "initial"), "order": ("order",), "initialisation": ("initial",)}
-KEYS = ["instance", "sharing", "dataset", "kind", "repetition"]
-
-
-def trained(instance: str, sharing: str, x: np.ndarray, order: int, initial: int) -> DCGMM:
-    """A model that starts from the parameters of seed `initial` and sees the images in the order of seed `order`."""
-    model = DCGMM.instance(instance, sharing=sharing, seed=order, epochs=EPOCHS[instance], measurements=0)
-    model.set_parameters(DCGMM.instance(instance, sharing=sharing, seed=initial).get_parameters())
-    model.fit(x, warm_start=True, progress=False)
-    return model
+HALVES = 5  # of the test images
+ORDER = [*KINDS, "evaluation"]
+Scores = tuple[np.ndarray, np.ndarray]  # of the test images (n,), nats, and their labels (n,)
 
 
 def areas(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -46,48 +51,79 @@ def areas(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {"auroc": auroc(inliers, outliers), "auroc_100_thresholds": auroc_100_thresholds(inliers, outliers)}
 
 
-def train(instance: str, sharing: str, dataset: str, seeds: int, table: Path) -> None:
-    """Train what is missing and append a row for each training."""
+def trained(instance: str, sharing: str, dataset: str, order: int, initial: int) -> Scores:
+    """What a model gives that starts from the parameters of seed `initial` and sees the order of seed `order`."""
     ds = load_dataset(dataset)
-    x, _ = select(*ds.split("train"), "not0")
-    x_test, y_test = ds.split("test")
-    rows = pd.read_csv(table) if table.is_file() else pd.DataFrame(columns=KEYS)
+    model = DCGMM.instance(instance, sharing=sharing, seed=order, epochs=EPOCHS[instance], measurements=0)
+    model.set_parameters(DCGMM.instance(instance, sharing=sharing, seed=initial).get_parameters())
+    model.fit(select(*ds.split("train"), "not0")[0], warm_start=True, progress=False)
+    x, labels = ds.split("test")
+    return model.score_samples(x), labels
+
+
+def of_run(results: Path | None, instance: str, sharing: str, dataset: str, seed: int) -> Scores | None:
+    """What a run has scored already; None where it has not.
+
+    Raises:
+        UserError: it was trained with other settings than the catalogue's.
+    """
+    variant = f"dcgmm-{instance.lower()}" + ("-independent" if sharing == "independent" else "")
+    path = Paths(results or Path()).scores(TrainingKey(dataset, "not0", variant, seed))
+    if results is None or not path.is_file():
+        return None
+    frame, record = read_scores(path)
+    expected = Catalogue().model(variant).params
+    if other := [name for name, value in expected.items() if record["params"].get(name) != value]:
+        raise UserError(f"{path} was trained with another {other[0]} than the catalogue's {expected[other[0]]!r}")
+    test = frame[frame["split"] == "test"]
+    return test["score"].to_numpy(), test["label"].to_numpy()
+
+
+def train(instance: str, sharing: str, dataset: str, seeds: int, table: Rows, results: Path | None = None) -> None:
+    """Train what is missing and append a row for each training."""
     about = {"instance": instance, "sharing": sharing, "dataset": dataset}
-
-    def add(kind: str, repetition: int, measured: dict[str, float]) -> None:
-        nonlocal rows
-        row = {**about, "kind": kind, "repetition": repetition, **measured}
-        rows = pd.concat([rows, pd.DataFrame([row])] if len(rows) else [pd.DataFrame([row])], ignore_index=True)
-        table.parent.mkdir(parents=True, exist_ok=True)
-        write_text(table, rows.to_csv(index=False))
-        print(row, flush=True)
-
     for kind, changes in KINDS.items():
         for repetition in range(seeds):
-            known = rows[(rows[["instance", "sharing", "dataset"]] == list(about.values())).all(axis=1)]
-            if ((known.kind == kind) & (known.repetition == repetition)).any():
+            if table.find(**about, kind=kind, repetition=repetition):
                 continue
-            first = known[(known.kind == "both") & (known.repetition == 0)]
-            if repetition == 0 and len(first):  # seeds 0 and 0, whatever the kind
-                add(kind, 0, {name: first.iloc[0][name] for name in ("auroc", "auroc_100_thresholds")})
+            first = table.find(**about, kind="both", repetition=0)
+            if repetition == 0 and first:  # seeds 0 and 0, whatever the kind
+                measured = {name: first[0][name] for name in ("auroc", "auroc_100_thresholds")}
+                table.add(**about, kind=kind, repetition=0, **measured)
                 continue
             seed = {name: repetition if name in changes else 0 for name in ("order", "initial")}
-            model = trained(instance, sharing, x, **seed)
-            scores = model.score_samples(x_test)
-            add(kind, repetition, areas(scores, y_test))
+            known = of_run(results, instance, sharing, dataset, repetition) if kind == "both" else None
+            scores, labels = known or trained(instance, sharing, dataset, **seed)
+            table.add(**about, kind=kind, repetition=repetition, **areas(scores, labels))
             if kind == "both" and repetition == 0:
                 rng = np.random.default_rng(0)
-                for half in range(5):
-                    some = rng.permutation(len(x_test))[: len(x_test) // 2]
-                    add("evaluation", half, areas(scores[some], y_test[some]))
+                for half in range(HALVES):
+                    some = rng.permutation(len(scores))[: len(scores) // 2]
+                    table.add(**about, kind="evaluation", repetition=half, **areas(scores[some], labels[some]))
 
 
-def report(table: Path) -> str:
+def report(table: Rows) -> str:
     """Mean ± standard deviation over repetitions, and the standard error, as a Markdown table."""
-    groups = pd.read_csv(table).groupby(["dataset", "instance", "sharing", "kind"]).auroc
+    groups = pd.DataFrame(table.rows).groupby(["dataset", "instance", "sharing", "kind"]).auroc
     found = groups.agg(["count", "mean", "std"]).reset_index()
     found["standard_error"] = found["std"] / np.sqrt(found["count"])
     return found.round(2).to_markdown(index=False)
+
+
+def picture(table: Rows, path: Path) -> None:
+    """A dot for each repetition, a line for each kind, the paper's ± as a band; data sets by instances."""
+    _, sns = plotting()
+    rows = pd.DataFrame(table.rows)
+    datasets, instances = sorted(set(rows.dataset), reverse=True), sorted(set(rows.instance))
+    titles = [[f"DCGMM-{instance}, {CATALOGUE[dataset].label}" for instance in instances] for dataset in datasets]
+    figure, axes = panels(titles, len(ORDER))
+    for (dataset, instance), axis in zip(product(datasets, instances), axes.flat, strict=True):
+        number = published_number("table_1", "auroc", dataset, f"DCGMM-{instance}")
+        published_band(axis, number.mean, number.std)
+        own = rows[(rows.dataset == dataset) & (rows.instance == instance)]
+        sns.stripplot(own, x="auroc", y="kind", order=ORDER, ax=axis, size=3.5, jitter=False, alpha=0.7)
+        axis.set(xlabel="AUROC (%)", ylabel="")
+    save(figure, path, "Five repetitions of each kind. Band: the paper's five runs, mean ± standard deviation.")
 
 
 def main() -> None:
@@ -97,14 +133,17 @@ def main() -> None:
     parser.add_argument("--sharing", choices=["shared", "independent"], default="shared")
     parser.add_argument("--dataset", nargs="+", default=["mnist", "fashion_mnist"])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--results", type=Path, help="a run of profile paper that has scored some of them")
+    parser.add_argument("--table", type=Path, default=FOLDER / "printed_spread.csv")
     options = parser.parse_args()
+    table = Rows(options.table)
     if options.what == "report":
-        print(report(options.table))
+        print(report(table))
+        picture(table, options.table.with_suffix(".png"))
         return
     for instance in options.instance:
         for dataset in options.dataset:
-            train(instance, options.sharing, dataset, options.seeds, options.table)
+            train(instance, options.sharing, dataset, options.seeds, table, options.results)
 
 
 if __name__ == "__main__":

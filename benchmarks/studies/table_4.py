@@ -9,18 +9,21 @@ The paper prints 89.6 ± 0.2 % and no instance that has a classifier. A training
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
 from dcgmm import DCGMM
-from evaluation.base.files import write_text
 from evaluation.datasets import load_dataset
+from evaluation.datasets.catalogue import CATALOGUE as DATASETS
 from evaluation.plan.catalogue import Catalogue
+from evaluation.results.figures.style import plotting, save
+from evaluation.results.published import published_number
 
-TABLE = Path("docs/reference/studies/table_4.csv")
 CATALOGUE: dict[str, Any] = dict(Catalogue().model("dcgmm-b-classifier").params)
 PRINTED = "F(8,2)-G(49)-F(11,1)-G(49)-C(10,2)"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -48,27 +51,35 @@ def accuracies(dataset: str, seed: int, images: int = 50000, **params: Any) -> d
     return {name: 100.0 * float(np.mean(model.predict(images) == truth)) for name, (images, truth) in of.items()}
 
 
-def train(dataset: str, seeds: int, variants: list[str], table: Path) -> None:
+def train(dataset: str, seeds: int, variants: list[str], table: Rows) -> None:
     """Train what is missing, one seed of every variant after another, and append a row for each training."""
-    rows = pd.read_csv(table).to_dict("records") if table.is_file() else []
-    done = {(row["dataset"], row["variant"], row["seed"]) for row in rows}
-    table.parent.mkdir(parents=True, exist_ok=True)
-    for seed in range(seeds):
-        for variant in variants:
-            if (dataset, variant, seed) not in done:
-                found = accuracies(dataset, seed, **VARIANTS[variant])
-                rows.append({"dataset": dataset, "variant": variant, "seed": seed, **found})
-                write_text(table, pd.DataFrame(rows).to_csv(index=False))
-                print(rows[-1], flush=True)
+    for seed, variant in product(range(seeds), variants):
+        about = {"dataset": dataset, "variant": variant, "seed": seed}
+        if not table.find(**about):
+            table.add(**about, **accuracies(dataset, seed, **VARIANTS[variant]))
 
 
-def report(table: Path) -> str:
+def report(table: Rows) -> str:
     """Mean and standard deviation over seeds, in percent, as a Markdown table."""
-    rows = pd.read_csv(table)
-    groups = rows.groupby(["dataset", "variant"], sort=False)[["train", "test"]]
-    found = groups.agg(["mean", "std"]).round(2).assign(seeds=groups.size())
-    found.columns = [" ".join(filter(None, names)) for names in found.columns]
-    return found.reset_index().to_markdown(index=False)
+    groups = pd.DataFrame(table.rows).groupby(["dataset", "variant"], sort=False)[["train", "test"]]
+    found = groups.agg(["mean", "std"]).round(2)
+    found.columns = [" ".join(names) for names in found.columns]
+    return found.assign(seeds=groups.size()).reset_index().to_markdown(index=False)
+
+
+def picture(table: Rows, path: Path) -> None:
+    """A dot for each training, a line for each variant, what the paper prints as a band; a panel for each data set."""
+    _, sns = plotting()
+    rows = pd.DataFrame(table.rows)
+    datasets = sorted(set(rows.dataset), reverse=True)
+    figure, axes = panels([[DATASETS[dataset].label for dataset in datasets]], len(VARIANTS), width=5.0)
+    for dataset, axis in zip(datasets, axes.flat, strict=True):
+        number = published_number("table_4", "accuracy", dataset, "DCGMM-B")
+        published_band(axis, number.mean, number.std)
+        own = rows[rows.dataset == dataset]
+        sns.stripplot(own, x="test", y="variant", order=list(VARIANTS), ax=axis, size=4, jitter=False, alpha=0.7)
+        axis.set(xlabel="accuracy on the test images (%)", ylabel="")
+    save(figure, path, "A dot is one seed. Band: the paper, mean ± standard deviation.")
 
 
 def main() -> None:
@@ -77,12 +88,14 @@ def main() -> None:
     parser.add_argument("--dataset", default="fashion_mnist")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--table", type=Path, default=FOLDER / "table_4.csv")
     options = parser.parse_args()
-    if options.what == "report":
-        print(report(options.table))
+    table = Rows(options.table)
+    if options.what == "train":
+        train(options.dataset, options.seeds, options.variants, table)
     else:
-        train(options.dataset, options.seeds, options.variants, options.table)
+        print(report(table))
+        picture(table, options.table.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""Which settings give the best judged samples of a DCGMM? Chosen by judges of their own, reported by others.
+
+    python -m benchmarks.studies.table_3 choose --models dcgmm-e-independent --results results/paper
+    python -m benchmarks.studies.table_3 report
+
+`choose` draws samples of one model for each class with every setting (S, divisor, sharpening) and lets two judges see
+them that no table reports. Then the best setting of each model, and the catalogue's, are drawn anew with another seed
+and judged by the five judges of Table III. The models are those of a run of profile `paper`, or are trained and kept
+in results/studies/table_3 (`--iterations 40000`: longer ones). A row that is in the table is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
+from dcgmm import DCGMM
+from evaluation.datasets import load_dataset, select
+from evaluation.datasets.catalogue import CATALOGUE as DATASETS
+from evaluation.jobs.judge import Judge
+from evaluation.jobs.judges import train_judge
+from evaluation.models.registry import read_record
+from evaluation.plan.catalogue import Catalogue
+from evaluation.plan.key import TrainingKey
+from evaluation.plan.paths import Paths
+from evaluation.results.figures.style import plotting, save
+from evaluation.results.published import published_number
+
+OWN = Path("results/studies/table_3")
+SETTINGS = [
+    {"top_s": top_s, "divisor": divisor, "sharpen": sharpen}
+    for top_s, divisor, sharpen in product((1, 2, 3), (5.0, 10.0, 20.0), (False, True))
+]
+JUDGES = {"choosing": (50, 51), "reporting": (0, 1, 2, 3, 4)}  # seeds
+SAMPLING_SEED = {"choosing": 1, "reporting": 0}
+MEASURES = ("judge_accuracy", "frechet_distance", "precision", "recall")
+
+
+def class_models(name: str, dataset: str, seed: int, iterations: int, results: Path) -> list[DCGMM]:
+    """A model for each class, bottom class first: of the run if it has one of this length, else trained and kept."""
+    data, entry = load_dataset(dataset), Catalogue().model(name)
+    params = {**entry.params, **entry.one_class, "iterations": iterations}
+    models = []
+    for label in range(len(data.classes)):
+        key = TrainingKey(dataset, f"only{label}", name, seed)
+        run, own = Paths(results).model(key), OWN / str(iterations) / key.path
+        if run.is_dir() and read_record(run)["params"].get("iterations") == iterations:
+            models.append(DCGMM.load(run))
+        elif own.is_dir():
+            models.append(DCGMM.load(own))
+        else:
+            models.append(DCGMM(input_shape=data.image_shape, seed=seed, **params))
+            models[-1].fit(select(*data.split("train"), key.subset)[0], progress=False)
+            own.parent.mkdir(parents=True, exist_ok=True)
+            models[-1].save(own)
+            print(f"{own}: trained", flush=True)
+    return models
+
+
+def judges(dataset: str, seeds: Sequence[int], results: Path) -> Iterator[Judge]:
+    """The judges with these seeds, trained where the run has none."""
+    for seed in seeds:
+        folder = Paths(results).judge(dataset, seed)
+        train_judge(dataset, folder, seed=seed, progress=False)
+        yield Judge.load(folder, dataset)
+
+
+def judged(models: Sequence[DCGMM], setting: dict[str, Any], each: int, of: Sequence[Judge], seed: int) -> dict:
+    """Mean over the judges of every measure, of `each` samples of each model; and the deviation of the accuracy."""
+    images = np.concatenate([model.sample(each, seed=seed, **setting) for model in models])
+    found = pd.DataFrame([judge.measure(images, np.repeat(np.arange(len(models)), each)) for judge in of])
+    by_class = {name: value for name, value in found.mean().items() if str(name).startswith("judge_accuracy_class")}
+    measured = {name: float(found[name].mean()) for name in MEASURES}
+    return {**measured, "deviation": float(found["judge_accuracy"].std()), **by_class}
+
+
+def best(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The setting that the choosing judges prefer; the first of equals."""
+    row = max(rows, key=lambda row: row["judge_accuracy"])
+    return {name: row[name] for name in SETTINGS[0]}
+
+
+def choose(about: dict[str, Any], results: Path, each: dict[str, int], table: Rows) -> None:
+    """Add the rows of one model that are missing: every setting by the choosing judges, then the best by the others."""
+    name, dataset = about["model"], about["dataset"]
+    models = class_models(name, dataset, about["seed"], about["iterations"], results)
+
+    def add(who: str, settings: Sequence[dict[str, Any]]) -> None:
+        missing = [s for s in settings if not table.find(**about, judges=who, **s)]
+        of = list(judges(dataset, JUDGES[who], results)) if missing else []
+        for setting in missing:
+            measured = judged(models, setting, each[who], of, SAMPLING_SEED[who])
+            table.add(**about, judges=who, samples=each[who], **setting, **measured)
+
+    add("choosing", SETTINGS)
+    own = {key: value for key, value in Catalogue().model(name).sampling.items() if key in SETTINGS[0]}
+    usual = {"sharpen": False} | own
+    preferred = best(table.find(**about, judges="choosing"))
+    add("reporting", [usual] + [preferred] * (preferred != usual))
+
+
+def report(table: Rows) -> str:
+    """The rows of the reporting judges as a Markdown table."""
+    rows = pd.DataFrame(table.rows)
+    rows = rows[rows.judges == "reporting"]
+    columns = ["dataset", "model", "iterations", "seed", *SETTINGS[0], "judge_accuracy", "deviation", *MEASURES[1:]]
+    return rows[columns].round(1).to_markdown(index=False)
+
+
+def picture(table: Rows, path: Path) -> None:
+    """Accuracies of every setting by the choosing judges: a panel for each instance, the paper's as a band."""
+    _, sns = plotting()
+    rows = pd.DataFrame(table.rows)
+    rows = rows[rows.judges == "choosing"]
+    rows["what"] = rows.model.str.removeprefix("dcgmm-").str.upper() + ", " + rows.iterations.astype(str)
+    rows["S"] = rows.top_s.astype(str) + rows.sharpen.map({True: ", sharpened", False: ""})
+    datasets = sorted(set(rows.dataset), reverse=True)
+    figure, axes = panels([[DATASETS[dataset].label for dataset in datasets]], 2 + 3 * rows.what.nunique())
+    for dataset, axis in zip(datasets, axes.flat, strict=True):
+        own = rows[rows.dataset == dataset]
+        for instance in sorted(set(own.model.str.split("-").str[1].str.upper())):
+            number = published_number("table_3", "judge_accuracy", dataset, f"DCGMM-{instance}")
+            published_band(axis, number.mean, number.std)
+        sns.stripplot(own, x="judge_accuracy", y="what", hue="S", dodge=True, ax=axis, size=3.5, jitter=False)
+        axis.set(xlabel="accuracy of the choosing judges (%)", ylabel="")
+    save(figure, path, "A dot is a divisor (5, 10, 20). Line and band: the paper, mean ± standard deviation.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["choose", "report"])
+    parser.add_argument("--models", nargs="+", default=["dcgmm-e-independent", "dcgmm-f-independent"])
+    parser.add_argument("--dataset", default="fashion_mnist")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each model (1)")
+    parser.add_argument("--iterations", type=int, nargs="+", default=[10_000], help="steps of each training (10000)")
+    parser.add_argument("--samples", type=int, nargs=2, default=[200, 1000], help="of each class: to choose, to report")
+    parser.add_argument("--results", type=Path, default=Path("results/paper"), help="a run that has models and judges")
+    parser.add_argument("--table", type=Path, default=FOLDER / "table_3.csv")
+    options = parser.parse_args()
+    table = Rows(options.table)
+    if options.what == "report":
+        print(report(table))
+        picture(table, options.table.with_suffix(".png"))
+        return
+    each = dict(zip(JUDGES, options.samples, strict=True))
+    for seed, iterations, model in product(range(options.seeds), options.iterations, options.models):
+        about = {"dataset": options.dataset, "model": model, "iterations": iterations, "seed": seed}
+        choose(about, options.results, each, table)
+
+
+if __name__ == "__main__":
+    main()
