@@ -20,6 +20,7 @@ onstart:
         getattr(workflow.executor_plugin, "name", ""),
         log,
         needed_data(),
+        needed_files(),
         logger,
     )
     logger.addHandler(FAILURES)

@@ -63,7 +63,7 @@ def _print_missing(estimate: Any, folder: Path, configfile: str | None) -> None:
     hours = sum(row.hours or 0.0 for row in rows)
     print(f"{len(there)} of {len(plan.all_keys())} trainings are collected; the rest takes {hours:.1f} core hours")
     print("each line: model, data set, trainings, core hours, files for Snakemake to make:")
-    print(f"snakemake --cores N --configfile {configfile or plan.paths().profile} FILES\n")
+    print(f"snakemake FILES --cores N --configfile {configfile or plan.paths().profile}\n")
     for row in rows:
         price = "?" if row.hours is None else f"{row.hours:.2f}"
         print(f"{row.variant} {row.dataset} {row.trainings} {price} {plan.root}/{row.targets}")

@@ -71,6 +71,17 @@ class Jobs:
             return Job((self._by_word[name],))
         raise ConfigError(f"the {self.plan.title} has no job {name!r}; {nearest(name, self._by_name)}")
 
+    def whole(self, name: str) -> Job:
+        """The job of this name, which has a stamp.
+
+        Raises:
+            ConfigError: there is none, or it is one training of a job that does several.
+        """
+        job = self.named(name)
+        if name not in self._by_name:
+            raise ConfigError(f"{name!r} is trained with others in one job; ask for {self._of[job.keys[0]].name!r}")
+        return job
+
     @cached_property
     def _by_word(self) -> dict[str, TrainingKey]:
         return {key.word: key for key in self._of}

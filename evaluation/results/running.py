@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,18 @@ def plan_of_this_run(config: Mapping[str, Any], files: Sequence[str | Path], *, 
     return (plan if settled.profile == given else Plan(settled.profile, where)), settled.notices
 
 
-def begin(plan: Plan, executor: str, logs: Iterable[str], datasets: Iterable[str], logger: logging.Logger) -> None:
+def begin(
+    plan: Plan,
+    executor: str,
+    logs: Iterable[str],
+    datasets: Iterable[str],
+    files: Container[Path],
+    logger: logging.Logger,
+) -> None:
     """What is done once, before the first job: the folder is held, the profile kept, data looked for.
+
+    Args:
+        files: absolute paths of what this run makes: it tells the time left for them.
 
     Raises:
         UserError: another run has the folder, it is no folder of a run, there is no program to submit jobs with, or
@@ -66,7 +76,7 @@ def begin(plan: Plan, executor: str, logs: Iterable[str], datasets: Iterable[str
     if not kept.is_file() or kept.read_text(encoding="utf-8") != plan.as_json():
         write_text(kept, plan.as_json())
     require(datasets)
-    follow(plan, logger)
+    follow(plan, logger, files)
 
 
 def refuse_other_folder(folder: Path) -> None:
@@ -100,7 +110,7 @@ class Asked:
 
     def data(self, wildcards: Any) -> Path:
         """The stamp of the job's data set."""
-        return self.plan.paths().stamp("data", self.jobs.named(wildcards.job).dataset)
+        return self.plan.paths().stamp("data", self.jobs.whole(wildcards.job).dataset)
 
     def trained(self, wildcards: Any) -> Path:
         """The stamp of the job's trainings."""
@@ -112,25 +122,25 @@ class Asked:
         return stage if stage in ("train", "score", "inpaint") else f"sample --stage {stage}"
 
     def threads(self, wildcards: Any) -> int:
-        return self.jobs.threads(self.jobs.named(wildcards.job))
+        return self.jobs.threads(self.jobs.whole(wildcards.job))
 
     def gpu(self, wildcards: Any) -> int:
         """1 for a model that gains from a GPU; workflow/profiles/slurm asks for it where there are some."""
-        return int(self.jobs.variant(self.jobs.named(wildcards.job)).gpu)
+        return int(self.jobs.variant(self.jobs.whole(wildcards.job)).gpu)
 
     def megabytes(self, wildcards: Any, attempt: int) -> int:
-        return self.estimate.megabytes(self.jobs.named(wildcards.job), attempt)
+        return self.estimate.megabytes(self.jobs.whole(wildcards.job), attempt)
 
     def minutes(self, wildcards: Any, attempt: int) -> int:
-        return self.estimate.minutes(wildcards.stage, self.jobs.named(wildcards.job), attempt)
+        return self.estimate.minutes(wildcards.stage, self.jobs.whole(wildcards.job), attempt)
 
     def variant(self, wildcards: Any) -> str:
         """Kept with a job's benchmark, for `bench resources --by-variant`."""
-        return self.jobs.named(wildcards.job).variant
+        return self.jobs.whole(wildcards.job).variant
 
     def settings(self, wildcards: Any) -> str:
         """Hash of what the job's results depend on beside its inputs: another one, and Snakemake runs it again."""
-        job = self.jobs.named(wildcards.job)
+        job = self.jobs.whole(wildcards.job)
         if wildcards.stage == "train":
             return digest([*map(self.plan.spec, job.keys)])
         return digest([] if wildcards.stage == "score" else self.plan.sampled(wildcards.stage, job.variant))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,8 +89,11 @@ def outputs(plan: Plan, paths: Paths) -> dict[str, list[Path]]:
     return {stage: files for stage, files in made.items() if files}
 
 
-def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Status:
-    """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself."""
+def status(
+    estimate: Estimate, folder: Path, workers: int | None = None, files: Container[Path] | None = None
+) -> Status:
+    """The state of a run in its folder of results; `workers`: jobs at a time, None for those of the run itself;
+    `files`: as for `time_left`."""
     plan, paths = estimate.plan, estimate.plan.paths(folder)
     stages = [
         StageCount(name, sum(file.is_file() for file in files), len(files))
@@ -98,16 +101,19 @@ def status(estimate: Estimate, folder: Path, workers: int | None = None) -> Stat
     ]
     held = held_locks()
     training = sorted(key.path for key in plan.all_keys() if held and _is_held(lock_of(paths.model(key)), held))
-    left = time_left(estimate, paths, workers or workers_of(plan, paths))
+    left = time_left(estimate, paths, workers or workers_of(plan, paths), files)
     return Status(stages, training, _is_held(paths.lock, held), left)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def time_left(estimate: Estimate, paths: Paths, workers: int) -> TimeLeft:
-    """The time until every job of a run has finished; pages, which take seconds, are not counted."""
-    chains, taken = _left_and_taken(estimate, paths)
+def time_left(estimate: Estimate, paths: Paths, workers: int, files: Container[Path] | None = None) -> TimeLeft:
+    """The time until every job of a run has finished; pages, which take seconds, are not counted.
+
+    files: absolute paths of what a run makes that was asked for a part of its plan; None: everything.
+    """
+    chains, taken = _left_and_taken(estimate, paths, files)
     known = [(one, seconds) for one, seconds in taken if one.known]
     pace = sum(seconds for _, seconds in known) / sum(one.seconds for one, _ in known) if known else None
     unpriced: dict[tuple[str, str], list[float]] = defaultdict(list)  # seconds for each training
@@ -131,14 +137,18 @@ def time_left(estimate: Estimate, paths: Paths, workers: int) -> TimeLeft:
     return TimeLeft(seconds if any(submissions) or not chains else None, workers, pace, tuple(unknown))
 
 
-def _left_and_taken(estimate: Estimate, paths: Paths) -> tuple[list[list[Priced]], list[tuple[Priced, float]]]:
+def _left_and_taken(
+    estimate: Estimate, paths: Paths, files: Container[Path] | None
+) -> tuple[list[list[Priced]], list[tuple[Priced, float]]]:
     """The submissions with the jobs that they still have, and the finished jobs with the seconds that they took."""
     chains, taken = [], []
     for chain in estimate.chains:
         left = []
         for one in chain:
-            if not paths.stamp(one.stage, one.name).is_file():
-                left.append(one)
+            stamp = paths.stamp(one.stage, one.name)
+            if not stamp.is_file():
+                if files is None or stamp.absolute() in files:
+                    left.append(one)
             elif (seconds := _seconds(paths.benchmark(one.stage, one.name))) is not None:
                 taken.append((one, seconds))
         if left:

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,8 +242,8 @@ def show(*, dry_run: bool, stdout: bool) -> Display:
     return ACTIVE[-1]
 
 
-def estimate_from(plan: Plan) -> bool:
-    """Let the display of this process tell the time left; False if there is none."""
+def estimate_from(plan: Plan, files: Container[Path] | None = None) -> bool:
+    """Let the display of this process tell the time left for `files` (`time_left`); False if there is none."""
     from evaluation.cost.estimate import Estimate
     from evaluation.cost.prices import prices_before
     from evaluation.results.status import duration, time_left, workers_of
@@ -254,7 +254,7 @@ def estimate_from(plan: Plan) -> bool:
     estimate = Estimate(plan, prices_before(paths.root))
 
     def left() -> str:
-        found = time_left(estimate, paths, workers_of(plan, paths))
+        found = time_left(estimate, paths, workers_of(plan, paths), files)
         return f"{duration(found.seconds)} left" if found.seconds else ""
 
     ACTIVE[-1].left = left

@@ -49,3 +49,12 @@ def needed_data():
     """The data sets that the jobs of this run fetch or check."""
     jobs = workflow.dag.needrun_jobs()
     return [job.wildcards.dataset for job in jobs if job.rule.name == "data"]
+
+
+def needed_files():
+    """What the jobs of this run make: everything, or what a few named targets need."""
+    return {
+        Path(file).absolute()
+        for job in workflow.dag.needrun_jobs()
+        for file in job.output
+    }

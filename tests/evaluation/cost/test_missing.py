@@ -60,4 +60,6 @@ def test_the_command_prints_a_line_for_each(tmp_path, capsys):
     assert main(["plan", "--configfile", str(tmp_path / "p.yaml"), "--missing", str(tmp_path / "so-far")]) == 0
     said = capsys.readouterr().out
     assert said.startswith("0 of 13 trainings are collected")
+    # Files go first: what follows --configfile is read as configurations.
+    assert f"\nsnakemake FILES --cores N --configfile {tmp_path / 'p.yaml'}\n" in said
     assert "\ngmm mnist 6 " in said and "results/p/stamps/score/gmm/mnist/{not0,not3}/{seed0,seed1,seed2}.json" in said

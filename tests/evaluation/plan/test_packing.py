@@ -65,6 +65,15 @@ def test_a_job_of_one_training_is_called_as_the_training_and_a_typed_key_is_foun
         jobs.named("gmn/digits/not0/seed0")
 
 
+def test_only_whole_jobs_have_stamps():
+    """Asked of Snakemake, a part of a job was trained and then missed: no stamp of that name is ever written."""
+    jobs = Jobs(packed(5, 3))
+    assert all(jobs.whole(job.name) is job for job in jobs.all())
+    several = next(job for job in jobs.all() if len(job.keys) > 1)
+    with pytest.raises(ConfigError, match=f"is trained with others in one job; ask for '{several.name}'"):
+        jobs.whole(several.keys[0].word)
+
+
 def test_what_a_profile_says_about_resources_is_told_from_the_catalogue():
     inherited = {"gmm-random": {"resources": {"mem_mb": 5}}, "mine": {"extends": "gmm-random", "label": "M"}}
     plan = Plan(changed(models={"gmm": {"resources": {"minutes": 7, "mem_mb": 8}}, **inherited}))

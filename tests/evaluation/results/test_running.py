@@ -21,7 +21,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path, monkeypatch):
     Path("thesis/thesis.tex").write_text("mine")
     plan = Plan({**PROFILE, "results": "thesis"})
     with pytest.raises(UserError, match=r"thesis holds something else than a run \(thesis\.tex\)"):
-        begin(plan, "local", [], [], logging.getLogger())
+        begin(plan, "local", [], [], set(), logging.getLogger())
     assert sorted(path.name for path in Path("thesis").iterdir()) == ["tables", "thesis.tex"]
 
 

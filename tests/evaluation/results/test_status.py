@@ -131,6 +131,21 @@ def test_time_left_is_the_estimate_of_what_is_left(tmp_path):
     assert left().pace is None
 
 
+def test_a_run_of_named_files_has_their_time_left(tmp_path):
+    """The plan's other jobs are nobody's business: `snakemake results/…/seed0.json` of a plan of a hundred days."""
+    jobs = {f"{one.stage}/{one.name}": one.seconds for chain in estimate().chains for one in chain}
+    asked = ["train/gmm/digits/not0/seed0", "score/gmm/digits/not0/seed0"]
+    files = {(tmp_path / f"stamps/{name}.json").absolute() for name in asked}
+    found = time_left(estimate(), Paths(tmp_path), 1, files)
+    assert found.seconds == pytest.approx(sum(jobs[name] for name in asked) + OVERHEAD_SECONDS)
+    assert status(estimate(), tmp_path, 1, files).left == found
+    make(tmp_path, f"stamps/{asked[0]}.json")
+    found = time_left(estimate(), Paths(tmp_path), 1, files)
+    assert found.seconds == pytest.approx(jobs[asked[1]] + OVERHEAD_SECONDS)
+    make(tmp_path, f"stamps/{asked[1]}.json")
+    assert time_left(estimate(), Paths(tmp_path), 1, files).seconds == 0
+
+
 def test_finished_jobs_correct_the_estimate_of_the_others(tmp_path):
     jobs = {f"{one.stage}/{one.name}": one.seconds for chain in estimate().chains for one in chain}
     first, second = "train/gmm/digits/not0/seed0", "score/gmm/digits/not0/seed0"

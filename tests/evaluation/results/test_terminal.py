@@ -147,3 +147,5 @@ def test_the_time_left_is_told_to_the_display_of_the_process(monkeypatch, tmp_pa
     display = terminal.show(dry_run=False, stdout=False)
     assert terminal.estimate_from(made_up_plan())
     assert display.left().endswith(" left")
+    assert terminal.estimate_from(made_up_plan(), files=set())
+    assert display.left() == ""  # nothing that this run makes has a price
