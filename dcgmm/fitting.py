@@ -59,6 +59,7 @@ def fit_models(
         training: constants of training that replace those of the models.
         runner: `Alone` or `Stacked`; None for what suits the device.
     """
+    training = _given(training)
     options = _common_options(models, training)
     first = models[0]
     x = first._check_images(x)
@@ -68,32 +69,33 @@ def fit_models(
         raise ValueError(f"rows has {len(chosen)} entries for {len(models)} models: give one for each")
     splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
     warm_start = checks.flag(warm_start, name="warm_start")
-    start = [_start(model, options, warm_start) for model in models]
+    start = [_start(model, options, training, warm_start) for model in models]
     batches = [Batches(own, options.batch_size, model.seed) for own, model in zip(chosen, models, strict=True)]
     steps = [options.iterations or max(1, round(options.epochs * own.per_epoch)) for own in batches]
     total = [own.iteration + more for own, more in zip(start, steps, strict=True)]
     device = first._device
     if runner is None:
         runner = Alone if len(models) == 1 or platform_of(device) == "cpu" else Stacked
-    groups = _groups(batches, total, start) if runner is Stacked else [[i] for i in range(len(models))]
 
     own: dict[str, Any] = {}
     if checkpoint is not None:
-        own = _identity(models, options, x, labels, chosen, start if warm_start else None)
+        own = _identity(models, options, x, labels, chosen, splits, start if warm_start else None)
     kept = Checkpoint(checkpoint, own)
     found = kept.read()
     states = list(start) if found is None else from_checkpoint(*found)
+    groups = _groups(batches, total, start, states) if runner is Stacked else [[i] for i in range(len(models))]
     remark = "" if found is None else f"resumed from {kept.path}"
     data = Data(x, np.zeros(len(x), np.int32) if labels is None else labels)
     if runner is not Alone or platform_of(device) != "cpu":
         data = jax.device_put(data, device)
     before = sum(own.iteration for own in start)
     done = sum(own.iteration for own in states) - before
-    trainer = None
+    under_way: tuple[Trainer, list[int]] | None = None  # replaced as a whole: an interruption never mixes two groups
 
     def now() -> list[TrainingState]:
-        if trainer is not None:
-            for i, state in zip(members, trainer.states, strict=True):
+        if under_way is not None:
+            trainer, trained = under_way
+            for i, state in zip(trained, trainer.states, strict=True):
                 states[i] = state
         return states
 
@@ -121,6 +123,7 @@ def fit_models(
                     runner=runner,
                     device=device,
                 )
+                under_way = trainer, members
                 trainer.run(report, after_window)
                 now()
     except (KeyboardInterrupt, SystemExit):
@@ -129,6 +132,20 @@ def fit_models(
     _adopt(models, now())
     kept.remove()
     return [state.history for state in states]
+
+
+def _given(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants given to `fit`: its epochs count, whatever number of iterations the constructor was given.
+
+    Raises:
+        ValueError: epochs and iterations, both.
+    """
+    if "epochs" not in training:
+        return dict(training)
+    if training.get("iterations") is not None:
+        both = f"epochs={training['epochs']!r} and iterations={training['iterations']!r}"
+        raise ValueError(f"fit was given {both}: give one of them")
+    return {**training, "iterations": None}
 
 
 def _common_options(models: Sequence[Scoring], training: Mapping[str, Any]) -> TrainingOptions:
@@ -210,8 +227,11 @@ def _measure(model: Scoring, splits: Splits, parameters: Sequence[Parameters]) -
     return rows
 
 
-def _start(model: Scoring, options: TrainingOptions, warm: bool) -> TrainingState:
-    """Where a training begins: at the initial parameters, or where the model is."""
+def _start(model: Scoring, options: TrainingOptions, training: Mapping[str, Any], warm: bool) -> TrainingState:
+    """Where a training begins: at the initial parameters, or where the model is.
+
+    training: constants given to `fit`. A warm start takes these, and all others from the annealing so far.
+    """
     fresh = [
         Annealing(
             stage.components,
@@ -229,6 +249,12 @@ def _start(model: Scoring, options: TrainingOptions, warm: bool) -> TrainingStat
     if model._annealing is None:  # a model of an older version, which kept its sigmas only
         for control, sigma in zip(annealing, model.sigmas_, strict=False):
             control.sigma = sigma
+    for control in annealing:
+        for name in ("learning_rate", "learning_rate_end", "sigma_end"):
+            if name in training:
+                setattr(control, name, getattr(options, name))
+        if control.window != options.window and "window" in training:
+            control.window, control.losses = options.window, []
     return TrainingState(model._parameters, model._classifier, annealing, model._iteration)
 
 
@@ -238,6 +264,7 @@ def _identity(
     x: np.ndarray,
     labels: np.ndarray | None,
     rows: Sequence[np.ndarray],
+    splits: Sequence[Splits],
     start: Sequence[TrainingState] | None,
 ) -> dict[str, Any]:
     """What determines a training: a checkpoint of another one is refused."""
@@ -245,6 +272,7 @@ def _identity(
         "config": models[0].architecture.config,
         "input_shape": models[0].input_shape,
         "rows": [array_digest(each) for each in rows],
+        "measured images": [{name: array_digest(split.images) for name, split in own.items()} for own in splits],
         "start": None
         if start is None
         else [
@@ -257,11 +285,14 @@ def _identity(
     return identity("dcgmm:DCGMM", parameters, seeds, x, labels)
 
 
-def _groups(batches: Sequence[Batches], total: Sequence[int], start: Sequence[TrainingState]) -> list[list[int]]:
-    """Numbers of the models that train side by side: those with equal batch sizes and numbers of steps."""
+def _groups(
+    batches: Sequence[Batches], total: Sequence[int], start: Sequence[TrainingState], states: Sequence[TrainingState]
+) -> list[list[int]]:
+    """Numbers of the models that train side by side: those with equal batch sizes and numbers of steps, which have come
+    equally far (a CPU, which trains one after another, may have written the checkpoint)."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for number, (own, last, state) in enumerate(zip(batches, total, start, strict=True)):
-        groups.setdefault((own.size, last, state.iteration), []).append(number)
+    for number, (own, last, begun, state) in enumerate(zip(batches, total, start, states, strict=True)):
+        groups.setdefault((own.size, last, begun.iteration, state.iteration), []).append(number)
     return list(groups.values())
 
 

@@ -12,6 +12,9 @@ import numpy as np
 
 from dcgmm.network import Stage
 
+FLOAT_MAX, FLOAT_MIN = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+INT_MAX = int(np.iinfo(np.int32).max)
+
 
 @dataclass(frozen=True)
 class LayerOptions:
@@ -64,13 +67,16 @@ def _check_whole(name: str, value: Any, least: int, otherwise: str = "") -> None
         raise TypeError(f"{name}={value!r} is not an integer: give one of at least {least}{otherwise}")
     if value < least:
         raise ValueError(f"{name}={value!r} must be at least {least}{otherwise}")
+    if value > INT_MAX:
+        raise ValueError(f"{name}={value!r} must be at most {INT_MAX}")
 
 
 def _check_number(name: str, value: Any, *, zero: bool) -> None:
-    wanted = f"give a finite number {'of at least' if zero else 'above'} 0"
+    wanted = f"give a number {'of at least' if zero else 'above'} 0 that float32 can hold"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} is not a number: {wanted}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    size = float(value)
+    if not math.isfinite(size) or not (FLOAT_MIN <= size <= FLOAT_MAX or (zero and size == 0)):
         raise ValueError(f"{name}={value!r} is outside its range: {wanted}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,11 @@ from dcgmm.layers.parameters import Parameters
 from dcgmm.network import initial_parameters, stages
 from dcgmm.notation import place
 from dcgmm.options import TrainingOptions
-from dcgmm.storage import DamagedFileError, read_json, read_tensors, write_json, write_tensors
+from dcgmm.storage import DamagedFileError, read_json, read_tensors, tensors_digest, write_json, write_tensors
+
+
+class NoClassifierError(NotImplementedError, ValueError):
+    """Asked for a class, a model whose configuration has no classifier layer: it cannot, and the labels do not fit."""
 
 
 class Stack:
@@ -36,10 +41,11 @@ class Stack:
         self.seed = checks.seed(seed)
         self.options = TrainingOptions.of(training)
         self.architecture = place(config, self.input_shape)
-        # Each centroid has an s; both are drawn in float64, kept in float32 and trained with their gradients.
-        checks.memory(32 * self.architecture.centroid_parameters, what=f"config={config!r}")
         self.device = device
         self._chain = stages(self.architecture, devices.platform_of(self._device))
+        # Each centroid has an s; both are drawn in float64, kept in float32 and trained with their gradients.
+        need = 32 * self.architecture.centroid_parameters + 8 * math.prod(self._classifier_shape)
+        checks.memory(need, what=f"config={config!r}")
         self._replace(*self._initial())
         self.sigmas_: list[float] = []
         self._annealing: list[Annealing] | None = None
@@ -55,15 +61,21 @@ class Stack:
         placed = self.architecture.classifier
         return 0 if placed is None else placed.spec.sources  # type: ignore[union-attr]
 
+    @property
+    def _classifier_shape(self) -> tuple[int, int]:
+        """(D, S): activities that the classifier reads, and its classes; (0, 0) without one."""
+        placed = self.architecture.classifier
+        if placed is None:
+            return 0, 0
+        sources = self._chain[-self._sources :]
+        return sum(stage.components * stage.patches.positions for stage in sources), placed.output_shape[2]
+
     def _initial(self) -> tuple[list[Parameters], tuple[np.ndarray, ...]]:
         """Initial parameters of the cGMM layers, and (W, b) of the classifier: a function of the seed."""
         parameters = initial_parameters(self._chain, np.random.default_rng(self.seed))
-        placed = self.architecture.classifier
-        if placed is None:
+        dimension, classes = self._classifier_shape
+        if not classes:
             return parameters, ()
-        sources = self._chain[-self._sources :]
-        dimension = sum(stage.components * stage.patches.positions for stage in sources)
-        classes = placed.output_shape[2]
         return parameters, (np.zeros((dimension, classes), np.float32), np.zeros(classes, np.float32))
 
     def _replace(self, parameters: Sequence[Parameters], classifier: Sequence[Any]) -> None:
@@ -92,28 +104,35 @@ class Stack:
         return layers
 
     def set_parameters(self, parameters: Sequence[Mapping[str, np.ndarray]]) -> None:
-        """Replace all parameters, given as `get_parameters` returns them.
+        """Replace all parameters, given as `get_parameters` returns them. They are kept as float32.
 
         Raises:
-            ValueError: a layer, a name or a shape differs, or an s is not positive; nothing is changed then.
+            ValueError: a layer, a name or a shape differs, a value is no finite float32, or an s is not positive;
+                nothing is changed then.
         """
         current = self.get_parameters()
         if len(parameters) != len(current):
             raise ValueError(
                 f"{len(parameters)} layers were given: {self.config!r} has {len(current)} trainable layers"
             )
+        arrays: list[dict[str, np.ndarray]] = [{} for _ in current]
         for index, (given, own) in enumerate(zip(parameters, current, strict=True)):
             if set(given) != set(own):
                 raise ValueError(f"trainable layer {index} was given {sorted(given)}: expected {sorted(own)}")
             for name, value in own.items():
-                if np.shape(given[name]) != value.shape:
-                    shape = np.shape(given[name])
-                    raise ValueError(f"{name} of trainable layer {index} has shape {shape}: expected {value.shape}")
-                if not np.isfinite(given[name]).all():
-                    raise ValueError(f"{name} of trainable layer {index} holds values that are not finite")
-            if "s" in given and np.min(given["s"]) <= 0:
-                raise ValueError(f"s of trainable layer {index} has values that are not positive")
-        arrays = [{name: np.array(value, np.float32) for name, value in layer.items()} for layer in parameters]
+                what = f"{name} of trainable layer {index}"
+                array = checks.as_array(given[name], what)
+                if array.shape != value.shape:
+                    raise ValueError(f"{what} has shape {array.shape}: expected {value.shape}")
+                if array.dtype.kind not in "fiu":
+                    raise ValueError(f"{what} has type {array.dtype}: expected real numbers")
+                with np.errstate(over="ignore", under="ignore"):
+                    array = np.array(array, np.float32)
+                if not np.isfinite(array).all():
+                    raise ValueError(f"{what} holds values that are not finite in float32")
+                if name == "s" and array.min() <= 0:
+                    raise ValueError(f"{what} has values that are not positive in float32")
+                arrays[index][name] = array
         own_layers = [Parameters(**layer) for layer in arrays[: len(self._chain)]]  # type: ignore[arg-type]
         self._replace(own_layers, (arrays[-1]["W"], arrays[-1]["b"]) if self._classifier else ())
 
@@ -132,6 +151,7 @@ class Stack:
             "training": asdict(self.options),
             "sigmas": self.sigmas_,
             "iteration": self._iteration,
+            "parameters": tensors_digest(tensors),
             "annealing": None if self._annealing is None else [asdict(control) for control in self._annealing],
         }
         write_json(path / "model.json", description)
@@ -158,6 +178,11 @@ class Stack:
         config, shape, seed, training = (description[name] for name in kept)
         model = cls(config, shape, seed=seed, device=device, **training)
         tensors, _ = read_tensors(path / "parameters.safetensors")
+        if description.get("parameters", digest := tensors_digest(tensors)) != digest:  # version 0.1 did not say
+            raise DamagedFileError(
+                f"{path} holds the parameters of another model than {description_path.name} describes (was `save` "
+                "interrupted?): save the model again, or train it again"
+            )
         layers: list[dict[str, np.ndarray]] = [{} for _ in model.get_parameters()]
         for name, value in tensors.items():
             index, _, parameter = name.partition(".")
@@ -191,7 +216,7 @@ class Stack:
 
     def _need_classifier(self) -> None:
         if self.architecture.classifier is None:
-            raise ValueError(f"{self.config!r} has no classifier layer: end the configuration with C(classes)")
+            raise NoClassifierError(f"{self.config!r} has no classifier layer: end the configuration with C(classes)")
 
     def __repr__(self) -> str:
         return f"DCGMM({self.config!r}, input_shape={self.input_shape}, seed={self.seed})"

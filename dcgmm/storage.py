@@ -132,6 +132,11 @@ def read_tensors(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
     return tensors, json.loads(text)
 
 
+def tensors_digest(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
+    """SHA-256 of arrays and their names."""
+    return _digest(tensors, "")
+
+
 def _digest(tensors: Mapping[str, npt.NDArray[Any]], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):

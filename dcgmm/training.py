@@ -7,6 +7,7 @@ smoothing widths and learning rates. A single model has a program without that a
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -25,11 +26,13 @@ from dcgmm.programs import Program, compiled, compiled_for_many
 LONGEST_WINDOW = 1000  # steps in one call of a program
 WINDOW_BYTES = 16 * 2**20  # of images that a CPU gets in one call
 
+CURE = "learning_rate or its factors rate_mu, rate_s, rate_w, and check that images are in [0, 1]"
+
 OnProgress = Callable[[int, np.ndarray], None]
 
 
 class TrainingDiverged(ArithmeticError):
-    """The loss of a layer has become NaN or infinite."""
+    """The loss of a layer, or a parameter, has become NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ class Trainer:
         self.program = Program(chain, factors, len(chain), False, classifier_sources, options.classifier_rate)
         self.starts = [min(round(options.delay * i * total), total) for i in range(len(chain))]
         self.classifier_start = min(round(options.delay * len(chain) * total), total)
+        self._warn_of_idle_layers()
         every = range(options.measurements + 1) if options.measurements else ()
         self.measure_at = {first + round(i * (total - first) / options.measurements) for i in every}
         self.rows_of_a_window = min(options.window, LONGEST_WINDOW, self._steps_of_memory())
@@ -213,7 +217,9 @@ class Trainer:
             states[0].iteration,
             [state.history for state in states],
         )
-        self.recorded = self.now.iteration > first
+        if any(state.iteration != self.now.iteration for state in states):
+            raise ValueError(f"the models have come to iterations {[state.iteration for state in states]}: not equal")
+        self.recorded = self.now.iteration > first or any(self.now.histories)
 
     @property
     def states(self) -> list[TrainingState]:
@@ -238,7 +244,7 @@ class Trainer:
             after_window: called after each call of a program, when `states` are whole; may raise to end the training.
 
         Raises:
-            TrainingDiverged: a loss is not a number.
+            TrainingDiverged: a loss, or in the end a parameter, is not a number.
         """
         if not self.recorded and self.now.iteration in self.measure_at:
             self._commit(self.now)
@@ -246,6 +252,7 @@ class Trainer:
             losses = self._window()
             after_window()
             on_progress(self.now.iteration, losses[:, -1])
+        self._check_parameters()
 
     def _commit(self, now: _Now) -> None:
         """Make `now` the state, with the measurements that are due."""
@@ -299,6 +306,29 @@ class Trainer:
         self._commit(_Now(held, annealing, now.iteration + count, now.histories))
         return losses
 
+    def _warn_of_idle_layers(self) -> None:
+        """Say which layers a long delay leaves at their initial parameters."""
+        idle = [f"cGMM layer {i}" for i, start in enumerate(self.starts) if start >= self.total]
+        if self.program.sources and self.classifier_start >= self.total:
+            idle.append("the classifier")
+        if idle:
+            warnings.warn(
+                f"delay={self.options.delay:g}: {', '.join(idle)} would begin after the last of {self.total} iterations"
+                " and is not trained; give a smaller delay",
+                stacklevel=2,
+            )
+
+    def _check_parameters(self) -> None:
+        """The last step's update, which no loss has seen."""
+        for model, held in enumerate(self.runner.models(self.now.held)):
+            for layer, values in enumerate([*held.parameters, held.weights]):
+                if not all(np.isfinite(np.asarray(value)).all() for value in values):
+                    which = f"cGMM layer {layer}" if layer < len(self.chain) else "the classifier"
+                    raise TrainingDiverged(
+                        f"parameters of {which} of the model with seed {self.batches[model].seed} are not finite after "
+                        f"the last iteration: lower {CURE}"
+                    )
+
     def _check(self, losses: np.ndarray) -> None:
         if np.isfinite(losses).all():
             return
@@ -307,5 +337,5 @@ class Trainer:
         raise TrainingDiverged(
             f"the loss of cGMM layer {layer}{which} is {losses[model, step, layer]} at iteration "
             f"{self.now.iteration + step} with learning rate {self.now.annealing[model][layer].learning_rate:g}: "
-            "lower learning_rate or its factors rate_mu, rate_s, rate_w, and check that images are in [0, 1]"
+            f"lower {CURE}"
         )

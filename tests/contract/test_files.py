@@ -125,11 +125,15 @@ def test_ctrl_c_keeps_what_was_learnt(name, monkeypatch, tmp_path):
     x, _ = data(name)
     stopped = interrupted(name, monkeypatch, tmp_path / "state")
     assert np.isfinite(says(name, stopped, x)).all()
+    assert not np.array_equal(says(name, stopped, x), says(name, make(name), x))  # it has taken its step
     assert list((tmp_path / "state").glob("*.safetensors"))
+    read, found = dcgmm.checkpoint.Checkpoint.read, []
+    monkeypatch.setattr(dcgmm.checkpoint.Checkpoint, "read", lambda self: found.append(read(self)) or found[-1])
     resumed = make(name)
     history = fit(name, resumed, checkpoint=tmp_path / "state")
     same(name, says(name, resumed, x), says(name, trained(name)[0], x))
     assert [row[:3] for row in history] == [row[:3] for row in trained(name)[1]]
+    assert found and found[0] is not None  # and has not begun anew
 
 
 @every

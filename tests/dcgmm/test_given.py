@@ -1,0 +1,106 @@
+"""What is given is used, or refused in a sentence: never ignored."""
+
+import numpy as np
+import pytest
+
+from dcgmm import DCGMM
+from dcgmm.training import TrainingDiverged
+from tests.dcgmm.test_training import SHAPE, TINY, distance, noise
+
+
+def model(**options):
+    return DCGMM(TINY, SHAPE, **({"batch_size": 8, "measurements": 0, "iterations": 20, "delay": 0.0} | options))
+
+
+def test_epochs_given_to_fit_count_though_the_constructor_was_given_iterations():
+    ours = model(iterations=200, measurements=1)
+    assert ours.fit(noise(16), epochs=3, progress=False)[-1].step == 6
+    assert ours.fit(noise(16), iterations=4, progress=False)[-1].step == 4
+    assert ours.fit(noise(16), progress=False)[-1].step == 200
+    with pytest.raises(ValueError, match="epochs=3 and iterations=4: give one"):
+        ours.fit(noise(16), epochs=3, iterations=4, progress=False)
+
+
+@pytest.mark.parametrize("changed", [{"learning_rate": 1e-9, "learning_rate_end": 1e-9}, {"sigma_end": 0.4}])
+def test_a_warm_start_takes_the_constants_that_it_is_given(changed):
+    ours, x = model(), noise(8)
+    ours.fit(x, progress=False)
+    before = ours.get_parameters()
+    ours.fit(x, warm_start=True, progress=False, **changed)
+    for control in ours._annealing:
+        assert {name: getattr(control, name) for name in changed} == changed
+    if "learning_rate" in changed:
+        assert max(max(own.values()) for own in distance(ours.get_parameters(), before)) < 1e-6
+
+
+def test_a_warm_start_keeps_the_annealing_where_nothing_is_given():
+    ours, x = model(), noise(8)
+    ours.fit(x, progress=False, sigma_end=0.3, learning_rate_end=0.005)
+    ours.fit(x, warm_start=True, progress=False, window=7)
+    for control in ours._annealing:
+        assert (control.sigma_end, control.learning_rate_end, control.window) == (0.3, 0.005, 7)
+
+
+def test_a_training_that_diverges_in_its_last_step_is_noticed():
+    ours, start = model(), model().get_parameters()
+    with pytest.raises(TrainingDiverged, match="cGMM layer 0 of the model with seed 0 are not finite after the last"):
+        ours.fit(noise(8), iterations=1, learning_rate=1e38, rate_mu=1e3, progress=False)
+    assert max(distance(ours.get_parameters(), start)[0].values()) == 0
+
+
+def test_a_layer_that_never_begins_is_named():
+    config = f"{TINY}-C(3)"
+    layers = DCGMM(config, SHAPE).get_parameters()
+    with pytest.warns(UserWarning, match="delay=0.5: the classifier would begin after the last of 20 iterations"):
+        DCGMM(config, SHAPE, delay=0.5, iterations=20, batch_size=8).fit(
+            noise(8), labels=np.arange(8) % 3, progress=False
+        )
+    assert len(layers) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mu", 1e300, "not finite in float32"),
+        ("s", 1e-60, "not positive in float32"),
+        ("mu", 1j, "type complex128: expected real numbers"),
+        ("mu", "a", "type <U1: expected real numbers"),
+    ],
+)
+def test_parameters_that_float32_cannot_hold_are_refused(name, value, said):
+    ours = model()
+    before, given = ours.get_parameters(), ours.get_parameters()
+    given[0][name] = np.full(given[0][name].shape, value)
+    with pytest.raises(ValueError, match=f"{name} of trainable layer 0 .*{said}"):
+        ours.set_parameters(given)
+    assert max(max(own.values()) for own in distance(ours.get_parameters(), before)) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"divisor": 1e-60}, "divisor=1e-60 .*float32"),
+        ({"power": 1e39}, "power=1e.39 .*float32"),
+        ({"sharpen": True, "sharpen_step": 1e-60}, "sharpen_step=1e-60 .*float32"),
+        ({"sharpen": True, "sharpen_iterations": 2**31}, "sharpen_iterations=2147483648 must be at most 2147483647"),
+    ],
+)
+def test_options_that_float32_cannot_hold_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        model().sample(2, seed=0, **options)
+
+
+def test_what_a_model_without_a_classifier_cannot_do():
+    ours = model()
+    for ask in (
+        lambda: ours.predict(noise(2)),
+        lambda: ours.predict_proba(noise(2)),
+        lambda: ours.sample(1, seed=0, labels=0),
+    ):
+        with pytest.raises(NotImplementedError, match="has no classifier layer: end the configuration with C"):
+            ask()
+
+
+def test_a_classifier_that_fits_no_memory_is_refused():
+    with pytest.raises(ValueError, match="take a smaller model"):
+        DCGMM(f"{TINY}-C(99999999999999)", SHAPE)
