@@ -42,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise UserError(f"--measured {folder}: there is no such folder; give folders of results")
     prices = Prices(folders)
-    estimate = Estimate(resolve(args.configfile or args.profile).plan, prices)
+    found = resolve(args.configfile or args.profile)
+    estimate = Estimate(found.plan, prices)
     if args.missing:
-        _print_missing(estimate, Path(args.missing), args.configfile)
+        _print_missing(estimate, Path(args.missing), found.source)
     else:
         _print(estimate, args.workers)
     where = ", ".join(map(str, folders)) or "no folder"
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_missing(estimate: Any, folder: Path, configfile: str | None) -> None:
+def _print_missing(estimate: Any, folder: Path, source: Path | None) -> None:
     from evaluation.cost.missing import collected, missing
 
     plan = estimate.plan
@@ -63,10 +64,11 @@ def _print_missing(estimate: Any, folder: Path, configfile: str | None) -> None:
     hours = sum(row.hours or 0.0 for row in rows)
     print(f"{len(there)} of {len(plan.all_keys())} trainings are collected; the rest takes {hours:.1f} core hours")
     print("each line: model, data set, trainings, core hours, files for Snakemake to make:")
-    print(f"snakemake FILES --cores N --configfile {configfile or plan.paths().profile}\n")
+    print(f"snakemake FILES --cores N --configfile {source or plan.paths().profile}\n")
     for row in rows:
         price = "?" if row.hours is None else f"{row.hours:.2f}"
-        print(f"{row.variant} {row.dataset} {row.trainings} {price} {plan.root}/{row.targets}")
+        files = " ".join(f"{plan.root}/{target}" for target in row.targets.split())
+        print(f"{row.variant} {row.dataset} {row.trainings} {price} {files}")
 
 
 def _print(estimate: Any, workers: list[int]) -> None:

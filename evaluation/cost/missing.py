@@ -20,7 +20,7 @@ class Missing:
     """Trainings of a variant on a data set with one kind of subset ("not", "only", "all").
 
     hours: of one core, with what is made from the trainings; None where nothing like it was measured. targets: words
-    for Snakemake, below the folder of results, in the shell's braces.
+    for Snakemake, below the folder of results, in the shell's braces: all that is made from the trainings.
     """
 
     variant: str
@@ -61,9 +61,12 @@ def _missing(estimate: Estimate, group: tuple[str, str, str], jobs: list[tuple[J
     )  # fmt: skip
     known = all(estimate.price(job) is not None for job, _ in jobs)
     trainings = round(sum(share * len(job.keys) for job, share in jobs))
-    last = stages[jobs[0][0]][-1]
-    targets = f"stamps/{last}/{_braced(job.name for job, _ in jobs)}.json"
-    return Missing(*group, trainings, hours if known else None, targets)
+    makes = {job: stages[job][1:] or stages[job] for job, _ in jobs}  # each of them needs the training
+    words = [
+        f"stamps/{stage}/{_braced(job.name for job, made in makes.items() if stage in made)}.json"
+        for stage in dict.fromkeys(itertools.chain(*makes.values()))
+    ]
+    return Missing(*group, trainings, hours if known else None, " ".join(words))
 
 
 def _braced(names: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ SUBSTITUTES = {"mnist": ("mnist-5k",), "fashion_mnist": ("mnist-5k", "digits"), 
 
 def datasets_of(profile: Mapping[str, Any]) -> list[str]:
     """The data sets of a profile's experiments, each once, in the order of the catalogue."""
-    named = {name for settings in profile["experiments"].values() for name in settings["datasets"]}
+    named = {name for settings in profile["experiments"].values() if settings for name in settings["datasets"]}
     return [name for name in CATALOGUE if name in named]
 
 
@@ -46,8 +46,11 @@ def substituted(profile: Mapping[str, Any], stands_in: Mapping[str, str]) -> dic
     """
     if not stands_in:
         return dict(profile)
-    experiments = {}
+    experiments: dict[str, dict[str, Any] | None] = {}
     for name, settings in profile["experiments"].items():
+        if settings is None:  # not run
+            experiments[name] = None
+            continue
         changed = dict(settings)
         changed["datasets"] = list(dict.fromkeys(stands_in.get(d, d) for d in settings["datasets"]))
         if "curves" in settings:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
 from evaluation.base.files import why_not_writable
+from evaluation.base.words import digest
 from evaluation.models import registry
 from evaluation.models.calling import parameters
 from evaluation.plan.training import Training
@@ -79,8 +80,13 @@ def refuse_other_content(directory: Path, spec: str | None = None) -> None:
         )
 
 
-def checkpoint_of(training: Training, directory: Path) -> Path:
-    return directory.parent / f".{directory.name}.{training.spec}.checkpoint"
+def checkpoint_of(trainings: Sequence[Training], directory: Path) -> Path:
+    """Beside the first of trainings that are done together. Another grouping, or one that follows other numbers, does
+    not resume it: the model would refuse."""
+    first = trainings[0]
+    alone = len(trainings) == 1 and not first.course
+    own = first.spec if alone else digest([(training.spec, training.course) for training in trainings])
+    return directory.parent / f".{directory.name}.{own}.checkpoint"
 
 
 def lock_of(directory: Path) -> Path:

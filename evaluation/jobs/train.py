@@ -89,7 +89,7 @@ def _train(group: list[Place], dataset: Dataset, *, again: bool, progress: bool)
             print(f"{place.directory}: exists already; --again retrains it", flush=True)
         if not wanted:
             return
-        checkpoint = store.checkpoint_of(wanted[0].training, wanted[0].directory)
+        checkpoint = store.checkpoint_of([place.training for place in wanted], wanted[0].directory)
         for place in wanted:
             store.clear_leftovers(place.directory, keep=checkpoint)
         discard_damaged(checkpoint)

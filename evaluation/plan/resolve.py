@@ -17,10 +17,14 @@ KINDS = "a run's name, its folder of results, the profile.json there, or a confi
 
 @dataclass(frozen=True)
 class Run:
-    """A run: its plan, and where its results are (absolute; not what the plan says, where the folder was moved)."""
+    """A run: its plan, and where its results are (absolute; not what the plan says, where the folder was moved).
+
+    source: the file that the plan was read from, if it was.
+    """
 
     plan: Plan
     folder: Path
+    source: Path | None = None
 
     def metrics_files(self) -> list[Path]:
         return sorted(self.folder.glob("metrics/*.parquet"))
@@ -46,8 +50,7 @@ def resolve(word: str, configfile: str | None = None, *, reference: bool = False
     if path.is_file():
         if path.name == PROFILE_FILE:
             return _in_folder(path.parent, configfile or str(path))
-        plan = load_plan(configfile or path)
-        return Run(plan, Path(plan.root).resolve())
+        return _at_its_root(Path(configfile or path))
     if path.is_dir() and not _known(word):
         return _in_folder(path, configfile)  # which says what is missing there
     if path.suffix or len(path.parts) != 1:
@@ -72,8 +75,13 @@ def _by_name(name: str, configfile: str | None, reference: bool) -> Run:
         what = " with metrics" if reference else ""
         tried = [*map(str, folders), *([] if reference else [str(own.absolute())])]
         raise ConfigError(f"there is no run {name!r}{what}: none of {', '.join(tried)} exists; give {KINDS}")
-    plan = load_plan(own)
-    return Run(plan, Path(plan.root).resolve())
+    return _at_its_root(own)
+
+
+def _at_its_root(source: Path) -> Run:
+    """The run of a configuration, in the folder that this names."""
+    plan = load_plan(source)
+    return Run(plan, Path(plan.root).resolve(), source)
 
 
 def _in_folder(folder: Path, configfile: str | None, name: str = "") -> Run:
@@ -85,4 +93,4 @@ def _in_folder(folder: Path, configfile: str | None, name: str = "") -> Run:
         raise ConfigError(f"there is no {own.absolute()}, which says what the run is; give --configfile FILE")
     if own.suffix == ".json":
         read_json(own, "copy the profile there again, or give --configfile FILE", "profile", "experiments")
-    return Run(load_plan(own), folder)
+    return Run(load_plan(own), folder, own)

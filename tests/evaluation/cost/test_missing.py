@@ -1,6 +1,7 @@
 """`bench plan --missing`: what a collection lacks, what it costs, and the files that Snakemake makes."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -43,6 +44,24 @@ def test_what_is_missing_is_listed_with_its_price_and_its_files_cheapest_first(t
     assert gmm.hours == pytest.approx(whole["gmm"] / 3) and whole["dcgmm-a"] == pytest.approx(
         sum(one.seconds for chain in estimate.chains for one in chain if one.job.variant == "dcgmm-a") / 3600
     )
+
+
+def test_all_that_is_made_from_a_training_is_asked_for():
+    """Stages are siblings: the last of a model's, or of its first job, does not make the others."""
+    config = CONFIG["experiments"] | {
+        "sampling": {"datasets": ["mnist"], "alphabet": "dcgmm-a", "seeds": 1},
+        "inpainting": {"datasets": ["mnist"], "models": ["gmm"], "seeds": 1},
+    }
+    estimate = Estimate(Plan(CONFIG | {"experiments": config}), Prices(()))
+    asked = {row.variant: row.targets.split() for row in missing(estimate, ()) if row.kind == "all"}
+    assert asked["gmm"] == ["stamps/inpaint/gmm/mnist/all/seed0.json"]
+    everything = {
+        f"stamps/{stage}/{job.name}.json" for job in estimate.jobs.all() for stage in estimate.jobs.stages(job)
+    }
+    rows = missing(estimate, ())
+    words = [word for row in rows for word in row.targets.split()]
+    expanded = subprocess.run(["bash", "-c", f"echo {' '.join(words)}"], capture_output=True, text=True, check=True)
+    assert everything <= set(expanded.stdout.split())
 
 
 def test_what_was_made_from_other_settings_counts_as_missing(tmp_path):

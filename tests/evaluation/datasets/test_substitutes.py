@@ -47,6 +47,13 @@ def test_choice(wanted, missing, expected):
     assert choose(wanted, missing) == expected
 
 
+def test_an_experiment_that_is_switched_off_has_no_data():
+    """`judge: null` in a profile that extends another one ended in a traceback."""
+    profile = {**PROFILE, "experiments": {**PROFILE["experiments"], "judge": None}}
+    assert datasets_of(profile) == datasets_of(PROFILE)
+    assert substituted(profile, {"mnist": "mnist-5k"})["experiments"]["judge"] is None
+
+
 def test_substitutes_are_embedded_and_have_the_same_shape():
     for name, other in itertools.chain.from_iterable(((n, o) for o in some) for n, some in SUBSTITUTES.items()):
         assert CATALOGUE[other].embedded
