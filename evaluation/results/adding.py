@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.base.reading import read_json
 from evaluation.cost.missing import CURE
 from evaluation.measures.tidy import IDENTITY, read_metrics
+from evaluation.results.changes import JUDGE
 from evaluation.results.origins import Origins
 from evaluation.results.results import TidySource
 
@@ -57,14 +58,26 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
 
 
 def _of(frame: pd.DataFrame, origins: Origins, ours: Collection[str]) -> list[bool]:
-    """Which rows rest on these models alone; rows of no model of the plan (a judge's own accuracy) are among them."""
+    """Which rows rest on these models alone, or on none: a judge's own accuracy, and what it says of real images."""
     known: dict[tuple[Any, ...], bool] = {}
     rows = list(frame[IDENTITY].itertuples(index=False, name=None))
     for row in dict.fromkeys(rows):
         protocol, experiment, dataset, model, params, seed, metric = row
         source = TidySource(experiment, dataset, model, protocol, metric, (params,))
-        known[row] = all(key.path in ours for key in origins.keys(source, [seed]))
+        keys = origins.keys(source, [seed])
+        known[row] = all(key.path in ours for key in keys) if keys else _of_no_model(source, seed, origins.plan)
     return [known[row] for row in rows]
+
+
+def _of_no_model(source: TidySource, seed: int, plan: Plan) -> bool:
+    """Whether a row rests on no training: not one of a seed, model or grid point that the plan has no more."""
+    from evaluation.jobs.judge import MIXTURE, REAL_TEST, REAL_VALIDATION
+
+    if source.experiment != "judge" or source.dataset not in plan.datasets("judge"):
+        return False
+    if source.model == JUDGE:
+        return seed in plan.judge_seeds()
+    return source.model in (REAL_TEST, REAL_VALIDATION, MIXTURE)
 
 
 def merged(new: Mapping[str, pd.DataFrame], old: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

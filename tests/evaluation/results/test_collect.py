@@ -145,6 +145,41 @@ def test_what_the_profile_says_otherwise_now_is_not_kept(stopped, capsys):
     assert len(pd.read_parquet("so-far/metrics/outliers_digits.parquet")["params"].unique()) == 1
 
 
+def change(folder, **changes):
+    """The run again, of a changed profile and with one training: mine+width=1 of seed 0."""
+    shutil.rmtree(folder)
+    of = Plan({**plan().config, **changes})
+    finish(of.training(TrainingKey("digits", "not0", "mine+width=1", 0)), folder)
+    (folder / "profile.json").write_text(of.as_json())
+    return of
+
+
+def judge_row(model, metric="judge_accuracy", seed=0, **params):
+    facts = {"protocol": "both", "experiment": "judge", "dataset": "digits"}
+    return tidy_row(**facts, model=model, params=params, seed=seed, metric=metric, value=50.0)
+
+
+def add_rows(file, rows):
+    """Put rows into a file of a collection."""
+    frame = pd.concat([pd.read_parquet(file), tidy_frame(rows)], ignore_index=True)
+    frame.to_parquet(file)
+
+
+def test_rows_of_trainings_that_the_plan_has_no_more_are_not_kept(stopped):
+    """Rows of dropped seeds and grid points stayed, since no training of the plan stood behind them."""
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    real = [judge_row("real test images"), judge_row("real validation images", judge=0)]
+    add_rows("so-far/metrics/judge_digits.parquet", [*real, judge_row("mien", judge=0), judge_row("CNN", seed=7)])
+    models = {"mine": {**MODELS["mine"], "grid": {"width": [1]}}}
+    change(stopped, seeds=1, models=models)
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    kept = pd.read_parquet("so-far/metrics/outliers_digits.parquet")
+    assert set(kept["seed"]) == {0} and set(kept["params"]) == {'{"outlier_class":0,"width":1}'}
+    judged = pd.read_parquet("so-far/metrics/judge_digits.parquet")
+    assert sorted(judged["model"]) == ["CNN", "CNN", "real test images", "real validation images"]
+    assert "dropped" in Path("so-far/compare.md").read_text()
+
+
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(plan().as_json())
