@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.reading import read_json
-from evaluation.cost.missing import CURE
 from evaluation.measures.tidy import IDENTITY, read_metrics
 from evaluation.results.changes import JUDGE
 from evaluation.results.origins import Origins
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.plan.plan import Plan
+
+
+CURE = "give --out a new folder, or leave out --add, which replaces what is there"
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,20 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
     """What the collection in `out` has of trainings that are the plan's and not among `run_has` (paths of keys).
 
     Raises:
-        UserError: a file of the collection is damaged.
+        UserError: a file of the collection is damaged, or its provenance does not say which models it is of.
     """
+    files = sorted((out / "metrics").glob("*.parquet"))
     place = out / "provenance.json"
-    if not place.is_file():
+    if not files and not place.is_file():
         return Earlier()
-    facts = read_json(place, CURE)
-    there = {path: made for path, made in facts.get("models", {}).items() if path not in run_has}
+    facts = read_json(place, CURE, "models", "version_sets")
+    there = {path: made for path, made in facts["models"].items() if path not in run_has}
     ours = plan.trained_as_planned(there)
-    sets = facts.get("version_sets", [])
+    sets = facts["version_sets"]
     models = {path: {**made, "versions": sets[made["versions"]]} for path, made in there.items() if path in ours}
     origins = Origins(plan, facts)
     metrics = {}
-    for file in sorted((out / "metrics").glob("*.parquet")):
+    for file in files:
         frame = read_metrics([file])
         kept = frame[_of(frame, origins, ours)]
         if len(kept):

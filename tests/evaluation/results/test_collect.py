@@ -180,6 +180,27 @@ def test_rows_of_trainings_that_the_plan_has_no_more_are_not_kept(stopped):
     assert "dropped" in Path("so-far/compare.md").read_text()
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("lacking", ["models", "version_sets", "file"])
+def test_nothing_is_added_to_a_collection_that_does_not_name_its_models(stopped, capsys, lacking):
+    """Its results were deleted without a word: docs/reference/cpu is such a collection."""
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    place = Path("so-far/provenance.json")
+    facts = json.loads(place.read_text())
+    place.unlink()
+    if lacking != "file":
+        place.write_text(json.dumps({name: value for name, value in facts.items() if name != lacking}))
+    before = contents("so-far")
+    capsys.readouterr()
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 2
+    said = capsys.readouterr().err
+    assert ("there is no" if lacking == "file" else f"it has no {lacking}") in said and "leave out --add" in said
+    assert contents("so-far") == before
+
+
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(plan().as_json())
