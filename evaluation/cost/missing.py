@@ -32,13 +32,13 @@ class Missing:
 
 
 def collected(folder: Path, plan: Plan) -> set[str]:
-    """Paths of the plan's trainings that a collection, or a run, has the results of.
+    """Paths of the plan's trainings of which a collection, or a run, has every result that the plan asks for.
 
     Raises:
         UserError: no provenance.json in the folder, or a damaged one.
     """
     models = read_json(folder / "provenance.json", CURE, "models")["models"]
-    return plan.trained_as_planned(models)
+    return plan.with_all_results(models)
 
 
 def missing(estimate: Estimate, there: Iterable[str]) -> list[Missing]:

@@ -143,6 +143,23 @@ class Plan:
         keys = {key.path: key for key in self.all_keys()}
         return {path for path, made in models.items() if path in keys and made.get("spec") == self.spec(keys[path])}
 
+    @cached_property
+    def needed_by(self) -> Mapping[str, list[str]]:
+        """Path of a training → the experiments that need it."""
+        found: dict[str, list[str]] = {}
+        for experiment in self.experiments:
+            for key in self.keys(experiment):
+                found.setdefault(key.path, []).append(experiment)
+        return found
+
+    def with_all_results(self, models: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Which trainings of `trained_as_planned` have results of every experiment that needs them, as their
+        provenance says (`results`); of an earlier version, which did not say it, all."""
+        ours = self.trained_as_planned(models)
+        return {
+            path for path in ours if set(self.needed_by[path]) <= set(models[path].get("results", self.experiments))
+        }
+
     def variant(self, key: TrainingKey) -> Variant:
         """The variant that a training is of.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.base.reading import read_json
 from evaluation.measures.tidy import IDENTITY, read_metrics
 from evaluation.results.changes import JUDGE
+from evaluation.results.coverage import CANNOT, RESULTS, by_rows, of_earlier
 from evaluation.results.origins import Origins
 from evaluation.results.results import TidySource
 
@@ -26,8 +27,8 @@ CURE = "give --out a new folder, or leave out --add, which replaces what is ther
 class Earlier:
     """What a collection holds that is still the plan's.
 
-    models: directory of a model → what provenance.json says of it, versions spelled out; metrics: file name → tidy
-    rows; left: words of trainings whose settings are not the plan's any more, which are dropped.
+    models: directory of a model that has results → what provenance.json says of it, versions spelled out; metrics:
+    file name → tidy rows; left: words of trainings whose settings are not the plan's any more, which are dropped.
     """
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -36,7 +37,9 @@ class Earlier:
 
 
 def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
-    """What the collection in `out` has of trainings that are the plan's and not among `run_has` (paths of keys).
+    """What the collection in `out` has of trainings that are the plan's.
+
+    run_has: paths of trainings that the run has results of: they are never named as dropped.
 
     Raises:
         UserError: a file of the collection is damaged, or its provenance does not say which models it is of.
@@ -46,10 +49,8 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
     if not files and not place.is_file():
         return Earlier()
     facts = read_json(place, CURE, "models", "version_sets")
-    there = {path: made for path, made in facts["models"].items() if path not in run_has}
+    there, sets = facts["models"], facts["version_sets"]
     ours = plan.trained_as_planned(there)
-    sets = facts["version_sets"]
-    models = {path: {**made, "versions": sets[made["versions"]]} for path, made in there.items() if path in ours}
     origins = Origins(plan, facts)
     metrics = {}
     for file in files:
@@ -57,7 +58,12 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
         kept = frame[_of(frame, origins, ours)]
         if len(kept):
             metrics[file.name] = kept
-    return Earlier(models, metrics, tuple(sorted(set(there) - ours)))
+    rows, models = by_rows(origins, metrics.values()), {}
+    for path in sorted(ours):
+        made = {name: value for name, value in there[path].items() if name not in (RESULTS, CANNOT)}
+        if covered := of_earlier(plan, there[path], path, rows):
+            models[path] = {**made, "versions": sets[made["versions"]], **covered}
+    return Earlier(models, metrics, tuple(sorted(set(there) - ours - set(run_has))))
 
 
 def _of(frame: pd.DataFrame, origins: Origins, ours: Collection[str]) -> list[bool]:
@@ -95,15 +101,21 @@ def merged(new: Mapping[str, pd.DataFrame], old: Mapping[str, pd.DataFrame]) -> 
     return found
 
 
-def with_models(facts: dict[str, Any], models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The provenance of a run, and of the models of an earlier collection beside."""
+def with_models(
+    facts: dict[str, Any], covered: Mapping[str, Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The provenance of a collection. facts: of the run; covered: what the run's models have given (coverage.of_run),
+    others are not named; models: of the earlier collection, where the run has not given something newer."""
     sets = list(facts["version_sets"])
-    added = {}
+    found = {path: {**facts["models"][path], **words} for path, words in covered.items()}
     for path, made in models.items():
+        if path in found:
+            results, cannot = ({*found[path].get(name, ()), *made.get(name, ())} for name in (RESULTS, CANNOT))
+            found[path] |= {RESULTS: sorted(results), **({CANNOT: sorted(cannot)} if cannot else {})}
+            continue
         used = dict(made["versions"])
         if used not in sets:
             sets.append(used)
-        added[path] = {**made, "versions": sets.index(used)}
-    together = dict(sorted((facts["models"] | added).items()))
-    machines = {path: made.get("machine") or "unknown" for path, made in together.items()}
-    return {**facts, "models": together, "version_sets": sets, "machine_of_result": machines}
+        found[path] = {**made, "versions": sets.index(used)}
+    machines = {path: made.get("machine") or "unknown" for path, made in found.items()}
+    return {**facts, "models": dict(sorted(found.items())), "version_sets": sets, "machine_of_result": machines}

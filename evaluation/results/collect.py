@@ -23,6 +23,7 @@ from evaluation.plan.resolve import PROFILE_FILE, Run
 from evaluation.results.adding import Earlier, earlier, merged, with_models
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.comparison_page import comparison_page
+from evaluation.results.coverage import of_run
 from evaluation.results.make import draw_figure, make_table
 from evaluation.results.material import Material
 from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items
@@ -105,15 +106,16 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     paths = plan.paths(folder)
     found = metrics(plan, paths)
     keys = keys_of(plan)
-    fresh = {key.path for key in keys if finished(plan, folder, key)}
-    before = earlier(plan, out, fresh) if add else Earlier()
+    covered = of_run(plan, paths, found.values(), [key for key in keys if finished(plan, folder, key)])
+    before = earlier(plan, out, covered) if add else Earlier()
     found = merged(found, before.metrics)
     if not found:
         raise UserError(f"there are no results of the {plan.title} in {folder} yet; start it, or see `bench status`")
     # What is measured here is of the plan's models alone; what the run has measured must be.
     whole = tuple(e for e in plan.experiments if any((folder / "metrics").glob(f"{e}_*.parquet")))
     check_models(plan, folder, keys_of(plan, whole))
-    there = len(fresh) + len(before.models)
+    facts = with_models(provenance(plan.config, paths), covered, before.models)
+    there = len(plan.with_all_results(facts["models"]))
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
@@ -138,7 +140,6 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
     write_text(out / "compare.md", comparison_page(results, title, lacking))
-    facts = with_models(provenance(plan.config, paths), before.models)
     write_text(out / "provenance.json", as_text(facts))
     write_text(out / "report.html", report_page(made, sorted(pictures), facts, title, lacking))
     return title

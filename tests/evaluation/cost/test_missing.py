@@ -73,6 +73,14 @@ def test_what_was_made_from_other_settings_counts_as_missing(tmp_path):
         collected(tmp_path / "nothing", plan)
 
 
+def test_a_training_without_every_result_counts_as_missing(tmp_path):
+    plan = Plan(CONFIG)
+    keys = plan.keys("outliers", model="gmm")
+    assert collection(tmp_path, plan, keys, results=["outliers"]) == {key.path for key in keys}
+    for results in ([], ["classification"]):
+        assert collection(tmp_path, plan, keys, results=results) == set()
+
+
 def test_the_command_prints_a_line_for_each(tmp_path, capsys):
     (tmp_path / "p.yaml").write_text(json.dumps(CONFIG))
     collection(tmp_path / "so-far", Plan(CONFIG), [])

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from evaluation.cli import main
+from evaluation.cost.missing import collected
 from evaluation.jobs.score import write_scores
+from evaluation.jobs.unable import note_unable
 from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
@@ -201,6 +203,51 @@ def test_nothing_is_added_to_a_collection_that_does_not_name_its_models(stopped,
     assert contents("so-far") == before
 
 
+def models_of(folder):
+    return json.loads(Path(folder, "provenance.json").read_text())["models"]
+
+
+def test_a_training_without_results_is_not_collected(stopped, capsys):
+    """It was among the models of provenance.json, so that `bench plan --missing` never listed it."""
+    unscored = TrainingKey("digits", "not0", "mine+width=1", 1)
+    plan().paths(stopped).scores(unscored).unlink()
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert "unfinished: 3 of" in capsys.readouterr().out
+    models = models_of("so-far")
+    assert len(models) == 3 and unscored.path not in models
+    assert {tuple(made["results"]) for made in models.values()} == {("outliers",), ("dynamics",)}
+    assert collected(Path("so-far"), plan()) == set(models)
+
+
+def test_a_training_with_results_of_one_of_two_experiments_is_still_missing(stopped, capsys):
+    both = {**plan().config["experiments"], "inpainting": {"datasets": ["digits"], "models": ["mine"], "seeds": 1}}
+    of = Plan({**plan().config, "experiments": both})
+    (stopped / "profile.json").write_text(of.as_json())
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert "unfinished: 3 of" in capsys.readouterr().out
+    key = TrainingKey("digits", "all", "mine", 0)
+    assert models_of("so-far")[key.path]["results"] == ["dynamics"]  # whose rows have an origin
+    assert key.path not in collected(Path("so-far"), of)
+    note_unable(of.paths(stopped).completions(key) / "measures.parquet", "it completes no images")
+    for _ in range(2):  # also where the run has lost it, and the collection knows
+        assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+        made = models_of("so-far")[key.path]
+        assert (made["results"], made["cannot"]) == (["dynamics", "inpainting"], ["inpainting"])
+        assert key.path in collected(Path("so-far"), of)
+        shutil.rmtree(stopped / "completions", ignore_errors=True)
+        shutil.rmtree(stopped / "models/digits/all", ignore_errors=True)
+
+
+def test_a_training_that_was_repeated_and_not_scored_keeps_its_results(stopped):
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    before = pd.read_parquet("so-far/metrics/outliers_digits.parquet")
+    shutil.rmtree(stopped / "scores/digits/not0/mine+width=1")
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    after = pd.read_parquet("so-far/metrics/outliers_digits.parquet")
+    assert sorted(map(tuple, after[IDENTITY].to_numpy())) == sorted(map(tuple, before[IDENTITY].to_numpy()))
+    assert len(models_of("so-far")) == 4
+
+
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(plan().as_json())
@@ -237,14 +284,15 @@ def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, mo
     from evaluation.measures.tidy import write_metrics
     from evaluation.results.outputs import TABLE, items
     from tests.evaluation.made_up import plan as small
-    from tests.evaluation.made_up import two_models
+    from tests.evaluation.made_up import rows, two_models, validated
     from tests.evaluation.results.test_samples import finish as finish_training
 
     monkeypatch.chdir(tmp_path)
     of, folder = small(), tmp_path / "results/mine"
     for key in of.all_keys():
         finish_training(of, folder, key)
-    write_metrics(folder / "metrics/outliers_mnist.parquet", two_models())
+    every = pd.concat([two_models(), tidy_frame(validated(rows("dcgmm-e", [90.0, 91.0])))])
+    write_metrics(folder / "metrics/outliers_mnist.parquet", every)
     (folder / "profile.json").write_text(of.as_json())
     for file in items(of, TABLE):  # as the rules do
         assert main(["table", file, "--profile", str(folder / "profile.json")]) == 0
