@@ -115,7 +115,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     whole = tuple(e for e in plan.experiments if any((folder / "metrics").glob(f"{e}_*.parquet")))
     check_models(plan, folder, keys_of(plan, whole))
     facts = with_models(provenance(plan.config, paths), covered, before.models)
-    there = len(plan.with_all_results(facts["models"]))
+    # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
+    there = sum(finished(plan, folder, key) for key in keys) if failed else len(plan.with_all_results(facts["models"]))
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
