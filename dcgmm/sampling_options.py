@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -75,8 +74,7 @@ def _check_number(name: str, value: Any, *, zero: bool) -> None:
     wanted = f"give a number {'of at least' if zero else 'above'} 0 that float32 can hold"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} is not a number: {wanted}")
-    size = float(value)
-    if not math.isfinite(size) or not (FLOAT_MIN <= size <= FLOAT_MAX or (zero and size == 0)):
+    if not (FLOAT_MIN <= float(value) <= FLOAT_MAX or (zero and value == 0)):
         raise ValueError(f"{name}={value!r} is outside its range: {wanted}")
 
 

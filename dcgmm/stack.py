@@ -178,7 +178,8 @@ class Stack:
         config, shape, seed, training = (description[name] for name in kept)
         model = cls(config, shape, seed=seed, device=device, **training)
         tensors, _ = read_tensors(path / "parameters.safetensors")
-        if description.get("parameters", digest := tensors_digest(tensors)) != digest:  # version 0.1 did not say
+        belonging = description.get("parameters")  # version 0.1 did not say
+        if belonging is not None and belonging != tensors_digest(tensors):
             raise DamagedFileError(
                 f"{path} holds the parameters of another model than {description_path.name} describes (was `save` "
                 "interrupted?): save the model again, or train it again"

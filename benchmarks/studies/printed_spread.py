@@ -18,7 +18,6 @@ profile changes both, and gives the same bits.
 
 from __future__ import annotations
 
-import argparse
 from itertools import product
 from pathlib import Path
 
@@ -26,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.speed.cases import EPOCHS
-from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
+from benchmarks.studies.rows import Rows, panels, parser_of, published_band, show
 from dcgmm import DCGMM
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset, select
@@ -118,8 +117,7 @@ def picture(table: Rows, path: Path) -> None:
     titles = [[f"DCGMM-{instance}, {CATALOGUE[dataset].label}" for instance in instances] for dataset in datasets]
     figure, axes = panels(titles, len(ORDER))
     for (dataset, instance), axis in zip(product(datasets, instances), axes.flat, strict=True):
-        number = published_number("table_1", "auroc", dataset, f"DCGMM-{instance}")
-        published_band(axis, number.mean, number.std)
+        published_band(axis, published_number("table_1", "auroc", dataset, f"DCGMM-{instance}"))
         own = rows[(rows.dataset == dataset) & (rows.instance == instance)]
         sns.stripplot(own, x="auroc", y="kind", order=ORDER, ax=axis, size=3.5, jitter=False, alpha=0.7)
         axis.set(xlabel="AUROC (%)", ylabel="")
@@ -127,19 +125,16 @@ def picture(table: Rows, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "report"])
+    parser = parser_of(__doc__, "train", "printed_spread.csv")
     parser.add_argument("--instance", choices=sorted(EPOCHS), nargs="+", default=["A"])
     parser.add_argument("--sharing", choices=["shared", "independent"], default="shared")
     parser.add_argument("--dataset", nargs="+", default=["mnist", "fashion_mnist"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--results", type=Path, help="a run of profile paper that has scored some of them")
-    parser.add_argument("--table", type=Path, default=FOLDER / "printed_spread.csv")
     options = parser.parse_args()
     table = Rows(options.table)
     if options.what == "report":
-        print(report(table))
-        picture(table, options.table.with_suffix(".png"))
+        show(table, report, picture)
         return
     for instance in options.instance:
         for dataset in options.dataset:

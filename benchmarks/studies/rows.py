@@ -1,7 +1,9 @@
-"""The rows that a study adds to, one training after another, and the look of its figure."""
+"""What studies share: the rows that they add to, one training after another, their command line, their figure."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pandas as pd
 
 from evaluation.base.files import write_text
 from evaluation.results.figures.style import PAGE_WIDTH, plotting
+from evaluation.results.published import PublishedNumber
 
 FOLDER = Path("docs/reference/studies")
 
@@ -32,6 +35,20 @@ class Rows:
         print(row, flush=True)
 
 
+def parser_of(description: str | None, verb: str, file: str) -> argparse.ArgumentParser:
+    """The command line of a study: `verb` adds rows to `file` in FOLDER, `report` shows them; options are to follow."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[verb, "report"])
+    parser.add_argument("--table", type=Path, default=FOLDER / file)
+    return parser
+
+
+def show(table: Rows, report: Callable[[Rows], str], picture: Callable[[Rows, Path], None]) -> None:
+    """Print the table of the rows and draw the figure beside them."""
+    print(report(table))
+    picture(table, table.path.with_suffix(".png"))
+
+
 def panels(titles: list[list[str]], labels: int, width: float = PAGE_WIDTH) -> tuple[Any, Any]:
     """A figure with an axis for each title, rows and columns as given, and room for `labels` lines in each."""
     plt, _ = plotting()
@@ -44,7 +61,7 @@ def panels(titles: list[list[str]], labels: int, width: float = PAGE_WIDTH) -> t
     return figure, axes
 
 
-def published_band(axis: Any, mean: float, deviation: float) -> None:
-    """What the paper prints, mean ± deviation, as a vertical band."""
-    axis.axvspan(mean - deviation, mean + deviation, color="0.8", zorder=0)
-    axis.axvline(mean, color="0.3", linewidth=0.8, zorder=1)
+def published_band(axis: Any, number: PublishedNumber) -> None:
+    """What the paper prints, mean ± standard deviation, as a vertical band."""
+    axis.axvspan(number.mean - number.std, number.mean + number.std, color="0.8", zorder=0)
+    axis.axvline(number.mean, color="0.3", linewidth=0.8, zorder=1)

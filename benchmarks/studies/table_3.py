@@ -11,7 +11,6 @@ in results/studies/table_3 (`--iterations 40000`: longer ones). A row that is in
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -20,16 +19,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
+from benchmarks.studies.rows import Rows, panels, parser_of, published_band, show
 from dcgmm import DCGMM
-from evaluation.datasets import load_dataset, select
+from evaluation.datasets import load_dataset
 from evaluation.datasets.catalogue import CATALOGUE as DATASETS
 from evaluation.jobs.judge import Judge
 from evaluation.jobs.judges import train_judge
+from evaluation.jobs.train import Place, train_all
 from evaluation.models.registry import read_record
 from evaluation.plan.catalogue import Catalogue
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.paths import Paths
+from evaluation.plan.training import Training
 from evaluation.results.figures.style import plotting, save
 from evaluation.results.published import published_number
 
@@ -47,21 +48,17 @@ def class_models(name: str, dataset: str, seed: int, iterations: int, results: P
     """A model for each class, bottom class first: of the run if it has one of this length, else trained and kept."""
     data, entry = load_dataset(dataset), Catalogue().model(name)
     params = {**entry.params, **entry.one_class, "iterations": iterations}
-    models = []
+    folders, missing = [], []
     for label in range(len(data.classes)):
         key = TrainingKey(dataset, f"only{label}", name, seed)
         run, own = Paths(results).model(key), OWN / str(iterations) / key.path
-        if run.is_dir() and read_record(run)["params"].get("iterations") == iterations:
-            models.append(DCGMM.load(run))
-        elif own.is_dir():
-            models.append(DCGMM.load(own))
-        else:
-            models.append(DCGMM(input_shape=data.image_shape, seed=seed, **params))
-            models[-1].fit(select(*data.split("train"), key.subset)[0], progress=False)
-            own.parent.mkdir(parents=True, exist_ok=True)
-            models[-1].save(own)
-            print(f"{own}: trained", flush=True)
-    return models
+        of_run = run.is_dir() and read_record(run)["params"].get("iterations") == iterations
+        folders.append(run if of_run else own)
+        if not of_run:
+            training = Training(name, name, entry.factory, params, dataset, key.subset, seed, monitor="none")
+            missing.append(Place(training, own))
+    train_all(missing, data)
+    return [DCGMM.load(folder) for folder in folders]
 
 
 def judges(dataset: str, seeds: Sequence[int], results: Path) -> Iterator[Judge]:
@@ -126,28 +123,24 @@ def picture(table: Rows, path: Path) -> None:
     for dataset, axis in zip(datasets, axes.flat, strict=True):
         own = rows[rows.dataset == dataset]
         for instance in sorted(set(own.model.str.split("-").str[1].str.upper())):
-            number = published_number("table_3", "judge_accuracy", dataset, f"DCGMM-{instance}")
-            published_band(axis, number.mean, number.std)
+            published_band(axis, published_number("table_3", "judge_accuracy", dataset, f"DCGMM-{instance}"))
         sns.stripplot(own, x="judge_accuracy", y="what", hue="S", dodge=True, ax=axis, size=3.5, jitter=False)
         axis.set(xlabel="accuracy of the choosing judges (%)", ylabel="")
     save(figure, path, "A dot is a divisor (5, 10, 20). Line and band: the paper, mean ± standard deviation.")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["choose", "report"])
+    parser = parser_of(__doc__, "choose", "table_3.csv")
     parser.add_argument("--models", nargs="+", default=["dcgmm-e-independent", "dcgmm-f-independent"])
     parser.add_argument("--dataset", default="fashion_mnist")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model (1)")
     parser.add_argument("--iterations", type=int, nargs="+", default=[10_000], help="steps of each training (10000)")
     parser.add_argument("--samples", type=int, nargs=2, default=[200, 1000], help="of each class: to choose, to report")
     parser.add_argument("--results", type=Path, default=Path("results/paper"), help="a run that has models and judges")
-    parser.add_argument("--table", type=Path, default=FOLDER / "table_3.csv")
     options = parser.parse_args()
     table = Rows(options.table)
     if options.what == "report":
-        print(report(table))
-        picture(table, options.table.with_suffix(".png"))
+        show(table, report, picture)
         return
     each = dict(zip(JUDGES, options.samples, strict=True))
     for seed, iterations, model in product(range(options.seeds), options.iterations, options.models):

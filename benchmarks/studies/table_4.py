@@ -8,7 +8,6 @@ The paper prints 89.6 ± 0.2 % and no instance that has a classifier. A training
 
 from __future__ import annotations
 
-import argparse
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.studies.rows import FOLDER, Rows, panels, published_band
+from benchmarks.studies.rows import Rows, panels, parser_of, published_band, show
 from dcgmm import DCGMM
 from evaluation.datasets import load_dataset
 from evaluation.datasets.catalogue import CATALOGUE as DATASETS
@@ -74,8 +73,7 @@ def picture(table: Rows, path: Path) -> None:
     datasets = sorted(set(rows.dataset), reverse=True)
     figure, axes = panels([[DATASETS[dataset].label for dataset in datasets]], len(VARIANTS), width=5.0)
     for dataset, axis in zip(datasets, axes.flat, strict=True):
-        number = published_number("table_4", "accuracy", dataset, "DCGMM-B")
-        published_band(axis, number.mean, number.std)
+        published_band(axis, published_number("table_4", "accuracy", dataset, "DCGMM-B"))
         own = rows[rows.dataset == dataset]
         sns.stripplot(own, x="test", y="variant", order=list(VARIANTS), ax=axis, size=4, jitter=False, alpha=0.7)
         axis.set(xlabel="accuracy on the test images (%)", ylabel="")
@@ -83,19 +81,16 @@ def picture(table: Rows, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "report"])
+    parser = parser_of(__doc__, "train", "table_4.csv")
     parser.add_argument("--dataset", default="fashion_mnist")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--table", type=Path, default=FOLDER / "table_4.csv")
     options = parser.parse_args()
     table = Rows(options.table)
     if options.what == "train":
         train(options.dataset, options.seeds, options.variants, table)
     else:
-        print(report(table))
-        picture(table, options.table.with_suffix(".png"))
+        show(table, report, picture)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _print_missing(estimate: Any, folder: Path, source: Path | None) -> None:
     hours = sum(row.hours or 0.0 for row in rows)
     print(f"{len(there)} of {len(plan.all_keys())} trainings are collected; the rest takes {hours:.1f} core hours")
     print("each line: model, data set, trainings, core hours, files for Snakemake to make:")
-    print(f"snakemake FILES --cores N --configfile {source or plan.paths().profile}\n")
+    print(f"snakemake FILES --cores N --configfile {source}\n")
     for row in rows:
         price = "?" if row.hours is None else f"{row.hours:.2f}"
         files = " ".join(f"{plan.root}/{target}" for target in row.targets.split())

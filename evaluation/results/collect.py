@@ -106,7 +106,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     paths = plan.paths(folder)
     found = metrics(plan, paths)
     keys = keys_of(plan)
-    covered = of_run(plan, paths, found.values(), [key for key in keys if finished(plan, folder, key)])
+    trained = [key for key in keys if finished(plan, folder, key)]
+    covered = of_run(plan, paths, found.values(), trained)
     before = earlier(plan, out, covered) if add else Earlier()
     found = merged(found, before.metrics)
     if not found:
@@ -116,7 +117,7 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     check_models(plan, folder, keys_of(plan, whole))
     facts = with_models(provenance(plan.config, paths), covered, before.models)
     # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
-    there = sum(finished(plan, folder, key) for key in keys) if failed else len(plan.with_all_results(facts["models"]))
+    there = len(trained if failed else plan.with_all_results(facts["models"]))
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():

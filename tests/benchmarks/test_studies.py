@@ -94,12 +94,13 @@ def test_settings_are_chosen_by_other_judges_than_those_that_report(tmp_path, mo
 def test_a_model_of_another_length_is_not_taken_from_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(table_3, "OWN", tmp_path / "own")
     monkeypatch.setattr(table_3, "read_record", lambda path: {"params": {"iterations": 10_000}})
+    load = table_3.DCGMM.load
     monkeypatch.setattr(table_3.DCGMM, "load", lambda path: path)
     for label in range(10):
         Paths(tmp_path).model(TrainingKey("digits", f"only{label}", "dcgmm-a", 0)).mkdir(parents=True)
     of_run = table_3.class_models("dcgmm-a", "digits", 0, 10_000, tmp_path)
     assert of_run == [tmp_path / f"models/digits/only{label}/dcgmm-a/seed0" for label in range(10)]
-    other = table_3.class_models("dcgmm-a", "digits", 0, 2, tmp_path)
+    other = [load(path) for path in table_3.class_models("dcgmm-a", "digits", 0, 2, tmp_path)]
     assert [model.count_params("centroids") for model in other] == [38416] * 10
     again = table_3.class_models("dcgmm-a", "digits", 0, 2, tmp_path)
     assert again == [tmp_path / f"own/2/digits/only{label}/dcgmm-a/seed0" for label in range(10)]

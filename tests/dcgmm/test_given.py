@@ -49,13 +49,11 @@ def test_a_training_that_diverges_in_its_last_step_is_noticed():
 
 
 def test_a_layer_that_never_begins_is_named():
-    config = f"{TINY}-C(3)"
-    layers = DCGMM(config, SHAPE).get_parameters()
+    ours = DCGMM(f"{TINY}-C(3)", SHAPE, delay=0.5, iterations=20, batch_size=8)
     with pytest.warns(UserWarning, match="delay=0.5: the classifier would begin after the last of 20 iterations"):
-        DCGMM(config, SHAPE, delay=0.5, iterations=20, batch_size=8).fit(
-            noise(8), labels=np.arange(8) % 3, progress=False
-        )
-    assert len(layers) == 3
+        ours.fit(noise(8), labels=np.arange(8) % 3, progress=False)
+    layers = ours.get_parameters()
+    assert len(layers) == 3 and not layers[-1]["W"].any()
 
 
 @pytest.mark.parametrize(
