@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
     from evaluation.base.errors import UserError
+    from evaluation.jobs.basis import basis
     from evaluation.jobs.measure import measured
     from evaluation.measures.tidy import write_metrics
     from evaluation.plan.resolve import resolve
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     own = paths.metrics(args.experiment, args.dataset)
     out = named(args.out, "--out", ".parquet") if args.out else own
     check_free([out], args.overwrite, own=[own])
-    write_metrics(out, measured(found.plan, paths, args.experiment, args.dataset))
+    rows = measured(found.plan, paths, args.experiment, args.dataset)
+    write_metrics(out, rows, basis(found.plan, args.experiment, args.dataset))
     print(f"{out}: measured", flush=True)
     return 0

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRIC_COLUMNS = ("protocol", "experiment", "dataset", "model", "params", "seed", "metric", "value")
+METADATA = b"bench"  # key of the parquet metadata: what the rows were made from
+CURE = "measure again: delete it and start the run again"
 IDENTITY = list(METRIC_COLUMNS[:-1])  # no two rows of a run agree in all of these
 
 
@@ -51,13 +53,43 @@ def tidy_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.astype({**texts, "seed": "int64", "value": "float64"})
 
 
-def write_metrics(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
-    """Write tidy rows as parquet, atomically."""
+def write_metrics(
+    path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]], made_from: Mapping[str, Any] | None = None
+) -> None:
+    """Write tidy rows as parquet, atomically. made_from: what `read_made_from` gives back."""
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     frame = rows if isinstance(rows, pd.DataFrame) else tidy_frame(rows)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if made_from is not None:
+        note = json.dumps(made_from).encode()
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA: note})
     with atomic_path(path) as part:
-        frame.to_parquet(part, index=False, write_page_checksum=True)
+        pq.write_table(table, part, write_page_checksum=True)
+
+
+def read_made_from(path: str | Path) -> dict[str, Any] | None:
+    """What a file of tidy rows says that it was made from; None for one of an earlier version, which says nothing.
+
+    Raises:
+        UserError: no such file, or a damaged one.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not Path(path).is_file():
+        raise UserError(f"there is no {path}; {CURE}")
+    try:
+        note = (pq.read_schema(path).metadata or {}).get(METADATA)
+        found = None if note is None else json.loads(note)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is damaged: it cannot be read what it was made from ({first}); {CURE}") from error
+    if found is not None and not isinstance(found, dict):
+        raise UserError(f"{path} is damaged: it was made from {found!r}, expected a mapping; {CURE}")
+    return found
 
 
 def read_metrics(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -98,7 +130,7 @@ def refuse_duplicates(frame: pd.DataFrame) -> None:
 def _read(path: Path) -> pd.DataFrame:
     from evaluation.base.reading import read_parquet
 
-    frame = read_parquet(path, "measure again: delete it and start the run again")
+    frame = read_parquet(path, CURE)
     missing = [name for name in METRIC_COLUMNS if name not in frame]
     if missing:
         raise UserError(f"{path} holds no tidy metrics (no column {', '.join(missing)}); give files of metrics/")

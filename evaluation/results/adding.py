@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.reading import read_json
+from evaluation.jobs.basis import settings
 from evaluation.measures.tidy import IDENTITY, read_metrics
 from evaluation.results.changes import JUDGE
 from evaluation.results.coverage import CANNOT, RESULTS, by_rows, of_earlier
@@ -64,6 +65,16 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
         if covered := of_earlier(plan, there[path], path, rows):
             models[path] = {**made, "versions": sets[made["versions"]], **covered}
     return Earlier(models, metrics, tuple(sorted(set(there) - ours - set(run_has))))
+
+
+def part_of(plan: Plan, place: tuple[str, str], frame: pd.DataFrame, said: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of a run's metrics that are of the plan's trainings and settings. place: experiment and data set; said:
+    what they were made from (basis)."""
+    if said.get("settings") != settings(plan, *place):
+        return frame.iloc[:0]
+    made: Mapping[str, str] = said.get("trainings", {})
+    ours = plan.trained_as_planned({path: {"spec": spec} for path, spec in made.items()})
+    return frame[_of(frame, Origins(plan, {}), ours)]
 
 
 def _of(frame: pd.DataFrame, origins: Origins, ours: Collection[str]) -> list[bool]:

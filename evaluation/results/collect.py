@@ -1,59 +1,100 @@
 """What a run has made so far, collected in a separate folder, also if it was stopped.
 
 Metrics that Snakemake has not written yet are measured from what is there: scores of finished trainings, their
-histories, completions of finished jobs, the judges' own accuracies. Judged samples and classifications are taken where
-their metrics exist, since measuring them is a job of its own. Every page says how many of the trainings it rests on.
+histories, completions of finished jobs, the judges' own accuracies; so are those that were written for other trainings
+than the plan's. Judged samples and classifications are taken where their metrics exist, since measuring them is a job
+of its own. Every page says how many of the trainings it rests on.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluation.base.documents import read_yaml
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path, write_text
+from evaluation.jobs.basis import basis
 from evaluation.jobs.measure import measured_so_far
-from evaluation.measures.tidy import read_metrics, write_metrics
+from evaluation.measures.tidy import read_made_from, read_metrics, write_metrics
 from evaluation.plan.experiments import MEASURED
 from evaluation.plan.paths import Paths
 from evaluation.plan.resolve import PROFILE_FILE, Run
-from evaluation.results.adding import Earlier, earlier, merged, with_models
+from evaluation.results.adding import Earlier, earlier, merged, part_of, with_models
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.comparison_page import comparison_page
-from evaluation.results.coverage import of_run
+from evaluation.results.coverage import by_rows, of_run
 from evaluation.results.make import draw_figure, make_table
 from evaluation.results.material import Material
+from evaluation.results.origins import Origins
 from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items
 from evaluation.results.report import report_page
-from evaluation.results.specs import check_models, finished, keys_of
+from evaluation.results.specs import OF_A_RUN, check_models, finished, keys_of, others
 from evaluation.results.tables.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.plan.key import TrainingKey
     from evaluation.plan.plan import Plan
 
-OF_A_RUN = ("models", "stamps", "scores", "logs")  # folders that a run has and a collection has not
+SLOW = ("judge", "classification")  # whose measuring is a job of its own
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def metrics(plan: Plan, paths: Paths) -> dict[str, pd.DataFrame]:
-    """File name → tidy metrics of every experiment and data set of which something is there."""
-    found = {}
-    for experiment in (name for name in plan.experiments if name in MEASURED):
-        for dataset in plan.datasets(experiment):
-            whole = paths.metrics(experiment, dataset)
-            frame = (
-                read_metrics([whole]) if whole.is_file() else measured_so_far(plan, paths, experiment, dataset)
-            )  # fmt: skip
-            if len(frame):
-                found[whole.name] = frame
-    return found
+@dataclass(frozen=True)
+class Found:
+    """What a run has. metrics: file name → tidy rows; whole: the trainings behind files of the run itself."""
+
+    metrics: Mapping[str, pd.DataFrame]
+    whole: Sequence[TrainingKey]
+
+
+def metrics(plan: Plan, paths: Paths) -> Found:
+    """Tidy metrics of every experiment and data set of which something is there, of the plan's trainings alone.
+
+    Raises:
+        UserError: a file of an earlier version, which does not say what it was made from, and nothing to measure again.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    whole: list[TrainingKey] = []
+    for experiment, dataset in of_plan(plan):
+        file = paths.metrics(experiment, dataset)
+        said = read_made_from(file) if file.is_file() else None
+        if said is not None and not others(plan, said, (experiment, dataset)):
+            frame = read_metrics([file])
+            whole += plan.keys(experiment, dataset=dataset)
+        else:
+            frame = measured_so_far(plan, paths, experiment, dataset)
+            if experiment in SLOW and said is not None:
+                part = part_of(plan, (experiment, dataset), read_metrics([file]), said)
+                frame = merged({file.name: frame}, {file.name: part})[file.name]
+            elif file.is_file() and said is None and (frame.empty or experiment in SLOW):
+                raise UserError(
+                    f"{file} was written by an earlier version, which did not note the trainings behind it; measure "
+                    f"it again: `bench measure {experiment} {dataset} --profile {paths.root}`"
+                )
+        if len(frame):
+            found[file.name] = frame
+    return Found(found, whole)
+
+
+def of_plan(plan: Plan) -> list[tuple[str, str]]:
+    """The experiments with metrics, and their data sets."""
+    return [(e, d) for e in plan.experiments if e in MEASURED for d in plan.datasets(e)]
+
+
+def basis_of(plan: Plan, name: str, frame: pd.DataFrame) -> dict[str, Any]:
+    """What the rows of a file of a collection were made from."""
+    ((experiment, dataset),) = [(e, d) for e, d in of_plan(plan) if plan.paths().metrics(e, d).name == name]
+    covered = by_rows(Origins(plan, {}), [frame])
+    keys = [key for key in plan.keys(experiment, dataset=dataset) if key.path in covered]
+    return basis(plan, experiment, dataset, keys)
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
@@ -104,26 +145,25 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     check_place(run, out)
     plan, folder = run.plan, run.folder
     paths = plan.paths(folder)
-    found = metrics(plan, paths)
+    own = metrics(plan, paths)
     keys = keys_of(plan)
     trained = [key for key in keys if finished(plan, folder, key)]
-    covered = of_run(plan, paths, found.values(), trained)
+    covered = of_run(plan, paths, own.metrics.values(), trained)
     before = earlier(plan, out, covered) if add else Earlier()
-    found = merged(found, before.metrics)
+    found = merged(own.metrics, before.metrics)
     if not found:
         raise UserError(f"there are no results of the {plan.title} in {folder} yet; start it, or see `bench status`")
     # What is measured here is of the plan's models alone; what the run has measured must be.
-    whole = tuple(e for e in plan.experiments if any((folder / "metrics").glob(f"{e}_*.parquet")))
-    check_models(plan, folder, keys_of(plan, whole))
+    check_models(plan, folder, own.whole)
     facts = with_models(provenance(plan.config, paths), covered, before.models)
     # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
     there = len(trained if failed else plan.with_all_results(facts["models"]))
     title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
-        write_metrics(out / "metrics" / name, frame)
+        write_metrics(out / "metrics" / name, frame, basis_of(plan, name, frame))
     made = Material(run, [out / "metrics" / name for name in found])
-    made.experiments = whole
+    made.experiments = ()  # whose models are checked already
     results = made.results
     lacking: list[str] = []
     for item in items(plan, TABLE).values():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.base.errors import UserError
 from evaluation.measures.tidy import read_metrics
 from evaluation.results.results import Results, annealing_words
-from evaluation.results.specs import check_models, keys_of, record_of
+from evaluation.results.specs import check_metrics, check_models, keys_of, record_of
 
 if TYPE_CHECKING:
     from evaluation.plan.resolve import Run
@@ -37,17 +37,21 @@ class Material:
         """The results.
 
         Raises:
-            UserError: there are no metrics; or models of other settings than the plan's are behind them.
+            UserError: there are no metrics; or they, or the models there, are of other settings than the plan's.
         """
         if not self.files:
             raise UserError(f"there are no metrics in {self.folder / 'metrics'}; start the run, or see `bench status`")
         check_models(self.plan, self.folder, keys_of(self.plan, self.experiments))
-        return Results(read_metrics(self.files), self.plan)
+        metrics = read_metrics(self.files)
+        if not self.given:
+            check_metrics(self.plan, self.folder, self.files)
+        return Results(metrics, self.plan)
 
     def only(self, item: Item) -> Material:
         """The same with those metrics that a table or figure is made from, of which some may not be there yet."""
         wanted = {Path(name).name for name in item.metrics(self.plan)}
         part = Material(self.run, [path for path in self.files if self.given or path.name in wanted])
+        part.given = self.given
         part.experiments = tuple(filter(None, [item.output.experiment]))
         return part
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.reading import read_json
+from evaluation.jobs.basis import basis
 from evaluation.jobs.store import is_complete
+from evaluation.measures.tidy import CURE, read_made_from
 from evaluation.models.registry import SPEC_FILE
+from evaluation.plan.experiments import MEASURED
 
 if TYPE_CHECKING:
     from evaluation.plan.jobs import Jobs
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from evaluation.plan.plan import Plan
     from evaluation.plan.training import Training
 
+OF_A_RUN = ("models", "stamps", "scores", "logs")  # folders that a run has and a collection has not
 NAMED = 3  # models that a message names
 DAMAGED = "train the model again: delete its directory and start the run again"
 # What bench.json says of a training that a reader of a message knows.
@@ -66,6 +70,49 @@ def check_record(plan: Plan, key: TrainingKey, record: Mapping[str, Any], path: 
     wanted = plan.training(key)
     if record.get("spec", wanted.spec) != wanted.spec:
         refuse([f"{path.name} of {key.word} ({differences(record, wanted)})"], path.parent)
+
+
+def check_metrics(plan: Plan, folder: Path, files: Iterable[Path]) -> None:
+    """Refuse to make a page of metrics that were not made from the plan's trainings, with the plan's settings.
+
+    A collection may have a part of them, and files of an earlier version, which do not say what they were made from:
+    its provenance says it. Raises UserError.
+    """
+    places = {plan.paths(folder).metrics(e, d).name: (e, d) for e in MEASURED for d in plan.datasets(e)}
+    of_run = any((folder / name).is_dir() for name in OF_A_RUN)
+    for file in files:
+        said = read_made_from(file)
+        if said is None:
+            why = "was written by an earlier version, which did not note the trainings behind it" if of_run else ""
+        else:
+            why = others(plan, said, places.get(file.name), whole=of_run)
+        if why:
+            raise UserError(f"{file} {why}; {CURE}")
+
+
+def others(plan: Plan, said: Mapping[str, Any], place: tuple[str, str] | None, *, whole: bool = True) -> str:
+    """What is not the plan's in metrics of an experiment on a data set that were made from `said`; "" for nothing.
+
+    whole: all trainings are expected, and no others; else only those with other settings are named.
+    """
+    there: Mapping[str, str] = said.get("trainings", {})
+    ours = basis(plan, *place) if place else {"trainings": {}, "settings": said.get("settings")}
+    wanted = ours["trainings"]
+    other = [path for path, spec in there.items() if wanted.get(path, spec) != spec]
+    if other:
+        return f"holds metrics of other settings than the profile's ({_some(other)})"
+    if said.get("settings") != ours["settings"]:
+        return "holds metrics of other numbers or options of images, or other judges, than the profile's"
+    if whole and (lacking := [path for path in wanted if path not in there]):
+        return f"lacks trainings of the profile ({_some(lacking)})"
+    if whole and (extra := [path for path in there if path not in wanted]):
+        return f"holds metrics of trainings that the profile has not ({_some(extra)})"
+    return ""
+
+
+def _some(paths: list[str]) -> str:
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return f"{', '.join(paths[:NAMED])}{more}"
 
 
 def refuse(wrong: list[str], folder: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.cost.missing import collected
+from evaluation.jobs.basis import basis
 from evaluation.jobs.score import write_scores
 from evaluation.jobs.unable import note_unable
-from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row
+from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row, write_metrics
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
 
@@ -94,8 +95,8 @@ def test_metrics_of_the_run_itself_go_first(stopped, capsys):
         protocol="both", experiment="outliers", dataset="digits", model="mine", params={"outlier_class": 0, "width": 1},
         seed=0, metric="auroc", value=12.0,
     )  # fmt: skip
-    (stopped / "metrics").mkdir()
-    tidy_frame([row, {**row, "metric": "auroc_validation"}]).to_parquet(stopped / "metrics/outliers_digits.parquet")
+    file = stopped / "metrics/outliers_digits.parquet"
+    write_metrics(file, [row, {**row, "metric": "auroc_validation"}], basis(plan(), "outliers", "digits"))
     # They are of all the trainings that there were, also of the one with older settings.
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 2
     assert "mine+width=2/digits/not0/seed1 (of an earlier program or data set)" in capsys.readouterr().err
@@ -281,7 +282,6 @@ def test_it_is_collected_again_over_itself_and_over_nothing_else(stopped, capsys
 
 def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, monkeypatch):
     from evaluation.jobs.provenance import write_provenance
-    from evaluation.measures.tidy import write_metrics
     from evaluation.results.outputs import TABLE, items
     from tests.evaluation.made_up import plan as small
     from tests.evaluation.made_up import rows, two_models, validated
@@ -292,7 +292,7 @@ def test_a_finished_run_collects_the_workflows_own_tables_and_pages(tmp_path, mo
     for key in of.all_keys():
         finish_training(of, folder, key)
     every = pd.concat([two_models(), tidy_frame(validated(rows("dcgmm-e", [90.0, 91.0])))])
-    write_metrics(folder / "metrics/outliers_mnist.parquet", every)
+    write_metrics(folder / "metrics/outliers_mnist.parquet", every, basis(of, "outliers", "mnist"))
     (folder / "profile.json").write_text(of.as_json())
     for file in items(of, TABLE):  # as the rules do
         assert main(["table", file, "--profile", str(folder / "profile.json")]) == 0

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from evaluation.cli import main
+from evaluation.jobs.basis import basis
+from evaluation.measures.tidy import write_metrics
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import resolve
 from tests.evaluation.made_up import plan, two_models
@@ -19,8 +21,7 @@ def run(tmp_path, monkeypatch):
     """A folder of results with metrics, in the working directory."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "results/mine"
-    (folder / "metrics").mkdir(parents=True)
-    two_models().to_parquet(folder / "metrics/outliers_mnist.parquet")
+    write_metrics(folder / "metrics/outliers_mnist.parquet", two_models(), basis(plan(), "outliers", "mnist"))
     (folder / "profile.json").write_text(plan().as_json())
     return folder
 
@@ -227,8 +228,6 @@ def test_a_figure_of_a_run(run, capsys):
     of = Plan({"profile": "mine", "seeds": 2, "experiments": experiments})
     (run / "profile.json").write_text(of.as_json())
     (run / "metrics/outliers_mnist.parquet").unlink()
-    from evaluation.measures.tidy import write_metrics
-
     write_metrics(run / "metrics/dynamics_mnist.parquet", course())
     assert main(["figure", "fig_4", "--profile", "mine"]) == 0
     written = run / "figures/fig_4_dynamics.png"

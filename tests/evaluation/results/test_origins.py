@@ -5,7 +5,9 @@ import json
 import pytest
 
 from evaluation.cli import main
+from evaluation.jobs.basis import basis
 from evaluation.jobs.provenance import write_provenance
+from evaluation.measures.tidy import write_metrics
 from evaluation.plan.plan import Plan
 from evaluation.results.origins import UNKNOWN, Origins
 from evaluation.results.results import TidySource
@@ -27,8 +29,7 @@ def run(tmp_path):
         other = key.variant == "gmm" and key.seed == 1
         new = {"commit": "b" * 40, "finished": "2026-02-02T03:04:05+00:00", "versions": {"numpy": "2.1", "jax": "0.10"}}
         finish(plan(), tmp_path, key, **{**FACTS, **(new if other else {})})
-    (tmp_path / "metrics").mkdir()
-    two_models().to_parquet(tmp_path / "metrics/outliers_mnist.parquet")
+    write_metrics(tmp_path / "metrics/outliers_mnist.parquet", two_models(), basis(plan(), "outliers", "mnist"))
     (tmp_path / "profile.json").write_text(plan().as_json())
     write_provenance(tmp_path / "provenance.json", plan().config, plan().paths(tmp_path))
     return tmp_path
