@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from evaluation.plan.key import TrainingKey
     from evaluation.plan.plan import Plan
 
+OURS = {"metrics": (".parquet",), "tables": (".csv", ".md", ".tex"), "figures": (".png", ".pdf")}
 SLOW = ("judge", "classification")  # whose measuring is a job of its own
 
 
@@ -166,12 +167,15 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     made.experiments = ()  # whose models are checked already
     results = made.results
     lacking: list[str] = []
+    tables: list[Path] = []
     for item in items(plan, TABLE).values():
         if item.output.experiment is None or results.has(item.output.experiment):
-            write(make_table(item.output, results), out / "tables" / f"{item.file}.csv", title)
+            table = out / "tables" / f"{item.file}.csv"
+            write(make_table(item.output, results), table, title)
+            tables += [table.with_suffix(end) for end in OURS["tables"]]
         else:
             lacking.append(item.title())
-    pictures: list[Path] = []  # of this collection: an earlier one may have left others
+    pictures: list[Path] = []
     for item in items(plan, FIGURE).values():
         picture = out / "figures" / f"{item.file}.png"
         if _figure(item, made, picture, title) or (add and picture.is_file()):
@@ -184,7 +188,17 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     write_text(out / "compare.md", comparison_page(results, title, lacking))
     write_text(out / "provenance.json", as_text(facts))
     write_text(out / "report.html", report_page(made, sorted(pictures), facts, title, lacking))
+    _remove_others(out, [*made.files, *tables, *pictures])
     return title
+
+
+def _remove_others(out: Path, made: Sequence[Path]) -> None:
+    """Remove the metrics, tables and figures that an earlier collection has left, whose trainings are not here."""
+    kept = set(made)
+    for folder, ends in OURS.items():
+        for path in sorted((out / folder).glob("*")):
+            if path.suffix in ends and path.is_file() and path not in kept:
+                path.unlink()
 
 
 def _dropped(before: Earlier) -> list[str]:

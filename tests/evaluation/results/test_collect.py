@@ -249,6 +249,33 @@ def test_a_training_that_was_repeated_and_not_scored_keeps_its_results(stopped):
     assert len(models_of("so-far")) == 4
 
 
+def test_what_an_earlier_collection_has_more_of_does_not_stay(stopped, capsys):
+    """Its metrics stayed between the new ones, and `bench table` printed them: results without a training."""
+    experiments = {**plan().config["experiments"], "classification": {"datasets": ["digits"], "models": ["mine"]}}
+    of = Plan({**plan().config, "experiments": experiments})
+    facts = {"protocol": "both", "experiment": "classification", "dataset": "digits", "model": "mine", "seed": 0}
+    row = tidy_row(**facts, metric="accuracy", value=77.7)
+    (stopped / "profile.json").write_text(of.as_json())
+    write_metrics(stopped / "metrics/classification_digits.parquet", [row], basis(of, "classification", "digits"))
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    made = contents("so-far")
+    Path("so-far/figures/mine.txt").write_text("a note")
+    (stopped / "metrics/classification_digits.parquet").unlink()
+    (stopped / "judges/digits/seed0/judge.json").unlink()
+    shutil.rmtree(stopped / "models/digits/all")
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0  # which keeps it
+    assert set(contents("so-far")) == {*made, Path("so-far/figures/mine.txt")}
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    gone = set(made) - set(contents("so-far"))
+    files = {"metrics/classification_digits.parquet", "metrics/dynamics_digits.parquet", "metrics/judge_digits.parquet"}
+    files |= {f"tables/table_4_classification.{end}" for end in ("csv", "md", "tex")} | {"figures/fig_4_dynamics.png"}
+    assert gone == {Path("so-far", name) for name in files}
+    assert Path("so-far/figures/mine.txt").is_file()
+    capsys.readouterr()
+    assert main(["table", "table_4", "--profile", str(Path("so-far").resolve())]) == 2
+    assert "there are no metrics" in capsys.readouterr().err
+
+
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(plan().as_json())
