@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.words import canonical
@@ -37,6 +37,25 @@ def settings(plan: Plan, experiment: str, dataset: str) -> dict[str, Any]:
         found["judges"] = {**judges(plan), "seeds": plan.judge_seeds()}
     plain: dict[str, Any] = json.loads(canonical(found))  # as it is read from a file
     return plain
+
+
+def same(said: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether two `settings` agree in the judges and in every variant that both have."""
+    before, now = said.get("images", {}), ours.get("images", {})
+    return said.get("judges") == ours.get("judges") and all(before.get(name, how) == how for name, how in now.items())
+
+
+def completed(plan: Plan, key: TrainingKey) -> dict[str, Any]:
+    """What the measures of a training's completions are made from, as the plan has it."""
+    plain: dict[str, Any] = json.loads(canonical({"spec": plan.spec(key), **plan.sampled("inpaint", key.variant)}))
+    return plain
+
+
+def of_judge(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How the judge of a judge.json was trained, to be compared with `judges`."""
+    from evaluation.jobs.judges import settings
+
+    return settings({"params": {}, "limit": None, **record})
 
 
 def judges(plan: Plan) -> dict[str, Any]:

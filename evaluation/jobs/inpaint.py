@@ -93,11 +93,13 @@ def inpaint(directory: Path, folder: Path, how: Inpainting) -> None:
     """Complete with a trained model: measures and kept completions go to `folder`; of a model that cannot, a note."""
     from evaluation.jobs.unable import note_unable
     from evaluation.measures.tidy import write_metrics
+    from evaluation.models.registry import read_record
 
     try:
         rows = measure(directory, how, keep_in(folder))
     except NotImplementedError as error:
         note_unable(folder / MEASURES_FILE, str(error))
         return
-    write_metrics(folder / MEASURES_FILE, rows)
+    made_from = {"spec": read_record(directory).get("spec"), "images": how.images, "options": dict(how.options)}
+    write_metrics(folder / MEASURES_FILE, rows, made_from)
     print(f"{folder}: {len(rows)} measures", flush=True)

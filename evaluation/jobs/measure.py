@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evaluation.base.errors import UserError
+from evaluation.base.words import canonical
+from evaluation.jobs.basis import completed, judges, of_judge
 from evaluation.jobs.judges import finished
 from evaluation.jobs.score import read_scores
 from evaluation.jobs.store import read_course, read_history
 from evaluation.jobs.unable import why_not
 from evaluation.measures.outliers import course_row, outlier_rows
-from evaluation.measures.tidy import tidy_frame, tidy_row
+from evaluation.measures.tidy import read_made_from, tidy_frame, tidy_row
 from evaluation.models.registry import read_spec
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.paths import Paths
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
+Record = TypeVar("Record", bound=Mapping[str, Any])
 
 
 class OtherTraining(UserError):
@@ -64,7 +67,7 @@ def record_of(plan: Plan, paths: Paths, key: TrainingKey) -> dict[str, Any]:
     return _the_plans(plan, key, read_spec(paths.model(key)), paths.model(key))
 
 
-def _the_plans(plan: Plan, key: TrainingKey, record: dict[str, Any], place: Path) -> dict[str, Any]:
+def _the_plans(plan: Plan, key: TrainingKey, record: Record, place: Path) -> Record:
     if record.get("spec") != plan.spec(key):
         raise OtherTraining(
             f"{place} is of a training with other settings than the profile's ({key.word}); start the run again "
@@ -104,6 +107,15 @@ def _inpainting(plan: Plan, paths: Paths, key: TrainingKey) -> list[Row]:
     file = paths.completions(key) / MEASURES_FILE
     if why_not(file):
         return []
+    said, wanted = read_made_from(file), completed(plan, key)
+    if said != wanted:
+        what = (
+            "was written by an earlier version" if said is None else "is of another model, or other numbers or options"
+        )
+        again = f"`bench inpaint --profile {paths.root} {key.word}`"
+        raise OtherTraining(
+            f"{file} {what}, not of {wanted['images']} images of the profile's; complete again: {again}"
+        )
     rows: list[Row] = read_parquet(file, "delete it and start the run again").to_dict("records")  # type: ignore[assignment]
     return [*rows, *annealing_rows([record], "inpainting")]
 
@@ -151,7 +163,8 @@ def _judges_rows(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
     from evaluation.jobs.judge import own_rows
 
     records = (finished(paths.judge(dataset, seed)) for seed in plan.judge_seeds())
-    yield from own_rows([record for record in records if record is not None], dataset)
+    ours = (record for record in records if record is not None and of_judge(record) == judges(plan))
+    yield from own_rows(ours, dataset)
 
 
 def _judge(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
@@ -163,11 +176,26 @@ def _judge(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
         if any(why_not(paths.samples(key)) for key in keys):
             continue
         records = [record_of(plan, paths, key) for key in keys]
-        sources.append(_source(keys, paths))
+        sources.append(_source(plan, keys, paths))
         more += annealing_rows(records, "judge")
-    judges = [Judge.load(paths.judge(dataset, seed), dataset) for seed in plan.judge_seeds()]
-    yield from judged(dataset, judges, sources)
+    trained = [Judge.load(_judge_of(plan, paths, dataset, seed), dataset) for seed in plan.judge_seeds()]
+    yield from judged(dataset, trained, sources)
     yield from more
+
+
+def _judge_of(plan: Plan, paths: Paths, dataset: str, seed: int) -> Path:
+    """The directory of a judge.
+
+    Raises:
+        OtherTraining: it was not trained as the plan says.
+    """
+    directory, wanted = paths.judge(dataset, seed), judges(plan)
+    record = finished(directory)
+    made = wanted if record is None else of_judge(record)
+    if differ := [name for name in wanted if made.get(name) != wanted[name]]:
+        words = "; ".join(f"{name} {made.get(name)}, the profile says {wanted[name]}" for name in differ)
+        raise OtherTraining(f"{directory} holds a judge of other settings ({words}); start the run again to replace it")
+    return directory
 
 
 def _models(keys: Sequence[TrainingKey]) -> list[list[TrainingKey]]:
@@ -178,13 +206,23 @@ def _models(keys: Sequence[TrainingKey]) -> list[list[TrainingKey]]:
     return list(together.values())
 
 
-def _source(keys: Sequence[TrainingKey], paths: Paths) -> Any:
+def _source(plan: Plan, keys: Sequence[TrainingKey], paths: Paths) -> Any:
     import numpy as np
 
     from evaluation.jobs.judge import Source
     from evaluation.jobs.sample import read_samples
 
     parts = [read_samples(paths.samples(key)) for key in keys]
+    for key, part in zip(keys, parts, strict=True):
+        file, wanted = paths.samples(key), plan.sampled("sample", key.variant)
+        _the_plans(plan, key, part.record, file)
+        options = {name: value for name, value in part.record.get("sampling", {}).items() if name != "seed"}
+        if len(part.images) != wanted["images"] or canonical(options) != canonical(wanted["options"]):
+            again = f"`bench sample --profile {paths.root} {key.word}`"
+            raise OtherTraining(
+                f"{file} holds {len(part.images)} images with the options {options}, but the profile says "
+                f"{wanted['images']} with {wanted['options']}; sample again: {again}"
+            )
     labels = [part.labels for part in parts if part.labels is not None]
     joined = np.concatenate(labels) if len(labels) == len(parts) else None
     return Source.of(np.concatenate([part.images for part in parts]), joined, parts[0].record, keys[0].variant)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.reading import read_json
-from evaluation.jobs.basis import settings
-from evaluation.measures.tidy import IDENTITY, read_metrics
+from evaluation.jobs.basis import STAGE, same, settings
+from evaluation.measures.tidy import IDENTITY, read_made_from, read_metrics
+from evaluation.plan.plan import load_plan
+from evaluation.plan.resolve import PROFILE_FILE
 from evaluation.results.changes import JUDGE
 from evaluation.results.coverage import CANNOT, RESULTS, by_rows, of_earlier
 from evaluation.results.origins import Origins
@@ -53,9 +55,12 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
     there, sets = facts["models"], facts["version_sets"]
     ours = plan.trained_as_planned(there)
     origins = Origins(plan, facts)
-    metrics = {}
+    metrics, left = {}, [path for path in sorted(there) if path not in ours and path not in run_has]
     for file in files:
         frame = read_metrics([file])
+        if (others := _of_other_settings(plan, out, file)) is not None:
+            left.append(file.stem.replace("_", " of ", 1))
+            frame = frame[[model in others for model in frame["model"]]]
         kept = frame[_of(frame, origins, ours)]
         if len(kept):
             metrics[file.name] = kept
@@ -64,13 +69,27 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
         made = {name: value for name, value in there[path].items() if name not in (RESULTS, CANNOT)}
         if covered := of_earlier(plan, there[path], path, rows):
             models[path] = {**made, "versions": sets[made["versions"]], **covered}
-    return Earlier(models, metrics, tuple(sorted(set(there) - ours - set(run_has))))
+    return Earlier(models, metrics, tuple(left))
+
+
+def _of_other_settings(plan: Plan, out: Path, file: Path) -> tuple[str, ...] | None:
+    """The models whose rows stay in a file of judged samples or completions that were made with other settings than the
+    plan's (the judges themselves, if they are the plan's); None where the settings are the plan's."""
+    places = {plan.paths().metrics(e, d).name: (e, d) for e in STAGE for d in plan.datasets(e)}
+    if file.name not in places:
+        return None
+    said = read_made_from(file)
+    before = settings(load_plan(out / PROFILE_FILE), *places[file.name]) if said is None else said.get("settings") or {}
+    ours = settings(plan, *places[file.name])
+    if same(before, ours):
+        return None
+    return (JUDGE,) if before.get("judges") == ours.get("judges") else ()
 
 
 def part_of(plan: Plan, place: tuple[str, str], frame: pd.DataFrame, said: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of a run's metrics that are of the plan's trainings and settings. place: experiment and data set; said:
     what they were made from (basis)."""
-    if said.get("settings") != settings(plan, *place):
+    if not same(said.get("settings") or {}, settings(plan, *place)):
         return frame.iloc[:0]
     made: Mapping[str, str] = said.get("trainings", {})
     ours = plan.trained_as_planned({path: {"spec": spec} for path, spec in made.items()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
 from evaluation.base.reading import read_json
-from evaluation.jobs.basis import basis
+from evaluation.jobs.basis import basis, same
 from evaluation.jobs.store import is_complete
 from evaluation.measures.tidy import CURE, read_made_from
 from evaluation.models.registry import SPEC_FILE
@@ -96,12 +96,13 @@ def others(plan: Plan, said: Mapping[str, Any], place: tuple[str, str] | None, *
     whole: all trainings are expected, and no others; else only those with other settings are named.
     """
     there: Mapping[str, str] = said.get("trainings", {})
-    ours = basis(plan, *place) if place else {"trainings": {}, "settings": said.get("settings")}
+    ours = basis(plan, *place) if place else {"trainings": {}, "settings": said.get("settings") or {}}
     wanted = ours["trainings"]
     other = [path for path, spec in there.items() if wanted.get(path, spec) != spec]
     if other:
         return f"holds metrics of other settings than the profile's ({_some(other)})"
-    if said.get("settings") != ours["settings"]:
+    before = said.get("settings") or {}
+    if not same(before, ours["settings"]) or (whole and before != ours["settings"]):
         return "holds metrics of other numbers or options of images, or other judges, than the profile's"
     if whole and (lacking := [path for path in wanted if path not in there]):
         return f"lacks trainings of the profile ({_some(lacking)})"

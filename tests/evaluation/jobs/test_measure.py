@@ -1,6 +1,7 @@
 """`bench measure`: the metrics of an experiment of a run, and what is refused to be measured."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from evaluation.cli import main
 from evaluation.jobs.inpaint import MEASURES_FILE
 from evaluation.jobs.judge import Judge
-from evaluation.jobs.measure import annealing_rows, measured_so_far
+from evaluation.jobs.measure import OtherTraining, annealing_rows, measured, measured_so_far
+from evaluation.jobs.sample import write_samples
 from evaluation.jobs.unable import why_not
 from evaluation.plan.plan import Plan
+from tests.evaluation.results.test_samples import finish
 
 ENTRY = {"factory": "toy_models:Drawer", "label": "Mine"}
 
@@ -124,6 +127,83 @@ def test_what_a_model_cannot_do_does_not_stop_the_run(profile):
     assert run("measure", "inpainting", "digits", "--profile", "p") == 0
     frame = pd.read_parquet(paths.metrics("inpainting", "digits"))
     assert set(frame["model"]) == {"mine"} and set(frame["metric"]) == {"mse", "ssim"}
+
+
+def test_completions_of_another_model_or_number_are_not_measured(profile, capsys):
+    """The error of an older model's completions was reported as that of the new one."""
+    paths = trained(profile)
+    for name in ("mine", "mute"):
+        assert run("inpaint", "--profile", "p", f"{name}/digits/all/seed0") == 0
+    assert not measured_so_far(profile, paths, "inpainting", "digits").empty
+    more = {**profile.config["experiments"], "inpainting": {**profile.config["experiments"]["inpainting"], "images": 9}}
+    for changes in ({"train_images": 500}, {"experiments": more}):
+        changed = Plan({**profile.config, **changes})
+        paths.profile.write_text(changed.as_json())
+        trained_again = changed.keys("inpainting")
+        for key in trained_again:
+            assert run("train", "--profile", "p", key.word, "--quiet", "--again") == 0
+        assert run("measure", "inpainting", "digits", "--profile", "p") == 2
+        said = capsys.readouterr().err
+        assert "measures.parquet is of another model, or other numbers or options" in said
+        assert f"`bench inpaint --profile {paths.root.resolve()} mine/digits/all/seed0`" in said
+        assert measured_so_far(changed, paths, "inpainting", "digits").empty
+        assert run("inpaint", "--profile", "p", "mine/digits/all/seed0") == 0
+        assert run("measure", "inpainting", "digits", "--profile", "p") == 0
+    file = paths.completions(trained_again[0]) / MEASURES_FILE
+    pd.read_parquet(file).to_parquet(file)
+    assert run("measure", "inpainting", "digits", "--profile", "p") == 2
+    assert "was written by an earlier version" in capsys.readouterr().err
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A run with samples of every class, and a judge."""
+    judge = {"datasets": ["digits"], "models": ["mine"], "samples": 5, "judges": {"epochs": 3, "train_images": 100}}
+    plan = Plan({"profile": "p", "seeds": 1, "models": {"mine": ENTRY}, "experiments": {"judge": judge}})
+    for key in plan.all_keys():
+        draw(plan, plan.paths(tmp_path), key)
+    settings = {"dataset": "digits", "seed": 0, "params": {"epochs": 3}, "limit": 100}
+    write_judge(plan.paths(tmp_path), settings)
+    return plan, plan.paths(tmp_path)
+
+
+def draw(plan, paths, key, n=5, spec=None, **options):
+    record = finish(plan, paths.root, key, parameters=5, seconds=1.0)
+    record |= {"spec": spec} if spec else {}
+    write_samples(paths.samples(key), np.zeros((n, 28, 28, 1), np.float32), record, {"seed": 0, **options})
+
+
+def write_judge(paths, settings):
+    place = paths.judge("digits", 0)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "judge.json").write_text(json.dumps({**settings, "accuracy": 90.0, "diverged": []}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"spec": "older"}, "is of a training with other settings than the profile's (mine/digits/only3/seed0)"),
+        ({"n": 6}, "holds 6 images with the options {}, but the profile says 5 with {}; sample again: `bench sample"),
+        ({"sharpen": True}, "holds 5 images with the options {'sharpen': True}, but the profile says 5 with {}"),
+    ],
+)
+def test_samples_of_another_model_number_or_option_are_not_judged(judged, changes, said):
+    """Samples of an older model were handed to the judge, ten images where the plan says 500."""
+    plan, paths = judged
+    draw(plan, paths, plan.all_keys()[3], **changes)
+    with pytest.raises(OtherTraining, match=re.escape(said)):
+        measured(plan, paths, "judge", "digits")
+
+
+def test_a_judge_of_other_settings_does_not_judge(judged):
+    plan, paths = judged
+    assert list(measured_so_far(plan, paths, "judge", "digits")["value"]) == [90.0, 0.0]
+    write_judge(paths, {"dataset": "digits", "seed": 0, "params": {"epochs": 30}, "limit": 100})
+    assert measured_so_far(plan, paths, "judge", "digits").empty
+    with pytest.raises(
+        OtherTraining, match=r"a judge of other settings \(epochs 30, the profile says 3\); start the run"
+    ):
+        measured(plan, paths, "judge", "digits")
 
 
 def test_an_experiment_that_is_not_run_is_refused(profile, capsys):

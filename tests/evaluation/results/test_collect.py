@@ -276,6 +276,43 @@ def test_what_an_earlier_collection_has_more_of_does_not_stay(stopped, capsys):
     assert "there are no metrics" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize(
+    ("judge", "kept"),
+    [
+        ({}, ["CNN", "CNN", "mine", "real test images"]),
+        ({"samples": 5000}, ["CNN", "CNN"]),
+        ({"judges": {"epochs": 30}}, []),
+        ({"judges": {"seeds": 2}}, []),
+    ],
+)
+def test_judged_samples_of_other_settings_are_not_kept(stopped, judge, kept, noted):
+    """The page said "epochs 30" of judges of 3 epochs. noted: the metrics say what they were made from."""
+    for key in plan().keys("judge"):
+        if key.seed == 0:
+            finish(plan().training(key), stopped)
+    rows = [judge_row("mine", judge=0), judge_row("real test images", judge=0)]
+    file = stopped / "metrics/judge_digits.parquet"
+    write_metrics(file, rows, basis(plan(), "judge", "digits"))
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    add_rows(
+        "so-far/metrics/judge_digits.parquet", [judge_row("CNN", "cnn_test_accuracy"), judge_row("CNN", "diverged")]
+    )
+    if noted:
+        frame = pd.read_parquet("so-far/metrics/judge_digits.parquet")
+        write_metrics("so-far/metrics/judge_digits.parquet", frame, basis(plan(), "judge", "digits"))
+    (stopped / "judges/digits/seed0/judge.json").unlink()
+    experiments = {**plan().config["experiments"]}
+    experiments["judge"] = {**experiments["judge"], **judge}
+    change(stopped, experiments=experiments)
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    now = Path("so-far/metrics/judge_digits.parquet")
+    assert (sorted(pd.read_parquet(now)["model"]) if now.is_file() else []) == kept
+    assert ("judge of digits" in Path("so-far/compare.md").read_text()) == bool(judge)
+    judged = [made for made in models_of("so-far").values() if "judge" in made["results"]]
+    assert len(judged) == (0 if judge else 10)
+
+
 def test_a_run_without_results_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(plan().as_json())
