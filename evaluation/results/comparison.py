@@ -124,7 +124,8 @@ class _Side:
         sigma = "" if sizes else self.results.annealing(experiment, dataset, model, found.protocol)
         annealing = f"the annealing was not over ({sigma})" if sigma else ""
         weak = self._weak(dataset) if samples and not sizes else ""
-        changed = changes(self.plan, model, sizes=sizes, one_class=samples)
+        grid = experiment == "outliers"
+        changed = changes(self.plan, model, sizes=sizes, one_class=samples, protocol=found.protocol, grid=grid)
         facts = tuple(filter(None, [named, changed, annealing, weak]))
         return Ours(found, facts=facts, decided=not annealing)
 

@@ -49,7 +49,7 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
     for (dataset, model), curves in sorted(groups.items(), key=lambda group: list(order).index(group[0][0])):
         name = f"{_label(results, model)} on {dataset_label(dataset)}"
         sigma = results.annealing("dynamics", dataset, model)
-        if sigma and changes(results.plan, model):
+        if sigma and changes(results.plan, model, grid=False):
             left_out.append(f"{name} ({sigma})")
             continue
         lines.append((name, curves))
