@@ -65,8 +65,11 @@ def compare(results: Results) -> list[Row]:
 
 
 def compare_variants(results: Results) -> list[Row]:
-    """Models that extend a published one (another sharing mode, for example) beside its published AUROC."""
-    side, plan, rows = _Side(results, "paper"), results.plan, []
+    """Models that extend a published one (another sharing mode, for example) beside its published AUROC, in
+    the first protocol of the run."""
+    plan, rows = results.plan, []
+    protocol = protocols_of(plan)[0]
+    side = _Side(results, protocol)
     printed = {
         (p.dataset, p.model): p for p in reversed(published()) if p.table in ("table_1", "table_2")
     }  # of a model in both tables the first
@@ -75,7 +78,7 @@ def compare_variants(results: Results) -> list[Row]:
         for (dataset, label), number in reversed(printed.items()):
             found = side.outliers.get((dataset, model.name, "auroc"))
             if label == base != model.label and found is not None:
-                rows.append(_row(number, side.of(found), "paper", model.label))
+                rows.append(_row(number, side.of(found), protocol, model.label))
     return rows
 
 

@@ -90,6 +90,7 @@ def lines(results: Results, rows: Mapping[str, str]) -> list[tuple[str, str, str
     return found
 
 
-def choosing(protocol: str) -> str:
-    """The protocol by which grid points are chosen for a line; both choose the same where there is one point."""
-    return "clean" if protocol == "clean" else "paper"
+def choosing(plan: Plan, protocol: str = "both") -> str:
+    """The protocol by which grid points are chosen for a line; of the run's first where the line is the same in both.
+    A run of protocol "clean" has nothing that was chosen on test images."""
+    return protocol if protocol in PROTOCOLS else protocols_of(plan)[0]

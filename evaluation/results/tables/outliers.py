@@ -44,7 +44,7 @@ def outlier_table_models(results: Results, rows: Mapping[str, str]) -> Table:
 def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads: Mapping[str, str]) -> Table:
     found = []
     for model, label, protocol in lines(results, rows):
-        values = reported(results, choosing(protocol))
+        values = reported(results, choosing(results.plan, protocol))
         for dataset in dataset_labels(results.datasets("outliers")):
             printed = published_number(table, "auroc", dataset, label)
             for metric in heads:
@@ -73,7 +73,7 @@ def _statistics(value: Value | None) -> dict[str, Any]:
 
 def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
     """Models for which every class was the outlier once: AUROC of each ("comparable", says Sec. V-B)."""
-    by_class = {outlier: reported(results, "paper", outlier) for outlier in CLASSES}
+    by_class = {outlier: reported(results, choosing(results.plan), outlier) for outlier in CLASSES}
     found: list[dict[str, Any]] = []
     for model, label in rows.items():
         for dataset in dataset_labels(results.datasets("outliers")):

@@ -27,7 +27,7 @@ def paired_table(results: Results, rows: Mapping[str, str]) -> Table:
     found: list[dict[str, Any]] = []
     for dataset in dataset_labels(results.datasets("outliers")):
         for rival, label, protocol in lines(results, rivals):
-            values = reported(results, choosing(protocol))
+            values = reported(results, choosing(results.plan, protocol))
             place = {"rival": label, "protocol": protocol, "dataset": dataset, "_rival": rival}
             pairs = {
                 model: _pair(values.get((dataset, model, "auroc")), values.get((dataset, rival, "auroc")))

@@ -9,6 +9,7 @@ from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.plan import Plan
 from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, UNDECIDED, claims
 from evaluation.results.results import Results
+from tests.evaluation.made_up import validated
 
 LETTERS = "abe"
 CURVES = Path(__file__).with_name("dynamics_fashion_mnist.parquet")  # of a run of profile quick, 24 November 2026
@@ -172,3 +173,53 @@ def test_a_model_that_was_still_annealing_is_not_counted():
 def test_evidence_is_one_short_line():
     for claim in claims(Results(tidy_frame([*area("dcgmm-a", [60, 60]), *area("dcgmm-b", [70, 70])]), plan())):
         assert len(claim.evidence) < 120 and "\n" not in claim.evidence
+
+
+def two_points(model, classes=(0,)):
+    """Point 1 is better on the test images, far better with class 1 left out; point 2 on the validation images."""
+    for depth, test, more, validation in ((1, 80, 15, 50), (5, 60, 1, 70)):
+        for outlier in classes:
+            params = {"outlier_class": outlier, "depth": depth}
+            for seed in range(5):
+                for metric, value in (("auroc", test + more * outlier), ("auroc_validation", validation)):
+                    yield tidy_row(
+                        protocol="both", experiment="outliers", dataset="mnist", model=model, params=params, seed=seed,
+                        metric=metric, value=value,
+                    )  # fmt: skip
+
+
+def said(rows, protocols, words):
+    """A claim in a run of these protocols."""
+    outliers = {"datasets": ["mnist"], "models": ["dcgmm-a", "dcgmm-b", "dcgmm-e", "rat-spn-normal"]}
+    plan = Plan({"profile": "p", "seeds": 5, "protocols": protocols, "experiments": {"outliers": outliers}})
+    (claim,) = [claim for claim in claims(Results(tidy_frame(rows), plan)) if words in claim.words]
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("protocols", "differences"),
+    [(["clean"], ["+10.0"]), (["paper"], ["-10.0"]), (["paper", "clean"], ["-10.0", "+10.0"])],
+)
+def test_the_run_s_protocols_choose_the_rivals_of_a_claim(protocols, differences):
+    claim = said([*validated(list(area("dcgmm-e", [70] * 5))), *two_points("rat-spn-normal")], protocols, "clear edge")
+    assert claim.evidence == f"{differences.count('+10.0')} of {len(differences)} cases support it"
+    against = "against: RAT-SPN, normal leaves (paper) on MNIST, difference -10.0"
+    assert list(claim.cases) == [against] * ("-10.0" in differences)
+
+
+def test_a_point_that_both_protocols_choose_is_one_case():
+    points = [row for row in two_points("rat-spn-normal") if row["metric"] == "auroc"]
+    claim = said([*validated(list(area("dcgmm-e", [70] * 5))), *validated(points)], ["paper", "clean"], "clear edge")
+    assert claim.evidence == "0 of 1 cases support it"
+
+
+def test_a_clean_run_s_claims_rest_on_nothing_that_was_chosen_on_test_images():
+    found = [*validated(list(area("dcgmm-a", [70] * 5))), *two_points("dcgmm-b", classes=(0, 1))]
+    for protocols, expected in ((["clean"], HOLDS), (["paper", "clean"], FAILS)):
+        assert said(found, protocols, "flat DCGMM-A").verdict == expected
+        assert said(found, protocols, "outlier classes").verdict == expected
+
+
+def test_what_was_judged_in_another_protocol_is_no_case():
+    rows = [judged("dcgmm-e", 95, "mnist"), judged("rat-spn", 93, "mnist", "paper")]
+    assert verdict([*rows, judged("rat-spn", 50, "mnist", "clean")], "very similarly").verdict == HOLDS

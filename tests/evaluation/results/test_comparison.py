@@ -10,7 +10,7 @@ from evaluation.results.changes import changes
 from evaluation.results.comparison import compare, compare_variants, comparison_frame, totals
 from evaluation.results.comparison_page import comparison_page, glance
 from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED, VERDICTS
-from tests.evaluation.made_up import judged, plan, results, rows, two_models, validated
+from tests.evaluation.made_up import grid, judged, plan, results, rows, two_models, validated
 
 
 def compared(metrics, of=None):
@@ -42,6 +42,14 @@ def test_a_variant_is_compared_with_what_it_is_a_variant_of():
     (variant,) = compare_variants(results(found, plan(models=["dcgmm-e-independent"])))
     assert variant.model == "DCGMM-E, independent"
     assert (variant.printed.mean, variant.ours.mean) == (92.8, 91.0)
+
+
+def test_a_variant_of_a_clean_run_is_compared_at_the_point_that_validation_chose():
+    found = grid().assign(model="rat-spn-variant")
+    entry = {"rat-spn-variant": {"extends": "rat-spn", "label": "V", "protocols": {}}}
+    of = Plan({**plan(entry, models=["rat-spn-variant"]).config, "protocols": ["clean"]})
+    (variant,) = compare_variants(results(found, of))
+    assert (variant.protocol, variant.ours.mean) == ("clean", 71.0)
 
 
 def test_the_paper_protocol_compares_what_the_published_runs_did():

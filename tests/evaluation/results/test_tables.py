@@ -84,6 +84,17 @@ def test_classes_left_out_in_turn():
 # --- the grid --------------------------------------------------------------------------------------------------------
 
 
+def test_a_clean_run_has_no_points_that_were_chosen_on_test_images():
+    made = results(grid(), Plan({**plan(models=["dcgmm-a", "gmm"]).config, "protocols": ["clean"]}))
+    again = grid().assign(params=lambda frame: frame["params"].str.replace('"outlier_class":0', '"outlier_class":1'))
+    both = results(pd.concat([grid(), again]), made.plan)
+    assert list(outlier_class_table(both, {"gmm": "GMM"}).data["mean"]) == [71.0, 71.0]
+    deep = grid().assign(model="dcgmm-a")
+    mixed = results(pd.concat([deep, tidy_frame(validated(rows("gmm", [60, 62])))]), made.plan)
+    (row,) = paired_table(mixed, {**A, "gmm": "GMM"}).data.to_dict("records")
+    assert row["mean"] == 10.0
+
+
 def test_every_grid_point_is_listed_with_who_chose_it():
     table = grid_table(results(grid()), {"gmm": "GMM"})
     frame = table.data
