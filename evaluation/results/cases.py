@@ -1,0 +1,199 @@
+"""The cases of the paper's claims: an instance, a rival, a data set each, and whether it speaks for the claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from evaluation.measures.statistics import paired_comparison
+from evaluation.results.changes import JUDGE, changes, is_known
+from evaluation.results.formatting import in_protocol
+from evaluation.results.labels import dataset_label
+from evaluation.results.results import Results
+from evaluation.results.selection import choosing, lines, protocols_of, reported
+from evaluation.results.tables.judge import ACCURACY
+
+DCGMM = "dcgmm"
+SPNS = ("rat-spn", "pd-spn", "dgc-spn")  # families of the paper's rivals
+SIMILAR = 3.0  # points within which accuracies count as similar
+COMPARABLE = 10.0  # points within which the areas of different outlier classes count as comparable
+CONVERGED = 0.9  # share of a loss's range, from its minimum on, above which it stays when it has converged
+OWN_ENTRY = "a model of this profile, not of the paper"
+ALONE = "no other model counts"
+
+
+class Finding(NamedTuple):
+    """Does one case speak for the claim, and what it is.
+
+    seeds: on which the answer rests if it comes from an interval; changed: why the case does not count (`_doubt`).
+    """
+
+    holds: bool
+    what: str
+    seeds: int | None = None
+    changed: str = ""
+
+
+def _papers_datasets(results: Results, experiment: str) -> list[str]:
+    """The data sets of an experiment without those that stand in for another: the paper says nothing of these."""
+    others = results.plan.config.get("stands_in", {}).values()
+    return [name for name in results.plan.datasets(experiment) if name not in others]
+
+
+def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> str:
+    """Why a case of these models does not count: what the profile changes in them, or an annealing that was not over;
+    empty if it counts. The case names the first model, the words name the others."""
+    words = []
+    for model in dict.fromkeys(models):
+        reasons = [_changed(results, experiment, model, protocol)]
+        sigma = results.annealing(experiment, dataset, model, protocol if protocol != "both" else None)
+        reasons.append(f"still annealing, {sigma}" if sigma else "")
+        if found := "; ".join(filter(None, reasons)):
+            words.append(found if model == models[0] else f"{_label(results, model)}: {found}")
+    return "; ".join(words)
+
+
+def _changed(results: Results, experiment: str, model: str, protocol: str = "both") -> str:
+    """What the profile changes in a model as an experiment trains it, or that the paper has no such model."""
+    of = {"one_class": experiment == "judge", "grid": experiment == "outliers"}
+    return changes(results.plan, model, protocol=protocol, **of) if is_known(model) else OWN_ENTRY
+
+
+def _label(results: Results, model: str) -> str:
+    return model if model == JUDGE else results.plan.catalogue.model(model).label
+
+
+# --- outlier detection -----------------------------------------------------------------------------------------------
+
+
+def _instances(results: Results) -> dict[str, str]:
+    """Catalogue name → label of the paper's own instances A to G."""
+    return {m.name: m.label for m in results.plan.rows("outliers") if m.family == DCGMM and m.extends is None}
+
+
+def top_layer_is_best(results: Results) -> Iterator[Finding]:
+    protocol = choosing(results.plan)
+    values = reported(results, protocol)
+    for model, label in _instances(results).items():
+        for dataset in _papers_datasets(results, "outliers"):
+            layers = [
+                value.mean
+                for (d, m, metric), value in sorted(values.items(), key=lambda item: item[0])
+                if (d, m) == (dataset, model) and metric.startswith("auroc_layer_")
+            ]
+            if len(layers) > 1:
+                areas = ", ".join(f"{area:.1f}" for area in layers)
+                what = f"{label} on {dataset_label(dataset)} ({areas} from bottom to top)"
+                changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
+                yield Finding(layers[-1] >= max(layers), what, changed=changed)
+
+
+def flat_instance_is_best(results: Results) -> Iterator[Finding]:
+    yield from _against_a(results, "mnist", lambda a, deep: a >= deep)
+
+
+def depth_helps(results: Results) -> Iterator[Finding]:
+    yield from _against_a(results, "fashion_mnist", lambda a, deep: deep > a)
+
+
+def _against_a(results: Results, dataset: str, holds: Callable[[float, float], bool]) -> Iterator[Finding]:
+    protocol = choosing(results.plan)
+    values = reported(results, protocol)
+    a = values.get((dataset, "dcgmm-a", "auroc"))
+    for model, label in _instances(results).items():
+        deep = values.get((dataset, model, "auroc"))
+        if model != "dcgmm-a" and a is not None and deep is not None:
+            what = f"{label} {deep.mean:.1f}, DCGMM-A {a.mean:.1f}"
+            changed = _doubt(results, "outliers", dataset, model, "dcgmm-a", protocol=protocol)
+            yield Finding(holds(a.mean, deep.mean), what, changed=changed)
+
+
+def classes_are_comparable(results: Results) -> Iterator[Finding]:
+    protocol = choosing(results.plan)
+    by_class = [reported(results, protocol, outlier) for outlier in range(10)]
+    for model, label in _instances(results).items():
+        for dataset in _papers_datasets(results, "outliers"):
+            areas = [values[dataset, model, "auroc"].mean for values in by_class if (dataset, model, "auroc") in values]
+            if len(areas) > 1:
+                what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
+                changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
+                yield Finding(max(areas) - min(areas) <= COMPARABLE, what, changed=changed)
+
+
+def e_beats_the_spns(results: Results) -> Iterator[Finding]:
+    """Seed by seed, in every protocol of the run: the interval of the difference is above 0. Rivals as the catalogue
+    has them; a grid point that both protocols choose counts once."""
+    rivals = {model.name: model.label for model in results.plan.rows("outliers") if model.family in SPNS}
+    seen = set()
+    for model, label, protocol in lines(results, rivals):
+        values = reported(results, choosing(results.plan, protocol))
+        for dataset in _papers_datasets(results, "outliers"):
+            e, other = (values.get((dataset, name, "auroc")) for name in ("dcgmm-e", model))
+            if e is None or other is None or (e.source, other.source) in seen:
+                continue
+            seen.add((e.source, other.source))
+            if e.by_seed.keys() & other.by_seed.keys():
+                pair = paired_comparison(e.by_seed, other.by_seed)
+                what = f"{in_protocol(label, protocol)} on {dataset_label(dataset)}, difference {pair.mean:+z.1f}"
+                changed = _doubt(results, "outliers", dataset, model, "dcgmm-e", protocol=protocol)
+                yield Finding(pair.low > 0, what, pair.n, changed)
+
+
+# --- dynamics and samples --------------------------------------------------------------------------------------------
+
+
+def layers_converge_in_order(results: Results) -> Iterator[Finding]:
+    """A layer has converged at the step from which on its mean loss stays in the upper tenth of its range.
+
+    The range is that from its minimum on: before, the loss is that of the initial parameters on what the lower layers
+    give, and may be higher than it ever becomes by learning. A training that ends before all of its layers have
+    converged says nothing about their order.
+    """
+    rows = results.of("dynamics")
+    rows = rows[rows["split"] == "test"]
+    for dataset in _papers_datasets(results, "dynamics"):
+        steps, ended = [], True
+        for _, curve in rows[rows["dataset"] == dataset].groupby("metric"):
+            mean = curve.groupby("step")["value"].mean()
+            mean = mean[mean.index >= mean.idxmin()]
+            below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
+            steps.append(int(below.max() if len(below) else mean.index.min()))
+            ended &= steps[-1] < int(mean.index.max())
+        if len(steps) > 1 and ended:
+            what = f"{dataset_label(dataset)}: below until steps {', '.join(map(str, steps))}"
+            models = sorted(map(str, rows[rows["dataset"] == dataset]["model"].unique()))
+            changed = next(filter(None, (_changed(results, "dynamics", model) for model in models)), "")
+            yield Finding(steps == sorted(steps), what, changed=changed)
+
+
+def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, float]]:
+    """(model, protocol) → label and mean accuracy that judges give its samples, in the protocols of the run."""
+    models = {model.name: model for model in results.plan.rows("judge") if model.family in (DCGMM, *SPNS)}
+    protocols = ("both", *protocols_of(results.plan))
+    return {
+        (model, protocol): (in_protocol(models[model].label, protocol), value.mean)
+        for (where, model, protocol, metric), value in results.judged.items()
+        if metric == ACCURACY and where == dataset and model in models and protocol in protocols
+    }
+
+
+def samples_are_similar(results: Results) -> Iterator[Finding]:
+    """Each model beside the best of those that count. The judge is a training too."""
+    judged = _judged(results, "mnist")
+    doubts = {place: _doubt(results, "judge", "mnist", place[0], JUDGE, protocol=place[1]) for place in judged}
+    counted = [place for place in judged if not doubts[place]]
+    for place, (label, value) in judged.items() if len(judged) > 1 else ():
+        best = max(judged[other][1] for other in (judged if doubts[place] else counted))
+        changed = doubts[place] or (ALONE if len(counted) == 1 else "")
+        yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}", changed=changed)
+
+
+def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
+    judged, plan = _judged(results, "fashion_mnist"), results.plan
+    as_published = [model.name for model in plan.rows("judge") if model.as_published and model.extends == "dcgmm-e"]
+    ours = [name for name in (*as_published, "dcgmm-e") if (name, "both") in judged]
+    for (model, protocol), (label, value) in judged.items():
+        if ours and plan.catalogue.model(model).family in SPNS:
+            name, e = judged[ours[0], "both"]
+            changed = _doubt(results, "judge", "fashion_mnist", model, ours[0], JUDGE, protocol=protocol)
+            yield Finding(e > value, f"{label} {value:.1f}, {name} {e:.1f}", changed=changed)
