@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.measures.statistics import paired_comparison
 from evaluation.results.changes import JUDGE, changes, is_known
@@ -12,6 +12,9 @@ from evaluation.results.labels import dataset_label
 from evaluation.results.results import Results
 from evaluation.results.selection import choosing, lines, protocols_of, reported
 from evaluation.results.tables.judge import ACCURACY
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DCGMM = "dcgmm"
 SPNS = ("rat-spn", "pd-spn", "dgc-spn")  # families of the paper's rivals
@@ -143,27 +146,35 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
 
 
 def layers_converge_in_order(results: Results) -> Iterator[Finding]:
-    """A layer has converged at the step from which on its mean loss stays in the upper tenth of its range.
+    """A case for each model and data set, the seeds of a model taken together.
 
-    The range is that from its minimum on: before, the loss is that of the initial parameters on what the lower layers
-    give, and may be higher than it ever becomes by learning. A training that ends before all of its layers have
-    converged says nothing about their order.
+    A layer has converged at the step from which on its mean loss stays in the upper tenth of its range. The range is
+    that from its minimum on: before, the loss is that of the initial parameters on what the lower layers give, and may
+    be higher than it ever becomes by learning. A training that ends before all of its layers have converged says
+    nothing about their order.
     """
     rows = results.of("dynamics")
     rows = rows[rows["split"] == "test"]
     for dataset in _papers_datasets(results, "dynamics"):
-        steps, ended = [], True
-        for _, curve in rows[rows["dataset"] == dataset].groupby("metric"):
-            mean = curve.groupby("step")["value"].mean()
-            mean = mean[mean.index >= mean.idxmin()]
-            below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
-            steps.append(int(below.max() if len(below) else mean.index.min()))
-            ended &= steps[-1] < int(mean.index.max())
-        if len(steps) > 1 and ended:
-            what = f"{dataset_label(dataset)}: below until steps {', '.join(map(str, steps))}"
-            models = sorted(map(str, rows[rows["dataset"] == dataset]["model"].unique()))
-            changed = next(filter(None, (_changed(results, "dynamics", model) for model in models)), "")
-            yield Finding(steps == sorted(steps), what, changed=changed)
+        for model, curves in rows[rows["dataset"] == dataset].groupby("model", sort=False):
+            steps = _converged(curves)
+            if len(steps) > 1:
+                where = f"{_label(results, str(model))} on {dataset_label(dataset)}"
+                what = f"{where}: below until steps {', '.join(map(str, steps))}"
+                yield Finding(steps == sorted(steps), what, changed=_changed(results, "dynamics", str(model)))
+
+
+def _converged(curves: pd.DataFrame) -> list[int]:
+    """The step at which each layer of a model has converged; nothing where one of them has not."""
+    steps = []
+    for _, curve in curves.groupby("metric"):
+        mean = curve.groupby("step")["value"].mean()
+        mean = mean[mean.index >= mean.idxmin()]
+        below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
+        steps.append(int(below.max() if len(below) else mean.index.min()))
+        if steps[-1] >= int(mean.index.max()):
+            return []
+    return steps
 
 
 def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, float]]:

@@ -12,6 +12,7 @@ from evaluation.results.results import Results
 from tests.evaluation.made_up import validated
 
 LETTERS = "abe"
+TWO = ["dcgmm-f-dynamics", "dcgmm-b"]  # whose curves are followed
 CURVES = Path(__file__).with_name("dynamics_fashion_mnist.parquet")  # of a run of profile quick, 24 November 2026
 
 
@@ -47,12 +48,12 @@ def judged(model, value, dataset, protocol="both"):
     )  # fmt: skip
 
 
-def dynamics(curves):
+def dynamics(curves, model="dcgmm-f-dynamics"):
     """One curve of test log-likelihoods for each layer."""
     for layer, curve in enumerate(curves):
         for step, value in enumerate(curve):
             yield tidy_row(
-                protocol="both", experiment="dynamics", dataset="mnist", model="dcgmm-f-dynamics", seed=0,
+                protocol="both", experiment="dynamics", dataset="mnist", model=model, seed=0,
                 params={"step": step, "split": "test"}, metric=f"log_likelihood_layer_{layer}", value=value,
             )  # fmt: skip
 
@@ -160,6 +161,19 @@ def test_the_curves_of_a_run_decide_the_order_of_the_layers():
     found = claims(Results(pd.read_parquet(CURVES), quick))
     claim = next(claim for claim in found if "converge sequentially" in claim.words)
     assert claim.verdict == HOLDS
+
+
+def test_the_order_of_the_layers_is_a_case_for_each_model():
+    """Their mean curves would hold."""
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": {"dynamics": {"datasets": ["mnist"], "models": TWO}}})
+    first, second = ([0, 9, 10, 10], [5, 0, 6, 10]), ([5, 0, 6, 6.1], [0, 5.9, 6, 6])
+    rows = [*dynamics(first, TWO[0]), *dynamics(second, TWO[1])]
+    (claim, *_) = claims(Results(tidy_frame(rows), plan))
+    assert (claim.verdict, claim.evidence) == (IN_PART, "1 of 2 cases support it")
+    assert claim.cases == ("against: DCGMM-B on MNIST: below until steps 1, 0",)
+    unended = dynamics(([0, 9, 10, 10], [5, 10, 6, 0]), TWO[1])
+    (claim, *_) = claims(Results(tidy_frame([*dynamics(first, TWO[0]), *unended]), plan))
+    assert (claim.verdict, claim.evidence) == (HOLDS, "1 of 1 cases support it")
 
 
 def test_a_model_that_was_still_annealing_is_not_counted():
