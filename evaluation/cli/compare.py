@@ -52,18 +52,19 @@ def _against(args: argparse.Namespace, made: Material, out: Path | None) -> int:
     """The run beside another one."""
     from evaluation.base.files import atomic_path, write_text
     from evaluation.plan.resolve import resolve
-    from evaluation.results.against import against, against_frame, against_page, summary
+    from evaluation.results.against import against, against_frame, against_page, summary, unfinished
     from evaluation.results.material import Material
 
     other = Material(resolve(args.against, reference=not Path(args.against).exists()))
     cells = against(made.results, other.results)
-    page = against_page(cells, (made.plan.title, other.plan.title))
+    note = unfinished(made.results, other.results)
+    page = against_page(cells, (made.plan.title, other.plan.title), note)
     print(f"first: {made.folder}\nsecond: {other.folder}")
     if out:
         with atomic_path(out.with_suffix(".csv")) as part:
             against_frame(cells).to_csv(part, index=False)
         write_text(out, page)
-        print(summary(cells))
+        print(*filter(None, [summary(cells), note]), sep="\n")
     else:
         print(page)
     return 0

@@ -13,7 +13,7 @@ from evaluation.results.formatting import Number, in_protocol, with_std
 from evaluation.results.labels import dataset_label
 from evaluation.results.make import make_table
 from evaluation.results.outputs import OUTPUTS, TABLE, items
-from evaluation.results.tables.table import Record, records
+from evaluation.results.tables.table import LEFT_OUT, Record, left_out, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,27 +54,50 @@ class Cell:
 
 
 def against(first: Results, second: Results) -> list[Cell]:
-    """The cells of both runs' tables, in the order of the paper; those that neither has are left out."""
-    found: list[Cell] = []
+    """The cells of both runs' tables, in the order of the paper, each once; those that neither has are left out."""
+    found: dict[tuple[Any, ...], tuple[str, list[Record | None]]] = {}
     for name in TABLES:
-        sides = [dict(_cells(results, name)) for results in (first, second)]
-        for key in dict.fromkeys([*sides[0], *sides[1]]):
-            rows = [side.get(key) for side in sides]
-            either = next(row for row in rows if row is not None)
-            title = OUTPUTS[name].title
-            a, b = (_statistics(row) for row in rows)
-            found.append(Cell(title, _label(either), _what(either), str(either["dataset"]), a, b))
-    return found
+        output = OUTPUTS[name]
+        for side, results in enumerate((first, second)):
+            for record in _records(results, name):
+                key = (output.experiment, *(record.get(column) for column in IDENTITY if column not in UNSAID))
+                _, rows = found.setdefault(key, (output.title, [None, None]))
+                rows[side] = rows[side] or record  # Tables I and II have the DCGMMs' areas both
+    cells = []
+    for title, rows in found.values():
+        either = next(row for row in rows if row is not None)
+        a, b = (_statistics(row) for row in rows)
+        cells.append(Cell(title, _label(either), _what(either), str(either["dataset"]), a, b))
+    return cells
 
 
-def _cells(results: Results, name: str) -> Iterator[tuple[tuple[Any, ...], Record]]:
-    """What tells a number of a table apart → its record, of those that have a number."""
+def _records(results: Results, name: str) -> Iterator[Record]:
+    """The records of a table that have a number; not of models that were still annealing, nor those of class 0 left
+    out, which Tables I and II have."""
+    for record in _every_record(results, name):
+        if not left_out(record) and record.get("outlier_class") != 0:
+            yield record
+
+
+def _every_record(results: Results, name: str) -> Iterator[Record]:
     output = OUTPUTS[name]
     wanted = any(item.output.name == name for item in items(results.plan, TABLE).values())
     if wanted and results.has(str(output.experiment)):
         for record in records(make_table(output, results).frame):
             if record["n"] > 0 and not str(record.get("metric", "")).startswith("judge_accuracy_class"):
-                yield tuple(record.get(key) for key in IDENTITY if key not in UNSAID), record
+                yield record
+
+
+def unfinished(first: Results, second: Results) -> str:
+    """The sentence that names what is left out, as below tables; empty for nothing."""
+    found = {
+        f"{_label(record)} on {dataset_label(record['dataset'])} ({side}, {left_out(record)})": None
+        for side, results in (("first", first), ("second", second))
+        for name in TABLES
+        for record in _every_record(results, name)
+        if left_out(record)
+    }
+    return f"{LEFT_OUT}: {', '.join(found)}." if found else ""
 
 
 def _statistics(row: Record | None) -> tuple[float, float, int]:
@@ -117,8 +140,8 @@ def summary(cells: list[Cell]) -> str:
     )
 
 
-def against_page(cells: list[Cell], names: tuple[str, str]) -> str:
-    """The page as Markdown. names: of the first and the second run."""
+def against_page(cells: list[Cell], names: tuple[str, str], note: str = "") -> str:
+    """The page as Markdown. names: of the first and the second run; note: what is left out."""
     first, second = (markdown(name) for name in names)
     lines = [
         [
@@ -133,8 +156,9 @@ def against_page(cells: list[Cell], names: tuple[str, str]) -> str:
         for cell in cells
     ]
     heads = ["table", "model", "data set", "what", "first", "second", "difference"]
-    note = "Difference: the second run minus the first, with its 95 % interval (Welch), * where that leaves out 0."
-    return f"# {first} (first) and {second} (second)\n\n{summary(cells)}.\n{note}\n\n{markdown_table(heads, lines)}\n"
+    words = "Difference: the second run minus the first, with its 95 % interval (Welch), * where that leaves out 0."
+    words = "\n".join(filter(None, [f"{summary(cells)}.", words, markdown(note)]))
+    return f"# {first} (first) and {second} (second)\n\n{words}\n\n{markdown_table(heads, lines)}\n"
 
 
 def _digits(what: str) -> int:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from evaluation.cli import main
-from evaluation.measures.tidy import write_metrics
+from evaluation.measures.tidy import tidy_frame, write_metrics
 from evaluation.results.against import against, summary
 from tests.evaluation.made_up import grid, plan, results, rows, two_models, validated
 
@@ -37,6 +37,45 @@ def test_a_run_does_not_differ_from_itself():
     assert {cell.label for cell in cells} == {"GMM (paper)", "GMM (clean)"}
     assert all(cell.difference == 0 and not cell.differs for cell in cells)
     assert summary(cells).startswith(f"{len(cells)} numbers, {len(cells)} of them in both runs")
+
+
+def test_a_number_of_two_tables_is_counted_once():
+    """Tables I and II have the areas of DCGMMs; the table of outlier classes those of class 0 left out again."""
+    of = plan(models=["dcgmm-a", "dcgmm-e", "gmm"], all_classes=["dcgmm-a", "gmm"])
+    found = [*validated([*rows("dcgmm-a", [95, 96]), *rows("dcgmm-e", [90, 91]), *rows("gmm", [80, 81])])]
+    found += validated([*rows("dcgmm-a", [85, 86], outlier_class=4), *rows("gmm", [70, 71], outlier_class=4)])
+    cells = against(results(found, of), results(found, of))
+    said = [(c.table, c.label, c.what, c.first[0]) for c in cells]
+    assert said[:2] == [("Table I", "DCGMM-A", "auroc", 95.5), ("Table I", "DCGMM-E", "auroc", 90.5)]
+    assert sorted(said[2:], key=str) == [
+        ("Every class left out in turn", "DCGMM-A", "class 4", 85.5),
+        ("Every class left out in turn", "GMM", "class 4", 70.5),
+        ("Table II", "GMM", "auroc", 80.5),
+    ]
+
+
+def test_a_number_that_one_run_has_in_another_table_only_is_not_lost():
+    """Without the DCGMM among its models a run has no Table I."""
+    first, second = validated(rows("dcgmm-a", [95, 96])), validated(rows("gmm", [80, 81]))
+    cells = against(results(first, plan(models=["dcgmm-a"])), results(second, plan(models=["gmm"])))
+    assert [(c.table, c.label, c.first[2], c.second[2]) for c in cells] == [
+        ("Table I", "DCGMM-A", 2, 0),
+        ("Table II", "GMM", 0, 2),
+    ]
+
+
+def test_a_model_that_was_still_annealing_is_left_out_and_named(tmp_path, capsys):
+    short = [*two_models().to_dict("records"), *rows("dcgmm-a", [0.4, 0.01], metric="sigma_layer_0")]
+    cells = against(results(short, plan()), results(two_models(), plan()))
+    assert {c.label for c in cells if c.first[2]} == {"GMM"}
+    assert {c.label for c in cells if c.second[2]} == {"GMM", "DCGMM-A"}
+    assert {c.label for c in against(results(short, plan()), results(short, plan()))} == {"GMM"}
+    first, second = run(tmp_path / "a", tidy_frame(short)), run(tmp_path / "b", two_models())
+    words = "Left out, still annealing when training ended: DCGMM-A on MNIST (first, σ 0.40)."
+    assert main(["compare", "--profile", first, "--against", second, "--out", str(tmp_path / "c.md")]) == 0
+    assert words in capsys.readouterr().out and words in (tmp_path / "c.md").read_text()
+    assert main(["compare", "--profile", second, "--against", second]) == 0
+    assert "Left out" not in capsys.readouterr().out
 
 
 def test_the_command_compares_two_runs(tmp_path, capsys):
