@@ -176,7 +176,9 @@ def _judge(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
         if any(why_not(paths.samples(key)) for key in keys):
             continue
         records = [record_of(plan, paths, key) for key in keys]
-        sources.append(_source(plan, keys, paths))
+        for key in keys:
+            _check_samples(plan, paths, key)
+        sources.append(_source(keys, paths))
         more += annealing_rows(records, "judge")
     trained = [Judge.load(_judge_of(plan, paths, dataset, seed), dataset) for seed in plan.judge_seeds()]
     yield from judged(dataset, trained, sources)
@@ -206,23 +208,29 @@ def _models(keys: Sequence[TrainingKey]) -> list[list[TrainingKey]]:
     return list(together.values())
 
 
-def _source(plan: Plan, keys: Sequence[TrainingKey], paths: Paths) -> Any:
+def _check_samples(plan: Plan, paths: Paths, key: TrainingKey) -> None:
+    """Raise OtherTraining for samples of another model, number or options than the plan's."""
+    from evaluation.jobs.sample import read_samples
+
+    file, wanted = paths.samples(key), plan.sampled("sample", key.variant)
+    there = read_samples(file)
+    _the_plans(plan, key, there.record, file)
+    options = {name: value for name, value in there.record.get("sampling", {}).items() if name != "seed"}
+    if len(there.images) != wanted["images"] or canonical(options) != canonical(wanted["options"]):
+        again = f"`bench sample --profile {paths.root} {key.word}`"
+        raise OtherTraining(
+            f"{file} holds {len(there.images)} images with the options {options}, but the profile says "
+            f"{wanted['images']} with {wanted['options']}; sample again: {again}"
+        )
+
+
+def _source(keys: Sequence[TrainingKey], paths: Paths) -> Any:
     import numpy as np
 
     from evaluation.jobs.judge import Source
     from evaluation.jobs.sample import read_samples
 
     parts = [read_samples(paths.samples(key)) for key in keys]
-    for key, part in zip(keys, parts, strict=True):
-        file, wanted = paths.samples(key), plan.sampled("sample", key.variant)
-        _the_plans(plan, key, part.record, file)
-        options = {name: value for name, value in part.record.get("sampling", {}).items() if name != "seed"}
-        if len(part.images) != wanted["images"] or canonical(options) != canonical(wanted["options"]):
-            again = f"`bench sample --profile {paths.root} {key.word}`"
-            raise OtherTraining(
-                f"{file} holds {len(part.images)} images with the options {options}, but the profile says "
-                f"{wanted['images']} with {wanted['options']}; sample again: {again}"
-            )
     labels = [part.labels for part in parts if part.labels is not None]
     joined = np.concatenate(labels) if len(labels) == len(parts) else None
     return Source.of(np.concatenate([part.images for part in parts]), joined, parts[0].record, keys[0].variant)
