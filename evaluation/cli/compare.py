@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if out:
         with atomic_path(out.with_suffix(".csv")) as part:
             comparison_frame(rows).to_csv(part, index=False)
-        write_text(out, comparison_page(results, args.title))
+        write_text(out, comparison_page(results, args.title or made.title, made.lacking))
     for protocol in protocols_of(made.plan):
         print("\n".join(totals_lines(rows, protocol)))
     return 0
@@ -58,7 +58,7 @@ def _against(args: argparse.Namespace, made: Material, out: Path | None) -> int:
     other = Material(resolve(args.against, reference=not Path(args.against).exists()))
     cells = against(made.results, other.results)
     note = unfinished(made.results, other.results)
-    page = against_page(cells, (made.plan.title, other.plan.title), note)
+    page = against_page(cells, (made.title, other.title), note)
     print(f"first: {made.folder}\nsecond: {other.folder}")
     if out:
         with atomic_path(out.with_suffix(".csv")) as part:

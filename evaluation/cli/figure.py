@@ -32,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
     own = made.folder / "figures" / f"{item.file}.png"
     path = named(args.out, "--out", ".png") if args.out else own
     check_free([path, path.with_suffix(".pdf")], args.overwrite, own=[own, own.with_suffix(".pdf")])
-    draw_figure(item, part, path, args.title)
+    draw_figure(item, part, path, made.title if args.title is None else args.title)
     print(path)
     return 0

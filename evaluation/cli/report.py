@@ -37,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
     for picture in args.figures or ():
         if not Path(picture).is_file() or Path(picture).read_bytes()[:8] != PNG:
             raise UserError(f"--figures {picture}: there is no such PNG file; make it with `bench figure`")
-    write_text(out, report_page(made, pictures, facts, args.title))
+    write_text(out, report_page(made, pictures, facts, args.title or made.title, made.lacking))
     print(out)
     return 0

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     own = made.folder / "tables" / f"{item.file}.csv"
     path = out or own
     _check(path, args, own)
-    write(make_table(item.output, results, rows), path, made.plan.title if args.title is None else args.title)
+    write(make_table(item.output, results, rows), path, made.title if args.title is None else args.title)
     print(path)
     return 0
 

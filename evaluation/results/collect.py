@@ -26,11 +26,11 @@ from evaluation.plan.resolve import PROFILE_FILE, Run
 from evaluation.results.adding import Earlier, earlier, merged, part_of, with_models
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.comparison_page import comparison_page
-from evaluation.results.coverage import by_rows, of_run
+from evaluation.results.coverage import by_rows, marked, of_run
 from evaluation.results.make import draw_figure, make_table
 from evaluation.results.material import Material
 from evaluation.results.origins import Origins
-from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items
+from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items, not_made
 from evaluation.results.report import report_page
 from evaluation.results.specs import OF_A_RUN, check_models, finished, keys_of, others
 from evaluation.results.tables.writing import write
@@ -159,36 +159,31 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     facts = with_models(provenance(plan.config, paths), covered, before.models)
     # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
     there = len(trained if failed else plan.with_all_results(facts["models"]))
-    title = plan.title + (f", unfinished: {there} of {len(keys)} trainings" if there < len(keys) else "")
+    title = marked(plan, there)
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
         write_metrics(out / "metrics" / name, frame, basis_of(plan, name, frame))
     made = Material(run, [out / "metrics" / name for name in found])
     made.experiments = ()  # whose models are checked already
     results = made.results
-    lacking: list[str] = []
     tables: list[Path] = []
     for item in items(plan, TABLE).values():
         if item.output.experiment is None or results.has(item.output.experiment):
             table = out / "tables" / f"{item.file}.csv"
             write(make_table(item.output, results), table, title)
             tables += [table.with_suffix(end) for end in OURS["tables"]]
-        else:
-            lacking.append(item.title())
     pictures: list[Path] = []
     for item in items(plan, FIGURE).values():
         picture = out / "figures" / f"{item.file}.png"
         if _figure(item, made, picture, title) or (add and picture.is_file()):
             pictures.append(picture)
-        else:
-            lacking.append(item.title())
-    lacking = [*failed, *_dropped(before), *([f"not made: {', '.join(lacking)}"] if lacking else [])]
+    _remove_others(out, [*made.files, *tables, *pictures])
+    lacking = [*failed, *_dropped(before), *not_made(plan, out)]
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
     write_text(out / "compare.md", comparison_page(results, title, lacking))
     write_text(out / "provenance.json", as_text(facts))
     write_text(out / "report.html", report_page(made, sorted(pictures), facts, title, lacking))
-    _remove_others(out, [*made.files, *tables, *pictures])
     return title
 
 

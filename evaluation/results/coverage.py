@@ -57,6 +57,12 @@ def of_run(
     return found
 
 
+def marked(plan: Plan, there: int) -> str:
+    """The run's title; of `there` trainings, where these are not all, also how many."""
+    total = len(plan.needed_by)
+    return plan.title + (f", unfinished: {there} of {total} trainings" if there < total else "")
+
+
 def in_words(results: set[str], cannot: set[str]) -> dict[str, list[str]]:
     """As it stands in provenance.json; empty where there is nothing."""
     words = {RESULTS: sorted(results | cannot), CANNOT: sorted(cannot - results)}

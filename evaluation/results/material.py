@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.base.errors import UserError
+from evaluation.base.reading import read_json
 from evaluation.measures.tidy import read_metrics
+from evaluation.results.coverage import by_rows, marked
+from evaluation.results.origins import Origins
+from evaluation.results.outputs import not_made
 from evaluation.results.results import Results, annealing_words
-from evaluation.results.specs import check_metrics, check_models, keys_of, record_of
+from evaluation.results.specs import OF_A_RUN, check_metrics, check_models, keys_of, record_of
 
 if TYPE_CHECKING:
     from evaluation.plan.resolve import Run
@@ -46,6 +50,32 @@ class Material:
         if not self.given:
             check_metrics(self.plan, self.folder, self.files)
         return Results(metrics, self.plan)
+
+    @cached_property
+    def title(self) -> str:
+        """What marks pages, tables and figures: the run's title; of a collection of a part of it also how many of its
+        trainings have results.
+
+        Raises:
+            UserError: the collection's provenance.json is damaged.
+        """
+        place = self.folder / "provenance.json"
+        if self.given or self.is_run or not place.is_file():
+            return self.plan.title
+        models = read_json(place, "collect again").get("models")
+        if models is None:  # of an earlier version, which did not name them: those that have rows
+            return marked(self.plan, len(by_rows(Origins(self.plan, {}), [read_metrics(self.files)])))
+        return marked(self.plan, len(self.plan.with_all_results(models)))
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder is that of a run, and not a collection."""
+        return any((self.folder / name).is_dir() for name in OF_A_RUN)
+
+    @property
+    def lacking(self) -> list[str]:
+        """A line that names the tables and figures that a collection has not; nothing for a run, or for nothing."""
+        return [] if self.given or self.is_run else not_made(self.plan, self.folder)
 
     def only(self, item: Item) -> Material:
         """The same with those metrics that a table or figure is made from, of which some may not be there yet."""

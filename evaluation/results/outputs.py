@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
@@ -284,6 +285,18 @@ def _items(plan: Plan, output: Output) -> Iterator[Item]:
         return
     for model in gridded(plan):
         yield Item(output, output.file.format(model=model.name), model)
+
+
+def not_made(plan: Plan, collection: Path) -> list[str]:
+    """A line that names the tables and figures that are not in a collection; nothing if all are."""
+    files = {TABLE: "tables/{}.csv", FIGURE: "figures/{}.png"}
+    titles = [
+        item.title()
+        for kind, file in files.items()
+        for item in items(plan, kind).values()
+        if not (collection / file.format(item.file)).is_file()
+    ]
+    return [f"not made: {', '.join(titles)}"] if titles else []
 
 
 def find(plan: Plan, kind: str, word: str) -> Item:

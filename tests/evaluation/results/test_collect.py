@@ -88,6 +88,20 @@ def test_a_stopped_run_gives_metrics_tables_figures_and_pages(stopped, capsys):
     assert main(["compare", "--metrics", *map(str, out.glob("metrics/*")), "--configfile", f"{out}/profile.json"]) == 0
 
 
+def test_pages_made_again_of_a_collection_say_that_it_is_a_part(stopped):
+    """compare.md and report.html of a part were written over with pages that spoke of the whole run."""
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    collected = Path("so-far/compare.md").read_text()
+    mark = f"my title, unfinished: 4 of {len(trainings(plan()))} trainings"
+    assert main(["compare", "--profile", "so-far", "--out", "so-far/compare.md"]) == 0
+    assert main(["report", "--profile", "so-far"]) == 0
+    assert main(["table", "table_2_grid", "--profile", "so-far"]) == 0
+    assert Path("so-far/compare.md").read_text() == collected
+    for name in ("compare.md", "report.html", "tables/table_2_grid.md"):
+        assert mark in Path("so-far", name).read_text()
+    assert "not made: Table III" in Path("so-far/report.html").read_text()
+
+
 def test_metrics_of_the_run_itself_go_first(stopped, capsys):
     row = tidy_row(
         protocol="both", experiment="outliers", dataset="digits", model="mine", params={"outlier_class": 0, "width": 1},
