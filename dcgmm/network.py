@@ -59,7 +59,10 @@ def stages(architecture: Architecture, platform: str = "cpu") -> tuple[Stage, ..
         if not isinstance(placed.spec, Cgmm):
             pending.append(placed)
             continue
+        # The cGMM layer does the folding right below it; one of single positions, which it could not tell from none,
+        # stays a step of its own: sampling sharpens it.
         below = pending[-1] if pending and isinstance(pending[-1].spec, Folding) else None
+        below = None if below and (below.spec.size, below.spec.stride) == (1, 1) else below  # type: ignore[union-attr]
         transforms = tuple(pending[:-1] if below else pending)
         size, stride = (below.spec.size, below.spec.stride) if below else (1, 1)  # type: ignore[union-attr]
         shape = below.input_shape if below else placed.input_shape

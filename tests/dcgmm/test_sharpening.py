@@ -77,6 +77,23 @@ def test_trace_rises_at_every_folding_and_losses_approach_those_of_training(trai
     assert abs(after - real) < 0.5 * abs(before - real)
 
 
+def test_a_folding_of_single_positions_is_sharpened_too():
+    """F(1,1) changes no shape; a cGMM layer above it was sampled unsharpened without a word."""
+    model = DCGMM("F(6,6)-G(5)-F(1,1)-G(4)", SHAPE, seed=1)
+    parameters, rng = model.get_parameters(), np.random.default_rng(0)
+    model.set_parameters(
+        [own | {"mu": rng.uniform(size=own["mu"].shape), "s": own["s"] * 0 + 4.0} for own in parameters]
+    )
+    options = dict(seed=1, sharpen_iterations=4)
+    images, traces = model.sample_traced(8, **options, sharpen=True)
+    assert set(traces) == {0, 2} and (traces[2][-1] > traces[2][0]).all()
+    assert not np.array_equal(images, model.sample(8, **options))
+    bare = DCGMM("F(6,6)-G(5)-G(4)", SHAPE, seed=1)
+    bare.set_parameters(model.get_parameters())
+    np.testing.assert_array_equal(bare.score_layers(strokes(4)), model.score_layers(strokes(4)))
+    np.testing.assert_array_equal(bare.sample(8, seed=1), model.sample(8, seed=1))
+
+
 def test_statistics_of_the_control_signal_move_toward_training(trained):
     """A blurred image is no mixture of sharp patches: sharpening gives it the mean and contrast of training back."""
     real = strokes(60, seed=3)
