@@ -32,7 +32,7 @@ def draw_course(results: Results) -> tuple[Any, str]:
     seeds, its band goes from the lowest to the highest seed.
 
     Returns:
-        The figure, and an empty sentence.
+        The figure, and a sentence that names the trainings whose areas were not followed.
 
     Raises:
         UserError: no areas were followed.
@@ -61,7 +61,21 @@ def draw_course(results: Results) -> tuple[Any, str]:
             axis.tick_params(labelsize="x-small")
             if not here.empty:
                 axis.legend(fontsize="xx-small")
-    return figure, ""
+    return figure, _not_followed(results, rows)
+
+
+def _not_followed(results: Results, rows: pd.DataFrame) -> str:
+    """DCGMMs that were scored and have no course: `course: true` came after their training, and retrains nothing."""
+    scored = results.of("outliers")
+    followed = {place: set(here["seed"]) for place, here in rows.groupby(["dataset", "model"])}
+    words = []
+    for place, here in scored[scored["outlier_class"] == 0].groupby(["dataset", "model"]):
+        dataset, model = map(str, place)
+        entry = results.plan.catalogue.model(model)
+        if entry.family == "dcgmm" and (left := sorted(set(here["seed"]) - followed.get((dataset, model), set()))):
+            seeds = f"seed{'s' if len(left) > 1 else ''} {', '.join(map(str, left))}"
+            words.append(f"{entry.label} on {dataset_label(dataset)}, {seeds}")
+    return f"Not followed in training: {'; '.join(words)}." if words else ""
 
 
 def _draw(axis: Any, curves: pd.DataFrame, label: str) -> None:

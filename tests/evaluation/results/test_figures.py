@@ -54,6 +54,16 @@ def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
         (line,) = axis.lines
         np.testing.assert_array_equal(line.get_xdata(), [0, 50, 100])
         np.testing.assert_array_equal(line.get_ydata(), [90.5, 90.5, 90.5])
+    scored = [
+        tidy_row(
+            **facts | {"experiment": "outliers", "seed": seed}, dataset="mnist", model=model,
+            params={"outlier_class": 0}, metric="auroc", value=90.0,
+        )
+        for model in ("dcgmm-b", "dcgmm-c", "gmm")
+        for seed in (0, 1, 2, 3)
+    ]  # fmt: skip
+    _, words = draw_course(results([*rows, *scored]))  # nothing said that a line has two of four seeds
+    assert words == "Not followed in training: DCGMM-B on MNIST, seeds 2, 3; DCGMM-C on MNIST, seeds 0, 1, 2, 3."
     with pytest.raises(UserError, match="course: true"):
         draw_course(results([row | {"experiment": "dynamics"} for row in rows]))
 
