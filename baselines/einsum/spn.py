@@ -39,6 +39,8 @@ class EinsumSpn:
       runs computed; it is not the log of a normalised density.
     - "normal": log-density of x, variances kept in [min_variance, max_variance]. `pixels` has no influence.
     - "categorical": log-probability of the values round(x·trials) (`pixels` has no influence).
+    Counts are rounded in one place, for `fit`, scores and in-painting alike, also with `trials` 1 (bits); pixels that
+    in-painting is told to keep come back as they were given.
 
     Training parameters (see training.py): epochs, batch_size; learning "em" (online, `step_size` every `frequency`
     batches; a batch of fewer images moves the parameters less), "full_em" (one M-step per epoch) or "gradient"
@@ -129,16 +131,23 @@ class EinsumSpn:
     # --- images and variables ------------------------------------------------------------------------------------
 
     @property
+    def _counts(self) -> bool:
+        """Whether leaves see counts from 0 to `trials`, so that scores are of probabilities."""
+        p = self.params
+        return p["leaf"] == "categorical" or (p["leaf"] == "binomial" and p["pixels"] == "counts")
+
+    @property
     def _scale(self) -> float:
         """Variables per unit of image intensity."""
-        p = self.params
-        counts = p["leaf"] == "categorical" or (p["leaf"] == "binomial" and p["pixels"] == "counts")
-        return float(p["trials"]) if counts else 1.0
+        return float(self.params["trials"]) if self._counts else 1.0
 
     def _variables(self, x: Images) -> Tensor:
-        """Checked images (n, H, W, C) as values of the circuit's variables (n, V) on the model's device."""
+        """Checked images (n, H, W, C) as values of the circuit's variables (n, V) on the model's device.
+
+        The one place where pixels are rounded to counts.
+        """
         values = torch.from_numpy(x if x.flags.writeable else x.copy()).reshape(len(x), self.graph.num_variables)
-        values = values if self._scale == 1.0 else (values * self._scale).round_()
+        values = (values * self._scale).round_() if self._counts else values
         return values.to(self.circuit.device, self.circuit.dtype)
 
     def _images(self, values: Tensor) -> Images:
@@ -228,7 +237,7 @@ class EinsumSpn:
         ]
         found = torch.cat(parts)
         # The weights of a sum add up to 1 but for the last digit, and no probability is above 1.
-        return found.clamp_max_(0.0) if self._scale != 1.0 else found
+        return found.clamp_max_(0.0) if self._counts else found
 
     def score_samples(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Log-likelihood in nats of each image, (n,) float64; of what density, the class says."""

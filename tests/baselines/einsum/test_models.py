@@ -87,6 +87,26 @@ def test_counts_are_scored_as_probabilities():
     assert np.exp(model.score_samples(states)).sum() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("leaf", ["binomial", "categorical"])
+@pytest.mark.parametrize("trials", [1, 3])
+def test_pixels_between_two_counts_are_rounded_once_everywhere(trials, leaf):
+    x = images(20)
+    rounded = (np.round(x * trials) / trials).astype(np.float32)
+    assert not np.array_equal(x, rounded)
+    mine, other = (rat(leaf=leaf, trials=trials, epochs=2) for _ in range(2))
+    assert mine.fit(x, validation=x[:5], progress=False) == other.fit(rounded, validation=rounded[:5], progress=False)
+    assert np.array_equal(mine.score_samples(x), other.score_samples(rounded))
+    assert mine.score_samples(x).max() <= 0  # of probabilities
+    known = np.zeros((6, 8), bool)
+    known[:, :4] = True
+    assert np.array_equal(mine.marginal_log_likelihood(x, known), other.marginal_log_likelihood(rounded, known))
+    drawn, filled = mine.sample(5, seed=1), mine.inpaint(x, known, seed=2)
+    assert np.array_equal(filled[:, ~known], other.inpaint(rounded, known, seed=2)[:, ~known])
+    assert np.array_equal(filled[:, known], x[:, known])
+    for values in (drawn, filled[:, ~known]):
+        assert np.isin(np.float32(values), np.arange(trials + 1, dtype=np.float32) / np.float32(trials)).all()
+
+
 def test_marginals_of_all_and_of_no_pixels():
     x, model = images(4), rat(leaf="normal")
     model.fit(x, progress=False)
