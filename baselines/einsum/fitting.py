@@ -111,13 +111,7 @@ class Training:
         return {name: t.detach().cpu().numpy() for name, t in tensors.items()}, progress
 
     def resume(self, tensors: Mapping[str, npt.NDArray[Any]], progress: Mapping[str, Any]) -> None:
-        """Resume a state. Raises ValueError if it has more epochs than this training."""
-        epochs = self.model.params["epochs"]
-        if progress["epoch"] > epochs:
-            raise ValueError(
-                f"the checkpoint has {progress['epoch']} epochs, more than the {epochs} given: raise epochs, or "
-                "remove it"
-            )
+        """Resume a state."""
         found = {name: torch.from_numpy(t) for name, t in tensors.items()}
         own = {name.removeprefix("circuit."): t for name, t in found.items() if name.startswith("circuit.")}
         self.model.circuit.load_state_dict(own)
@@ -154,6 +148,8 @@ def fit_models(
     ]
     kept = Checkpoint(os.fspath(checkpoint) if checkpoint is not None else None, _identity(models, images, chosen))
     found = kept.read()
+    for own in found[1]["models"] if found is not None else ():
+        _refuse_further(own["epoch"], own["batch"], first.params["epochs"])
     for t in trainings:
         t.begin()
     if found is not None:
@@ -182,6 +178,13 @@ def fit_models(
                 _run(t, report, after_update)
     kept.remove()
     return [model.history for model in models]
+
+
+def _refuse_further(epoch: int, batch: int, epochs: int) -> None:
+    """Raises ValueError for a checkpoint of so many epochs and batches of the next, if that is more than `epochs`."""
+    if epoch + bool(batch) > epochs:
+        has = f"{epoch} epochs" + (f" and {batch} batches of the next" if epoch == epochs else "")
+        raise ValueError(f"the checkpoint has {has}, more than the {epochs} given: raise epochs, or remove it")
 
 
 def _run(t: Training, report: Callable[[float], None], after_update: Callable[[], None]) -> None:

@@ -103,6 +103,30 @@ def test_the_checkpoint_of_another_training_is_refused(change, data, said, tmp_p
     assert (tmp_path / "state.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_checkpoint_from_within_an_epoch_that_was_not_asked_for_is_refused(joint, tmp_path, images, monkeypatch):
+    x = images()
+
+    def fit(model):
+        arguments = {"validation": None, "progress": False, "checkpoint": tmp_path, "joint": joint}
+        return fitting.fit_models([model], x, None, **arguments)
+
+    with monkeypatch.context() as patch:
+        Interrupted(patch, fitting.training, "e_step", 5)  # the second batch of the second epoch
+        with pytest.raises(KeyboardInterrupt):
+            fit(rat())
+    before = (tmp_path / "state.safetensors").read_bytes()
+    said = "has 1 epochs and 2 batches of the next, more than the 1 given: raise epochs, or remove it"
+    model = rat(epochs=1)
+    model.fit(x, progress=False)
+    scores = model.score_samples(x)
+    with pytest.raises(ValueError, match=said):
+        fit(model)
+    assert np.array_equal(model.score_samples(x), scores)  # refused before anything was done
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+    assert len(fit(rat(epochs=2))[0]) == 2
+
+
 @pytest.mark.parametrize("size", [601, 650])
 def test_a_small_last_batch_does_no_harm(size, images):
     x = images(650)
