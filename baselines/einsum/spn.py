@@ -293,7 +293,7 @@ class EinsumSpn:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the directory `path`: model.json (class, image shape, parameters), graph.json, weights.safetensors."""
         description = {
-            "class": type(self).__name__,
+            "class": f"{type(self).__module__}:{type(self).__name__}",
             "image_shape": self.image_shape,
             "params": self.params,
             "history": list(self.history),

@@ -20,7 +20,8 @@ WEIGHTS = "weights.safetensors"
 class Stored(NamedTuple):
     """What the directory holds.
 
-    description: class, image_shape, params and history of the model; tensors: of its circuit, by name.
+    description: class (package.module:Class), image_shape, params and history of the model; tensors: of its circuit, by
+    name.
     """
 
     description: Mapping[str, Any]
@@ -38,7 +39,7 @@ def save(path: str | os.PathLike[str], stored: Stored) -> None:
 
 
 def load(path: str | os.PathLike[str], class_name: str) -> Stored:
-    """What `save` wrote.
+    """What `save` wrote for a class of that name (without its module, as earlier versions wrote it).
 
     Raises:
         ValueError: the model is of another class.
@@ -46,8 +47,9 @@ def load(path: str | os.PathLike[str], class_name: str) -> Stored:
     """
     directory = Path(path)
     description = read_json(directory / "model.json")
-    if description.get("class") != class_name:
-        raise ValueError(f"{path} holds a {description.get('class')}, not a {class_name}: load it with that class.")
+    kind = str(description.get("class"))
+    if kind.rpartition(":")[2] != class_name:
+        raise ValueError(f"{path} holds a {kind}, not a {class_name}: load it with that class.")
     graph = RegionGraph.from_json(json.dumps(read_json(directory / "graph.json")))
     tensors, _ = read_tensors(directory / WEIGHTS)
     return Stored(description, graph, {name: torch.from_numpy(t) for name, t in tensors.items()})

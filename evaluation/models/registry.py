@@ -67,9 +67,10 @@ def load_model(directory: str | Path) -> Any:
     Raises:
         UserError: the directory holds no trained model, or a damaged one.
     """
-    factory = read_record(directory)["factory"]
+    directory = Path(directory)
+    factory = read_spec(directory)["factory"] if _trained_here(directory) else _described(directory)[0]
     with refusals(str(directory)):
-        return import_object(factory).load(Path(directory))
+        return import_object(factory).load(directory)
 
 
 def is_model(directory: str | Path) -> bool:
@@ -101,19 +102,45 @@ def read_record(directory: str | Path) -> dict[str, Any]:
     Then `dataset` and `subset` are None: nobody has noted what it was trained on.
 
     Raises:
-        UserError: there is neither file, or model.json does not name the model's class.
+        UserError: there is neither file, or model.json does not name the model's class, or not its seed.
     """
     directory = Path(directory)
-    path = directory / MODEL_FILE
-    if (directory / SPEC_FILE).is_file() or not path.is_file():
+    if _trained_here(directory):
         return read_spec(directory)
+    factory, described = _described(directory)
+    name, seed = directory.resolve().name, _seed_of(described)
+    if seed is None:
+        raise UserError(
+            f"{directory / MODEL_FILE} does not say with which seed the model was made; let its `save` write that as "
+            '"seed", or train it with `bench train`'
+        )
+    unknown: dict[str, Any] = {"dataset": None, "subset": None, "params": {}, "point": {}, "protocol": "both"}
+    return {"factory": factory, "name": name, "model": name, "seed": seed, **unknown}
+
+
+def _trained_here(directory: Path) -> bool:
+    """Whether bench.json describes the model: where there is none, model.json may."""
+    return (directory / SPEC_FILE).is_file() or not (directory / MODEL_FILE).is_file()
+
+
+def _described(directory: Path) -> tuple[str, Mapping[str, Any]]:
+    """The factory of a model that only its own `save` has written, and all that its model.json says."""
+    path = directory / MODEL_FILE
     described = read_json(path, RETRAIN, "class")
     factory = _factory_of(described.get("class"))
     if factory is None:
-        raise UserError(f"{path} does not name an import path package.module:Class; train it with `bench train`")
-    name = directory.resolve().name
-    unknown: dict[str, Any] = {"dataset": None, "subset": None, "params": {}, "point": {}, "protocol": "both"}
-    return {"factory": factory, "name": name, "model": name, "seed": int(described.get("seed", 0)), **unknown}
+        raise UserError(
+            f"{path} does not name an import path package.module:Class; save the model again, or train it with "
+            "`bench train`"
+        )
+    return factory, described
+
+
+def _seed_of(described: Mapping[str, Any]) -> int | None:
+    """The seed in a model.json: beside the class or among the parameters, as the models of the catalogue write it."""
+    params = described.get("params")
+    seed = described.get("seed", params.get("seed") if isinstance(params, dict) else None)
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
 
 
 def _factory_of(name: Any) -> str | None:

@@ -72,6 +72,17 @@ def test_the_directory_of_another_class_is_refused(name, tmp_path):
 
 
 @every
+def test_a_saved_model_is_known_by_its_class_and_its_seed(name, tmp_path):
+    from evaluation.models.registry import load_model, read_record
+
+    trained(name)[0].save(tmp_path)
+    if not (tmp_path / "model.json").is_file():
+        pytest.skip("keeps its description with its tensors")
+    assert read_record(tmp_path)["seed"] == 3
+    assert type(load_model(tmp_path)) is type(trained(name)[0])
+
+
+@every
 def test_a_deep_copy_is_a_model_of_its_own(name):
     model, _ = trained(name)
     x, _ = data(name)

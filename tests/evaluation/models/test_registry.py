@@ -1,8 +1,10 @@
 """Models by import path, and the catalogue against the classes that it describes."""
 
 import inspect
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from baselines.gmm import GaussianMixture
@@ -97,3 +99,36 @@ def test_a_damaged_bench_json_is_named_with_the_cure(tmp_path):
     (tmp_path / "bench.json").write_text('{"factory": "toy_mo')
     with pytest.raises(UserError, match=r"bench\.json is damaged.*train the model again"):
         registry.load_model(tmp_path)
+
+
+def test_an_einsum_network_of_ones_own_structure_is_known_again(tmp_path):
+    from baselines.einsum import EinsumSpn, poon_domingos
+
+    EinsumSpn((4, 4, 1), poon_domingos(4, 4, 2), sums=2, seed=5).save(tmp_path)
+    record = registry.read_record(tmp_path)
+    assert record["seed"] == 5
+    assert import_object(record["factory"]) is EinsumSpn
+    assert registry.load_model(tmp_path).params["seed"] == 5
+
+
+def test_models_of_earlier_versions_named_their_class_alone(tmp_path):
+    from baselines.einsum import PdSpn, RatSpn
+    from dcgmm.storage import read_json, write_json
+
+    RatSpn((4, 4, 1), sums=2, depth=2, repetitions=1, seed=5).save(tmp_path)
+    write_json(tmp_path / "model.json", {**read_json(tmp_path / "model.json"), "class": "RatSpn"})
+    assert registry.read_record(tmp_path)["seed"] == 5
+    assert isinstance(registry.load_model(tmp_path), RatSpn)
+    with pytest.raises(ValueError, match="holds a RatSpn, not a PdSpn"):
+        PdSpn.load(tmp_path)
+
+
+@pytest.mark.parametrize("described", [{}, {"seed": None}, {"seed": True}, {"params": {"seed": "7"}}, {"params": [7]}])
+def test_a_seed_that_nobody_noted_is_not_made_up(described, tmp_path):
+    content = {"class": "toy_models:Brightness", **described}
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    (tmp_path / "settings.json").write_text(json.dumps({"image_shape": [4, 4, 1], "seed": 7}))
+    np.save(tmp_path / "mean.npy", np.zeros((4, 4, 1)))
+    with pytest.raises(UserError, match=r"model\.json does not say with which seed the model was made.*\"seed\""):
+        registry.read_record(tmp_path)
+    assert registry.load_model(tmp_path).settings["seed"] == 7  # no seed is needed for that
