@@ -95,7 +95,7 @@ def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
     """(n, layers) float64 log-likelihoods in nats, the top layer last; one column for a model with one density.
 
     Raises:
-        ModelError: too few of them, none, or NaN.
+        ModelError: too few of them, none, no real numbers, NaN, or infinity (minus infinity is the logarithm of 0).
     """
     method = "score_layers" if isinstance(model, Layered) else "score_samples"
     with refusals(name):
@@ -107,15 +107,20 @@ def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
     if np.isnan(scores).any():
         wrong = int(np.isnan(scores).reshape(len(x), -1).any(1).sum())
         raise ModelError(f"{name}: {wrong} of {len(x)} scores are NaN; the model diverged")
-    return scores.reshape(len(x), -1)
+    scores = scores.reshape(len(x), -1)
+    if wrong := int(np.isposinf(scores).any(1).sum()):
+        raise ModelError(
+            f"{name}: {method} gives inf for {wrong} of {len(x)} images; finite log-likelihoods, or -inf, are expected"
+        )
+    return scores
 
 
 def samples(model: Any, n: int, seed: int, options: Mapping[str, Any], name: str) -> np.ndarray:
-    """(n, H, W, C) float32 drawn images.
+    """(n, H, W, C) float32 drawn images; pixels that miss [0, 1] by rounding are put there.
 
     Raises:
         NotImplementedError: the model cannot draw.
-        ModelError: an option that it refuses, or images of another number or with NaN.
+        ModelError: an option that it refuses, or images of another number, with NaN, or with pixels outside [0, 1].
     """
     with refusals(name, options=options):
         found = model.sample(n, seed=seed, **options)
@@ -143,16 +148,26 @@ def _images(found: Any, n: int, method: str, name: str) -> np.ndarray:
         raise ModelError(f"{name}: {method} gives {given}; ({n}, H, W, C) is expected")
     if not np.isfinite(images).all():
         raise ModelError(f"{name}: {method} gives pixels that are no numbers; the model diverged")
-    if method == "sample" and images.size and not (images.min() >= -ROUNDING and images.max() <= 1 + ROUNDING):
+    if images.size and not (images.min() >= -ROUNDING and images.max() <= 1 + ROUNDING):
         raise ModelError(f"{name}: {method} gives pixels from {images.min():g} to {images.max():g}; 0 to 1 is expected")
-    return images
+    return images.clip(0, 1)
 
 
 def _numbers(found: Any, kind: Any, method: str, name: str) -> np.ndarray:
+    wrong = f"{name}: {method} gives {type(found).__name__}, which is no array of numbers"
     try:
-        return np.asarray(found if found is not None else np.nan, kind)
+        array = np.asarray(found if found is not None else np.nan)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last: a tensor with gradients
+        raise ModelError(wrong) from error
+    if array.dtype.kind == "c":  # NumPy would drop the imaginary parts
+        raise ModelError(f"{name}: {method} gives {array.dtype}; real numbers are expected")
+    if array.dtype.kind in "SUMm" or isinstance(found, np.ma.MaskedArray):  # NumPy would make numbers of these, too
+        raise ModelError(wrong)
+    try:
+        with np.errstate(over="ignore"):  # what is infinite is named later
+            return array.astype(kind, copy=False)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: {method} gives {type(found).__name__}, which is no array of numbers") from error
+        raise ModelError(wrong) from error
 
 
 def check_options(method: Any, options: Mapping[str, Any], flags: Collection[str]) -> None:

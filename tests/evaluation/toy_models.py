@@ -124,7 +124,7 @@ class Drawer(Brightness):
     def inpaint(self, x, known, *, seed):
         if not self.settings["completes"]:
             raise NotImplementedError("this model completes no images")
-        return np.where(known[..., None], x, self.mean).astype(np.float32)
+        return np.where(known[..., None], x, self.mean.clip(0, 1)).astype(np.float32)
 
     @classmethod
     def load(cls, path):

@@ -74,6 +74,10 @@ def test_a_history_is_rows(found):
         (-X, "sample gives pixels from -0.5 to -0.5"),
         (X[0], "sample gives an array of shape"),
         (X * np.nan, "pixels that are no numbers"),
+        (X + 0j, "sample gives complex64; real numbers are expected"),
+        ((X + 0j).tolist(), "sample gives complex128; real numbers are expected"),
+        (X.astype(str), "sample gives ndarray, which is no array of numbers"),
+        (np.ma.masked_array(X, X > 0), "sample gives MaskedArray, which is no array of numbers"),
     ],
 )
 def test_samples_are_images(found, said):
@@ -86,6 +90,60 @@ def test_known_pixels_come_back():
     with pytest.raises(ModelError, match="mine: inpaint changes pixels that are known"):
         completions(Mine(inpaint=lambda x, known, seed: x * 0), X, KNOWN, 0, {}, "mine")
     assert (completions(Mine(inpaint=lambda x, known, seed: x), X, KNOWN, 0, {}, "mine") == X).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (X * 3, "mine: inpaint gives pixels from 1.5 to 1.5; 0 to 1 is expected"),
+        (X - 1, "mine: inpaint gives pixels from -0.5 to -0.5; 0 to 1 is expected"),
+        (X + 1j, "mine: inpaint gives complex64; real numbers are expected"),
+        (X * np.inf, "mine: inpaint gives pixels that are no numbers"),
+    ],
+)
+def test_completions_are_images(found, said):
+    with pytest.raises(ModelError) as raised:
+        completions(Mine(inpaint=lambda x, known, seed: found), X, ~KNOWN, 0, {}, "mine")
+    assert said in str(raised.value)
+
+
+def test_rounding_leaves_pixels_between_0_and_1():
+    """What is kept is read again, and refused there for one digit too much."""
+    x = np.linspace(-5e-6, 1 + 5e-6, 48, dtype=np.float32).reshape(3, 4, 4, 1)
+    for images in (
+        samples(Mine(sample=lambda n, seed: x), 3, 0, {}, "mine"),
+        completions(Mine(inpaint=lambda x_, known, seed: x), X, ~KNOWN, 0, {}, "mine"),
+    ):
+        assert images.min() == 0 and images.max() == 1
+        np.testing.assert_array_equal(images, x.clip(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([0, np.inf, 1], "mine: score_samples gives inf for 1 of 3 images; finite log-likelihoods, or -inf, are"),
+        (np.zeros(3) + 1j, "mine: score_samples gives complex128; real numbers are expected"),
+        (["1", "2", "3"], "mine: score_samples gives list, which is no array of numbers"),
+        ([0.0, np.nan, 1.0], "mine: 1 of 3 scores are NaN"),
+    ],
+)
+def test_scores_are_real(found, said):
+    with pytest.raises(ModelError) as raised:
+        layer_scores(Mine(score_samples=lambda x: found), X, "mine")
+    assert said in str(raised.value)
+
+
+def test_an_image_of_probability_0_has_a_score():
+    scores = layer_scores(Mine(score_samples=lambda x: [-np.inf, 0, 1]), X, "mine")
+    np.testing.assert_array_equal(scores, [[-np.inf], [0], [1]])
+
+
+def test_tensors_with_gradients_are_named():
+    import torch
+
+    with pytest.raises(ModelError, match="mine: score_samples gives Tensor, which is no array of numbers"):
+        layer_scores(Mine(score_samples=lambda x: torch.zeros(3, requires_grad=True)), X, "mine")
+    assert layer_scores(Mine(score_samples=lambda x: torch.zeros(3)), X, "mine").shape == (3, 1)
 
 
 @pytest.mark.parametrize("found", [["a", "b", "c"], np.zeros((3, 0)), None, 1.0, np.zeros(2)])
