@@ -10,8 +10,7 @@ from dcgmm.storage import read_tensors, write_tensors
 class GaussianMixture:
     """Diagonal mixture by EM; log-likelihoods of the continuous density of pixels in [0, 1], in nats per image.
 
-    `init`: "kmeans" or "random" (means are drawn images). `min_variance` is added to each; 0.05 is a DCGMM's bound.
-    """
+    `init`: "kmeans" or "random" (means are drawn images). `min_variance` is added to each; 0.05 is a DCGMM's bound."""
 
     def __init__(self, image_shape, *, seed=0, components=49, init="kmeans", max_iter=100, min_variance=0.05):
         self.shape, seed = checks.image_shape(image_shape), checks.seed(seed)
@@ -38,7 +37,8 @@ class GaussianMixture:
         return self.inpaint(blank, np.zeros(self.shape[:2], bool), seed=seed) if n else blank
 
     def inpaint(self, x, known, *, seed):  # a draw of the unknown pixels from their exact conditional, cut to [0, 1]
-        x, rng, m = checks.images(x, self.shape), np.random.default_rng(checks.seed(seed)), self.mixture
+        x, rng = checks.images(x, self.shape), np.random.default_rng(checks.seed(seed))
+        m = checks.trained(self.mixture, "means_")
         mask = np.repeat(checks.known(known, len(x), self.shape)[..., None], self.shape[2], 3).reshape(len(x), -1)
         v, mu, seen = m.covariances_, m.means_, np.where(mask, x.reshape(mask.shape), 0.0)
         square = seen**2 @ (1 / v).T - 2 * seen @ (mu / v).T + mask @ (mu**2 / v + np.log(2 * np.pi * v)).T
@@ -49,8 +49,8 @@ class GaussianMixture:
         return int(self.mixture.n_components * (2 * np.prod(self.shape) + 1))
 
     def save(self, path):
-        arrays = {k: getattr(self.mixture, k) for k in ("means_", "covariances_", "weights_", "precisions_cholesky_")}
-        write_tensors(f"{path}/mixture.safetensors", arrays, self.arguments)
+        keys, m = ("means_", "covariances_", "weights_", "precisions_cholesky_"), checks.trained(self.mixture, "means_")
+        write_tensors(f"{path}/mixture.safetensors", {k: getattr(m, k) for k in keys}, self.arguments)
 
     @classmethod
     def load(cls, path):

@@ -168,6 +168,13 @@ def choice(value: Any, options: Sequence[str], *, name: str) -> str:
     return str(value)
 
 
+def trained(model: Any, attribute: str) -> Any:
+    """`model` itself, which training has given that attribute. Raises ValueError where it has not."""
+    if not hasattr(model, attribute):
+        raise ValueError(f"the {type(model).__name__} is not trained: call fit first")
+    return model
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 

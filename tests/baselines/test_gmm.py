@@ -89,6 +89,24 @@ def test_an_unknown_start_is_refused_by_name(images):
         GaussianMixture((4, 3, 1), init="kmean").fit(images, progress=False)
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, x, path: model.sample(2, seed=0),
+        lambda model, x, path: model.inpaint(x, np.ones((4, 3), bool), seed=0),
+        lambda model, x, path: model.save(path),
+    ],
+    ids=["sample", "inpaint", "save"],
+)
+def test_an_untrained_mixture_says_so(use, images, tmp_path):
+    with pytest.raises(ValueError, match="GaussianMixture is not trained: call fit first") as raised:
+        use(GaussianMixture((4, 3, 1)), images[:2], tmp_path / "mixture")
+    assert not isinstance(raised.value, AttributeError)
+    assert not (tmp_path / "mixture").exists()
+    with pytest.raises(ValueError, match=r"is not fitted yet. Call 'fit'"):  # scikit-learn's words
+        GaussianMixture((4, 3, 1)).score_samples(images)
+
+
 def test_a_model_file_fits_on_a_screen():
     assert len(Path(baselines.gmm.__file__).read_text().splitlines()) <= 60
 
