@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.keras_backend import COMPILED, import_keras
+from baselines.progress import progress_bar
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History, HistoryRow
@@ -231,18 +231,3 @@ def assign(groups: Mapping[str, Sequence[Any]], tensors: Tensors, source: str) -
         raise DamagedFileError(f"{source} holds the variables of another model than described: make it again")
     for key, variable in wanted.items():
         variable.assign(tensors[key])
-
-
-@contextmanager
-def progress_bar(title: str, total: int, shown: bool) -> Iterator[Any]:
-    """A function (steps done, text) that shows them on standard error, with the time that is left."""
-    if not shown:
-        yield lambda done, text: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done, text: bar.update(task, completed=done, description=text)

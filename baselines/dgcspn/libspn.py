@@ -93,12 +93,13 @@ class DgcSpnLibspn(DgcSpn):
 
     def __getstate__(self) -> dict[str, Any]:
         tensors = self._tensors(moments=False) if self._kept is not None else None
-        return {"params": self.get_params(), "tensors": tensors, "constants": self._constants()}
+        return {"params": self.get_params(), "tensors": tensors, "constants": self._constants(), "past": self._past}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["params"])  # type: ignore[misc] # TensorFlow's layers cannot be copied
         if state["tensors"] is not None:
             self._set_tensors(state["tensors"], state["constants"], "the copied model")
+            self._past = state["past"]
 
 
 class LibspnNetwork:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,11 @@ import numpy.typing as npt
 from baselines.dgcspn.architecture import Architecture
 from baselines.dgcspn.drawing import draw_components
 from baselines.dgcspn.leaves import NORMALIZATIONS, NormalLeaves
+from baselines.progress import progress_bar
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History, HistoryRow
-from dcgmm.storage import DamagedFileError, Tensors, read_json, read_tensors, write_json, write_tensors
+from dcgmm.storage import DamagedFileError, Tensors, read_json, read_tensors, tensors_digest, write_json, write_tensors
 
 Images = npt.NDArray[np.float32]
 
@@ -28,6 +28,13 @@ CUDA = "cuda"  # the GPU, in PyTorch's words
 BATCH = 128  # images of a pass that does not train
 WEIGHTS, ORDER, DROPOUT = 1, 2, 3  # streams of random numbers of one seed
 MODEL_FILE, TENSOR_FILE = "model.json", "network.safetensors"
+
+
+class Past(NamedTuple):
+    """How far trainings have come: epochs that were begun, and steps."""
+
+    epochs: int = 0
+    steps: int = 0
 
 
 class DgcSpn:
@@ -94,6 +101,7 @@ class DgcSpn:
         checks.memory(8 * self._architecture.count_params(), what=f"leaves={self.leaves} with sums={self.sums}")
         self._leaves = NormalLeaves(self.image_shape, self.leaves, self.normalization)
         self._kept: Any = None
+        self._past: Past | None = None  # None: never trained
 
     def get_params(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -138,6 +146,9 @@ class DgcSpn:
     ) -> History:
         """Train on x (n, H, W, C) from the initial weights; with `warm_start` from the current ones, for `epochs` more.
 
+        A warm start goes on with everything: the order of images, the noise of dropout, Adam's moments, the number of
+        steps; only an epoch that was interrupted is not taken up. An untrained model has nothing to go on with.
+
         The history counts batches, with the mean log-likelihood (as `score_samples`) of each epoch, with dropout, and
         of the validation images after it. checkpoint: a directory for the state, from which an interrupted training
         resumes, to the same weights.
@@ -147,9 +158,12 @@ class DgcSpn:
         x = checks.images(x, self.image_shape)
         if validation is not None:
             validation = checks.images(validation, self.image_shape, name="validation images")
+        warm_start = checks.flag(warm_start, name="warm_start")
+        begun = self._past if warm_start else None
         apart = ("seed", "epochs", *self.machine)
         fixed = {name: value for name, value in self.get_params().items() if name not in apart}
-        kept = Checkpoint(checkpoint, identity(_name(type(self)), {**fixed, "warm": warm_start}, self.seed, x))
+        start = {} if begun is None else {"start": [tensors_digest(self._tensors()), begun]}
+        kept = Checkpoint(checkpoint, identity(_name(type(self)), {**fixed, "warm": warm_start, **start}, self.seed, x))
         found = kept.read()
         if found is not None and found[1]["epoch"] + bool(found[1]["batch"]) > self.epochs:
             raise ValueError(
@@ -161,30 +175,37 @@ class DgcSpn:
             self._set_tensors(found[0], past, str(kept.path))
             history.extend(HistoryRow(*row) for row in past["history"])
             total, epoch, batch = past["total"], past["epoch"], past["batch"]
-        elif not warm_start or self._kept is None:
+        elif begun is None:
             self._leaves.adapt(x)
             self._kept = self._place(None)
+        batches, volume = math.ceil(len(x) / self.batch_size), self._leaves.log_volume(math.prod(self.image_shape))
+        before = begun or Past()
+
+        def steps() -> int:
+            return before.steps + epoch * batches + batch
 
         def state() -> tuple[Tensors, dict[str, Any]]:
             past = {"total": total, "epoch": epoch, "batch": batch, "history": history, **self._constants()}
-            return self._tensors(moments=True), past
+            return self._tensors(), past
 
-        batches, volume = math.ceil(len(x) / self.batch_size), self._leaves.log_volume(math.prod(self.image_shape))
-        with _progress(self.epochs * batches, progress) as show, kept.kept(state) as after_step:
-            while epoch < self.epochs:
-                order = np.random.default_rng([ORDER, self.seed, epoch]).permutation(len(x))
-                while batch < batches:
-                    rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-                    density = self._step(x[rows], epoch * batches + batch)
-                    total, batch = total + float(density.sum()), batch + 1
-                    show(epoch * batches + batch, f"epoch {epoch + 1}, {density.mean() - volume:.1f} nats")
+        try:
+            with progress_bar("DGC-SPN", self.epochs * batches, progress) as show, kept.kept(state) as after_step:
+                while epoch < self.epochs:
+                    order = np.random.default_rng([ORDER, self.seed, before.epochs + epoch]).permutation(len(x))
+                    while batch < batches:
+                        rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+                        density = self._step(x[rows], steps())
+                        total, batch = total + float(density.sum()), batch + 1
+                        show(epoch * batches + batch, f"epoch {epoch + 1}, {density.mean() - volume:.1f} nats")
+                        after_step()
+                    epoch, batch, mean, total = epoch + 1, 0, total / len(x), 0.0
+                    history.add(steps(), 0, "train", mean - volume)
+                    if validation is not None:
+                        history.add(steps(), 0, "validation", self._log_density(validation).mean() - volume)
+                    kept.write(state())
                     after_step()
-                epoch, batch, mean, total = epoch + 1, 0, total / len(x), 0.0
-                history.add(epoch * batches, 0, "train", mean - volume)
-                if validation is not None:
-                    history.add(epoch * batches, 0, "validation", self._log_density(validation).mean() - volume)
-                kept.write(state())
-                after_step()
+        finally:
+            self._past = Past(before.epochs + epoch + bool(batch), steps())
         return history
 
     def _step(self, x: Images, step: int) -> npt.NDArray[np.float64]:
@@ -213,14 +234,10 @@ class DgcSpn:
         return self._log_density(x, mask) - volume
 
     def _log_density(self, x: Images, known: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
-        parts = [
-            self._network.log_density(
-                self._leaves.log_values(
-                    x[start : start + BATCH], None if known is None else known[start : start + BATCH]
-                )
-            )
-            for start in range(0, len(x), BATCH)
-        ]
+        parts = []
+        for start in range(0, len(x), BATCH):
+            seen = None if known is None else known[start : start + BATCH]
+            parts.append(self._network.log_density(self._leaves.log_values(x[start : start + BATCH], seen)))
         return np.concatenate(parts)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
@@ -265,7 +282,7 @@ class DgcSpn:
 
     # --- files -------------------------------------------------------------------------------------------------------
 
-    def _tensors(self, *, moments: bool) -> Tensors:
+    def _tensors(self, *, moments: bool = True) -> Tensors:
         tensors = {f"sums/{k:02d}": weights for k, weights in enumerate(self._network.weights)}
         if moments:
             tensors.update({f"moments/{k:02d}": moment for k, moment in enumerate(self._network.moments)})
@@ -278,18 +295,20 @@ class DgcSpn:
         shapes = {f"sums/{k:02d}": shape for k, shape in enumerate(self._architecture.weight_shapes)}
         expected = {**shapes, "means": self._architecture.leaf_shape}
         found = {name: tensor.shape for name, tensor in tensors.items() if not name.startswith("moments/")}
-        if found != expected:
+        moments = [np.array(tensors[name]) for name in sorted(tensors) if name.startswith("moments/")]
+        pairs = [shape for shape in shapes.values() for _ in range(2)]
+        if found != expected or (moments and [moment.shape for moment in moments] != pairs):
             raise DamagedFileError(f"{source} holds the weights of another model than described: make it again")
         self._kept = self._place([np.array(tensors[name]) for name in shapes])
-        self._kept.moments = [np.array(tensors[name]) for name in sorted(tensors) if name.startswith("moments/")]
+        self._kept.moments = moments
         self._leaves.means = np.array(tensors["means"])
         self._leaves.mean, self._leaves.std = float(constants["mean"]), float(constants["std"])
 
     def save(self, path: str | Path) -> None:
-        """Write `network.safetensors` and `model.json` into the directory `path`."""
+        """Write `network.safetensors` and `model.json` into the directory `path`, with all that a warm start needs."""
         params = {name: value for name, value in self.get_params().items() if name not in self.machine}
-        write_tensors(Path(path) / TENSOR_FILE, self._tensors(moments=False), {})
-        content = {"class": _name(type(self)), "params": params, "constants": self._constants()}
+        write_tensors(Path(path) / TENSOR_FILE, self._tensors(), {})
+        content = {"class": _name(type(self)), "params": params, "constants": self._constants(), "trained": self._past}
         write_json(Path(path) / MODEL_FILE, content)
 
     @classmethod
@@ -305,6 +324,8 @@ class DgcSpn:
             )
         model = cls(**content["params"])
         model._set_tensors(tensors, content["constants"], str(Path(path) / TENSOR_FILE))
+        past = content.get("trained", (model.epochs, 0))  # earlier versions did not say, and forgot Adam's moments
+        model._past = None if past is None else Past(*past)
         return model
 
 
@@ -326,18 +347,3 @@ def _on_gpu(device: str) -> bool:
             raise ValueError("device='gpu': PyTorch finds no CUDA GPU here; take device='cpu'")
         return False
     return True
-
-
-@contextmanager
-def _progress(total: int, shown: bool) -> Iterator[Any]:
-    """A function (steps done, text) that shows them on standard error, with the time that is left."""
-    if not shown:
-        yield lambda done, text: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("DGC-SPN"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done, text: bar.update(task, completed=done, description=text)
