@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dcgmm import checks
+
 AXES = ("vertical", "horizontal")  # the order of image axes: rows, columns
 
 
@@ -248,11 +250,12 @@ def poon_domingos(
 
 def step_sizes(delta: int | Sequence[int]) -> tuple[int, ...]:
     """One or several step sizes as a tuple; raises ValueError unless they are whole, positive and descending."""
+    given = delta if isinstance(delta, Sequence | np.ndarray) else (delta,)
     try:
-        deltas = tuple(map(operator.index, delta if isinstance(delta, Sequence | np.ndarray) else (delta,)))
-    except TypeError:
+        deltas = tuple(checks.integer(step, name="delta") for step in given)
+    except ValueError:
         deltas = ()
-    if not deltas or min(deltas) < 1:
+    if not deltas:
         raise ValueError(f"delta is {delta!r}: expected one or several step sizes of at least 1 pixel.")
     if any(a <= b for a, b in pairwise(deltas)):
         raise ValueError(f"delta is {delta!r}: several step sizes must descend, from coarse to fine.")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.contract.families import TINY, data, every, family_of, fit, make, says, trained
+from tests.contract.families import FAMILIES, TINY, data, every, family_of, fit, make, says, trained
 
 # --- what a model refuses --------------------------------------------------------------------------------------------
 
@@ -101,18 +101,32 @@ def test_splits_of_the_history_keep_apart(name):
         fit(name, make(name), validation={"train": data(name)[0]})
 
 
+KINDS = ("integer", "number", ["integer", "null"])
+WRONG_TYPES = {"string": [5, True, None, ["x"], ""], "object": [5, True, "x", ["x"]], "boolean": [0, "x", None]}
+
+
 def wrong_values(entry):
     """Values that the catalogue's schema of a parameter excludes."""
     kind = entry.get("type")
     if "enum" in entry:
-        return ["nonsense", None]
-    if kind not in ("integer", "number", ["integer", "null"]):
-        return []
+        return ["nonsense", None, True, 1]
+    if "anyOf" in entry:  # what is wrong for one kind is of no other kind, either
+        return [value for one in entry["anyOf"] for value in wrong_values(one)]
+    if kind == "array":
+        return [[], "nonsense", None, {}, *([value] for value in wrong_values(entry["items"]))]
+    if kind not in KINDS:
+        return WRONG_TYPES[kind]
     values = [float("nan"), float("inf"), "x", True, entry.get("minimum", entry.get("exclusiveMinimum", 1)) - 1]
     values += [entry["exclusiveMinimum"]] if "exclusiveMinimum" in entry else []
     values += [2.5] if kind != "number" else []
     values += [entry["exclusiveMaximum"]] if "exclusiveMaximum" in entry else []
     return values + ([entry["maximum"] + 1] if "maximum" in entry else [])
+
+
+def test_every_kind_of_parameter_has_wrong_values():
+    for family in FAMILIES.values():
+        for parameter, entry in family["parameters"].items():
+            assert wrong_values(entry), parameter
 
 
 @every

@@ -112,6 +112,19 @@ def test_impossible_graphs_say_so(make):
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: poon_domingos(4, 4, True), "delta is True: expected one or several step sizes"),
+        (lambda: poon_domingos(4, 4, (2, True)), r"delta is \(2, True\): expected one or several step sizes"),
+        (lambda: poon_domingos(4, 4, 2.0), r"delta is 2\.0: expected one or several step sizes"),
+    ],
+)
+def test_booleans_and_fractions_are_no_numbers(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_small_graphs_can_be_drawn():
     import matplotlib
 
