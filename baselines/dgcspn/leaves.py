@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 EPSILON = 1e-8  # added to standard deviations, as libspn-keras does
+ROUNDING = 1e-6  # an image of a smaller standard deviation is constant: one pixel of eight bits makes a larger one
 LOG_UNIT = -0.5 * math.log(2.0 * math.pi)  # log-density of a standard normal distribution at its mean
 NORMALIZATIONS = ("global", "sample")
 
@@ -18,7 +19,8 @@ Floats = npt.NDArray[np.float32]
 class NormalLeaves:
     """The leaves of every pixel: means (H, W, leaves, C) on normalised pixels, scales of 1.
 
-    normalization "global": one mean and standard deviation, those of all training pixels; "sample": each image's own.
+    normalization "global": one mean and standard deviation, those of all training pixels; "sample": each image's own; a
+    constant image, whose standard deviation in floating point may be rounding, is zeros.
     mean, std: the constants of "global"; with "sample" the mean statistics of the training images, for images that are
     drawn without one to go by.
     """
@@ -50,17 +52,20 @@ class NormalLeaves:
                 self.means[row, :, k] = part.mean(axis=-1, dtype=np.float64)
 
     def statistics(self, x: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation by which each image is normalised, both (n, 1, 1, 1)."""
+        """Mean and standard deviation by which each image is normalised, both (n, 1, 1, 1); 0 for a constant image."""
         if self.normalization == "sample":
-            return x.mean((1, 2, 3), keepdims=True), x.std((1, 2, 3), keepdims=True)
+            std = x.std((1, 2, 3), keepdims=True)
+            return x.mean((1, 2, 3), keepdims=True), np.where(std < ROUNDING, 0, std)
         shape = (len(x), 1, 1, 1)
         return np.full(shape, self.mean, np.float32), np.full(shape, self.std, np.float32)
 
     def _normalize(self, x: Floats, row: int | None = None) -> Floats:
         mean, std = self.statistics(x)
-        if row is not None:
-            return ((x[:, row] - mean[:, 0]) / (std[:, 0] + EPSILON)).astype(np.float32)
-        return ((x - mean) / (std + EPSILON)).astype(np.float32)
+        pixels = x - mean if row is None else x[:, row] - mean[:, 0]
+        scale = std if row is None else std[:, 0]
+        if self.normalization == "sample" and not scale.all():
+            pixels = np.where(scale > 0, pixels, 0)
+        return (pixels / (scale + EPSILON)).astype(np.float32)
 
     def log_values(self, x: Floats, known: npt.NDArray[np.bool_] | None = None) -> Floats:
         """Log-densities (H, W, leaves, n) of the normalised pixels; 0 where a pixel is not known (n, H, W)."""

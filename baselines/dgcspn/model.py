@@ -48,7 +48,7 @@ class DgcSpn:
     normalization: "global" (one mean and standard deviation of all training pixels; `score_samples` is then the
     log-density of the pixels), or "sample" (each image by its own, as in the authors' script: in-painting then sees
     the statistics of the hidden pixels, unconditional samples are scaled by the mean statistics of the training
-    images, and `score_samples` is the log-density of the normalised image).
+    images, and `score_samples` is the log-density of the normalised image; a constant image is zeros).
 
     learning: "em", online: w ← (1 - learning_rate) w + learning_rate · (normalised expected counts of a batch); or
     "gradient": Adam on the logarithms of the weights before their softmax. Each epoch visits the images in an order of
