@@ -66,7 +66,7 @@ class Cnn(KerasNetwork):
         if min(self.image_shape[:2]) < SMALLEST[self.padding]:
             side = SMALLEST[self.padding]
             raise ValueError(f"image_shape={self.image_shape}: padding={padding!r} needs at least {side}×{side} pixels")
-        self.accuracies_: list[AccuracyRow] = []
+        self.accuracies_: list[AccuracyRow] = []  # of the training, so far
         network = self._build()
         self._networks = {"network": network}
         self._initialise()
@@ -98,6 +98,10 @@ class Cnn(KerasNetwork):
                 layers.Dense(self.classes),
             ]
         )
+
+    def _initialise(self) -> None:
+        super()._initialise()
+        self.accuracies_ = []
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -134,7 +138,6 @@ class Cnn(KerasNetwork):
             metrics=["accuracy"],
             jit_compile=COMPILED[self._keras.backend.backend()],
         )
-        self.accuracies_ = []
         try:
             return self._train(network, x, self._labels, checkpoint, progress=progress)
         finally:

@@ -50,6 +50,20 @@ def test_learns_and_survives_saving(bars, tmp_path):
     np.testing.assert_allclose(loaded.predict_proba(x).sum(axis=1), 1.0)
 
 
+def test_a_refused_training_leaves_the_model_as_it_is(bars, tmp_path):
+    x, labels = bars
+    model = make(epochs=1)
+    model.fit(x, labels=labels, progress=False, checkpoint=tmp_path / "one")
+    make(epochs=2).fit(x, labels=labels, progress=False, checkpoint=tmp_path / "two")
+    before, accuracies = model.predict_proba(x), list(model.accuracies_)
+    with pytest.raises(ValueError, match="has more than the 1 epochs given"):
+        model.fit(x, labels=labels, progress=False, checkpoint=tmp_path / "two")
+    with pytest.raises(ValueError, match="other images"):
+        model.fit(1 - x, labels=labels, progress=False, checkpoint=tmp_path / "one")
+    np.testing.assert_array_equal(model.predict_proba(x), before)
+    assert model.accuracies_ == accuracies != []
+
+
 def test_the_means_of_an_epoch_are_those_of_all_batches(bars):
     x, labels = (part[:85] for part in bars)  # the last batch is smaller
     trained, model = make(epochs=4), make(epochs=1, learning_rate=1e-12, dropout=0.0)
