@@ -25,6 +25,7 @@ Images = npt.NDArray[np.float32]
 PIXELS = ("counts", "unit")
 LEARNING = ("em", "full_em", "gradient")
 MODES = ("draw", "mean", "mpe")
+MOST_TRIALS = 2**24  # counts are float32, which has all integers so far
 
 
 class EinsumSpn:
@@ -86,7 +87,7 @@ class EinsumSpn:
             **(structure or {}),
             "sums": checks.integer(sums, name="sums"),
             "leaf": checks.choice(leaf, LEAVES, name="leaf"),
-            "trials": checks.integer(trials, name="trials"),
+            "trials": checks.integer(trials, name="trials", at_most=MOST_TRIALS),
             "pixels": checks.choice(pixels, PIXELS, name="pixels"),
             "seed": checks.seed(seed),
             "epochs": checks.integer(epochs, name="epochs", at_least=0),
@@ -328,6 +329,8 @@ def _options(value: Any) -> dict[str, Any]:
 
 def _over_variables(graph: RegionGraph, image_shape: tuple[int, int, int]) -> RegionGraph:
     """A graph over pixels or over all variables as one over all variables."""
+    if not isinstance(graph, RegionGraph):
+        raise ValueError(f"graph is {type(graph).__name__}: expected a RegionGraph, as `poon_domingos` makes one")
     height, width, channels = image_shape
     if graph.num_variables == height * width * channels:
         return graph

@@ -56,7 +56,7 @@ class Kind(Checked):
     def words(self) -> tuple[str, str]:
         """Type and allowed values, as docs/models.md prints them."""
         kind = self.type or "choice"
-        allowed = [f"{sign} {getattr(self, key):g}" for key, sign in SIGNS.items() if getattr(self, key) is not None]
+        allowed = [f"{sign} {getattr(self, key):.10g}" for key, sign in SIGNS.items() if getattr(self, key) is not None]
         words = ", ".join(map(str, self.enum)) if self.enum else ", ".join(allowed)
         return " or ".join(kind) if isinstance(kind, list) else kind, words
 
