@@ -85,7 +85,7 @@ def history_rows(found: Any, name: str) -> list[tuple[int, int, str, float]]:
     """
     try:
         return [(int(step), int(layer), str(split), float(value)) for step, layer, split, value in found or ()]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # the last: a step of infinity
         raise ModelError(
             f"{name}: fit gives {type(found).__name__}; rows (step, layer, split, log_likelihood) are expected"
         ) from error

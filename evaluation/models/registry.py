@@ -45,8 +45,7 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
         signature = inspect.signature(model)
     except ValueError as error:  # of a built-in
         raise UserError(f"factory {factory!r} is no class with the model interface ({error})") from error
-    if not callable(getattr(model, "load", None)):
-        raise UserError(f"factory {factory!r} has no method load, as a class with the model interface has")
+    _refuse_without_load(model, factory)
     if taken := sorted(GIVEN & params.keys()):
         raise UserError(f"{factory}: {taken[0]!r} is no parameter; the command or the run gives it")
     shape = "image_shape" if "image_shape" in signature.parameters else "input_shape"
@@ -61,16 +60,23 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
         return model(**given)
 
 
+def _refuse_without_load(model: Any, factory: str) -> None:
+    if not callable(getattr(model, "load", None)):
+        raise UserError(f"factory {factory!r} has no method load, as a class with the model interface has")
+
+
 def load_model(directory: str | Path) -> Any:
     """The model that `bench train`, or a model's own `save`, wrote to `directory`.
 
     Raises:
-        UserError: the directory holds no trained model, or a damaged one.
+        UserError: the directory holds no trained model, a damaged one, or one of what is no class.
     """
     directory = Path(directory)
     factory = read_spec(directory)["factory"] if _trained_here(directory) else _described(directory)[0]
+    model = import_object(factory)
+    _refuse_without_load(model, factory)
     with refusals(str(directory)):
-        return import_object(factory).load(directory)
+        return model.load(directory)
 
 
 def is_model(directory: str | Path) -> bool:

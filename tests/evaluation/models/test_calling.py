@@ -58,7 +58,7 @@ def test_before_it_is_trained(methods, said):
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize("found", ["done", 5, [(1, 2.0)], [("a", 0, "train", 1.0)]])
+@pytest.mark.parametrize("found", ["done", 5, [(1, 2.0)], [("a", 0, "train", 1.0)], [(float("inf"), 0, "a", 1.0)]])
 def test_a_history_is_rows(found):
     assert history_rows(None, "mine") == []
     assert history_rows([(np.int64(1), 0, "train", np.float32(2))], "mine") == [(1, 0, "train", 2.0)]

@@ -111,6 +111,12 @@ def test_an_einsum_network_of_ones_own_structure_is_known_again(tmp_path):
     assert registry.load_model(tmp_path).params["seed"] == 5
 
 
+def test_a_saved_model_of_what_is_no_class_is_named(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"class": "json:loads", "seed": 1}))
+    with pytest.raises(UserError, match="json:loads' has no method load"):
+        registry.load_model(tmp_path)
+
+
 def test_models_of_earlier_versions_named_their_class_alone(tmp_path):
     from baselines.einsum import PdSpn, RatSpn
     from dcgmm.storage import read_json, write_json
