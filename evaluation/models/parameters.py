@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, Field, Strict, create_model
+from pydantic import AfterValidator, Field, Strict, ValidationError, WrapValidator, create_model
+from pydantic_core import PydanticCustomError
 
 from evaluation.base.checked import Checked
 from evaluation.models.importing import import_object
@@ -41,10 +42,19 @@ class Kind(Checked):
         """The type that a value must have."""
         if self.enum is not None:
             return Literal.__getitem__(tuple(self.enum))  # type: ignore[attr-defined]
-        if self.anyOf is not None:
-            return Union[tuple(kind.annotation() for kind in self.anyOf)]  # noqa: UP007
-        names = [self.type] if isinstance(self.type, str) else self.type or []
-        return Union[tuple(map(self._of_type, names))]  # noqa: UP007
+        if isinstance(self.type, str):
+            return self._of_type(self.type)
+        each = [kind.annotation() for kind in self.anyOf] if self.anyOf else map(self._of_type, self.type or [])
+        kinds: Any = Union[tuple(each)]  # noqa: UP007
+        return Annotated[kinds, WrapValidator(self._one_of_several)]
+
+    def _one_of_several(self, value: Any, check: Callable[[Any], Any]) -> Any:
+        """One sentence where no kind fits, in place of one for each."""
+        try:
+            return check(value)
+        except ValidationError:
+            said = ", ".join(filter(None, self.words()))
+            raise PydanticCustomError("kinds", "Input should be {said}", {"said": said}) from None
 
     def _of_type(self, name: str) -> Any:
         if name == "array":
@@ -55,9 +65,13 @@ class Kind(Checked):
 
     def words(self) -> tuple[str, str]:
         """Type and allowed values, as docs/models.md prints them."""
+        if self.anyOf is not None:
+            kinds, bounds = zip(*(kind.words() for kind in self.anyOf), strict=True)
+            return " or ".join(kinds), ", ".join(dict.fromkeys(filter(None, bounds)))
         kind = self.type or "choice"
         allowed = [f"{sign} {getattr(self, key):.10g}" for key, sign in SIGNS.items() if getattr(self, key) is not None]
         words = ", ".join(map(str, self.enum)) if self.enum else ", ".join(allowed)
+        words = self.items.words()[1] if self.items is not None else words
         return " or ".join(kind) if isinstance(kind, list) else kind, words
 
 

@@ -11,7 +11,7 @@ from baselines.gmm import GaussianMixture
 from evaluation.base.errors import UserError
 from evaluation.base.words import digest
 from evaluation.models import registry
-from evaluation.models.catalogue import families, known_entries
+from evaluation.models.catalogue import check_params, families, known_entries
 from evaluation.models.importing import check_object, import_object
 from evaluation.plan.catalogue import Catalogue
 
@@ -88,6 +88,22 @@ def test_einsum_networks_share_their_parameters():
     assert set(rat) - set(pd) == {"depth", "repetitions"}
     assert set(pd) - set(rat) == {"delta", "axes"}
     assert all(rat[name] == pd[name] for name in set(rat) & set(pd))
+
+
+@pytest.mark.parametrize("value", [True, 0, 2.5, "7", [], [7, True], [0]])
+def test_a_parameter_of_several_kinds_is_refused_in_one_sentence(value):
+    with pytest.raises(UserError) as raised:
+        check_params("pd-spn", {"delta": value}, "models.mine.params")
+    assert str(raised.value) == (
+        f"models.mine.params: delta: {value!r} given; it should be integer or array, ≥ 1 "
+        f"({families()['pd-spn'].parameters['delta'].description})"
+    )
+    said = r"^models.mine.params: memory_limit: 0 given; it should be integer or null, ≥ 1 \(bytes above which"
+    with pytest.raises(UserError, match=said):
+        check_params("rat-spn", {"memory_limit": 0}, "models.mine.params")
+    check_params("rat-spn", {"memory_limit": None}, "models.mine.params")
+    for right in (7, [7], [7, 2]):
+        check_params("pd-spn", {"delta": right}, "models.mine.params")
 
 
 def test_a_parameter_that_does_not_exist_is_named_with_the_nearest():
