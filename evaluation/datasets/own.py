@@ -1,11 +1,11 @@
 """A data set of your own: arrays in one .npz file.
 
     x        images (n, H, W) or (n, H, W, C): bytes, or floats in [0, 1]
-    y        labels (n,), integers from 0; all 0 where it is missing
+    y        labels (n,), integers from 0 without gaps; all 0 where it is missing
     x_test, y_test, x_validation, y_validation
              these splits; one that is missing is the last fifth of what is left, as in the embedded data sets
     class_names
-             one text for each class; numbers where it is missing
+             one text for each class, also for classes without images; numbers where it is missing
 
 `name.npz` in the directory of all data sets is the data set `name`, everywhere: on the command line and in a profile.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,30 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
         raise DataError(f"{path} holds images of different shapes: {', '.join(str(x.shape[1:]) for x, _ in splits)}")
     if len({x.dtype for x, _ in splits}) > 1:
         raise DataError(f"{path} holds bytes in one split and floats in another; one kind is expected")
-    classes = 1 + max(int(y.max()) for _, y in splits)
-    names = tuple(map(str, arrays["class_names"])) if "class_names" in arrays else tuple(map(str, range(classes)))
-    if len(names) < classes:
-        raise DataError(f"{path}: {len(names)} class_names for labels up to {classes - 1}")
-    return splits, names
+    names = _names(arrays, [y for _, y in splits], path)
+    train, validation, test = ((x, y.astype(np.int64)) for x, y in splits)
+    return (train, validation, test), names
+
+
+def _names(arrays: dict[str, Any], labels: Sequence[np.ndarray], path: Path) -> tuple[str, ...]:
+    """What the classes are called. They are counted from the labels that occur: a single wrong one may be huge."""
+    found = set[int]().union(*(np.unique(y).tolist() for y in labels))
+    last = max(found)
+    if "class_names" in arrays:
+        names = tuple(map(str, arrays["class_names"]))
+        if len(names) <= last:
+            raise DataError(f"{path}: {len(names)} class_names for labels up to {last}")
+        return names
+    if last >= len(found):
+        raise DataError(
+            f"{path}: the largest label is {last}, but there are {len(found)} different labels; expected 0 to "
+            f"{len(found) - 1}, each with an image: number the classes so, or name them all in class_names"
+        )
+    return tuple(map(str, range(last + 1)))
 
 
 def _part(arrays: dict[str, Any], end: str, path: Path) -> Arrays:
+    """Images (n, H, W, C), uint8 or float32, and labels (n,) of the file's integer type, of `x` and `y` with `end`."""
     x = arrays[f"x{end}"]
     x = x[..., None] if x.ndim == 3 else x
     if x.ndim != 4:
@@ -116,7 +133,7 @@ def _part(arrays: dict[str, Any], end: str, path: Path) -> Arrays:
     y = arrays.get(f"y{end}", np.zeros(len(x), np.int64))
     if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
         raise DataError(f"{path}: y{end} has shape {y.shape}, {y.dtype}; expected {len(x)} integers from 0")
-    return x, y.astype(np.int64)
+    return x, y
 
 
 def _last_fifth(part: Arrays) -> tuple[Arrays, Arrays]:

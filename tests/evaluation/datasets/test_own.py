@@ -108,3 +108,27 @@ def test_it_needs_no_fetching(tmp_path, capsys):
     assert main(["data", "mine", "--root", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"mine: comes with {path}\n"
     assert find(["mine"], tmp_path)["mine"].where == str(path)
+
+
+def one_label(value):
+    y = labels().astype(np.uint64)
+    y[7] = value
+    return y
+
+
+@pytest.mark.parametrize("value", [4, 10**6, 10**9, 2**63 + 5])
+def test_a_label_far_above_the_others_is_named(tmp_path, value):
+    """A label of 10^9 made the names of 10^9 classes."""
+    path = saved(tmp_path, x=images(), y=one_label(value))
+    said = rf"{path}: the largest label is {value}, but there are 4 different labels; expected 0 to 3, .*class_names"
+    with pytest.raises(DataError, match=said):
+        load_dataset("mine", tmp_path)
+
+
+def test_classes_without_images_are_those_that_class_names_names(tmp_path):
+    saved(tmp_path, x=images(), y=one_label(4), class_names=list("abcde"))
+    ds = load_dataset("mine", tmp_path)
+    assert ds.classes == (0, 1, 2, 3, 4) and ds.split("train")[1][7] == 4
+    saved(tmp_path, x=images(), y=one_label(2**63 + 5), class_names=list("abcde"))
+    with pytest.raises(DataError, match=f"5 class_names for labels up to {2**63 + 5}"):
+        load_dataset("mine", tmp_path)
