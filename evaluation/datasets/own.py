@@ -1,9 +1,10 @@
 """A data set of your own: arrays in one .npz file.
 
     x        images (n, H, W) or (n, H, W, C): bytes, or floats in [0, 1]
-    y        labels (n,), integers from 0 without gaps; all 0 where it is missing
+    y        labels (n,), integers from 0 without gaps; all 0 where no images have labels
     x_test, y_test, x_validation, y_validation
-             these splits; one that is missing is the last fifth of what is left, as in the embedded data sets
+             these splits; one that is missing is the last fifth of what is left, as in the embedded data sets;
+             all that are there have labels, or none has
     class_names
              one text for each class, also for classes without images; numbers where it is missing
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from evaluation.datasets.catalogue import DatasetSpec
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 FRACTION = 5  # one in five images of what is not split
-KEYS = ("x", "y", "x_validation", "y_validation", "x_test", "y_test", "class_names")
+ENDS = ("", "_validation", "_test")  # of the names of arrays
+KEYS = (*(f"{letter}{end}" for end in ENDS for letter in "xy"), "class_names")
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -86,6 +88,7 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
         raise DataError(f"{path} holds {', '.join(unknown)}; known: {', '.join(KEYS)}")
     if "x" not in arrays:
         raise DataError(f"{path} has no array x of images")
+    _refuse_halves(arrays, path)
     rest = _part(arrays, "", path)
     test, rest = (_part(arrays, "_test", path), rest) if "x_test" in arrays else _last_fifth(rest)
     validation, train = (_part(arrays, "_validation", path), rest) if "x_validation" in arrays else _last_fifth(rest)
@@ -101,7 +104,21 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
     return (train, validation, test), names
 
 
-def _names(arrays: dict[str, Any], labels: Sequence[np.ndarray], path: Path) -> tuple[str, ...]:
+def _refuse_halves(arrays: Mapping[str, Any], path: Path) -> None:
+    """Refuse labels without images, and images without labels beside others that have some."""
+    for end in ENDS:
+        if f"y{end}" in arrays and f"x{end}" not in arrays:
+            raise DataError(f"{path}: y{end} labels images x{end}, which are not there; add them, or leave y{end} out")
+    labelled = [f"y{end}" for end in ENDS if f"y{end}" in arrays]
+    bare = [end for end in ENDS if f"x{end}" in arrays and f"y{end}" not in arrays]
+    if labelled and bare:
+        raise DataError(
+            f"{path}: x{bare[0]} has no labels y{bare[0]}, but there are {', '.join(labelled)}; give labels of all "
+            "images, or of none"
+        )
+
+
+def _names(arrays: Mapping[str, Any], labels: Sequence[np.ndarray], path: Path) -> tuple[str, ...]:
     """What the classes are called. They are counted from the labels that occur: a single wrong one may be huge."""
     found = set[int]().union(*(np.unique(y).tolist() for y in labels))
     last = max(found)
@@ -109,6 +126,8 @@ def _names(arrays: dict[str, Any], labels: Sequence[np.ndarray], path: Path) -> 
         names = tuple(map(str, arrays["class_names"]))
         if len(names) <= last:
             raise DataError(f"{path}: {len(names)} class_names for labels up to {last}")
+        if len(names) > 1 and "y" not in arrays:
+            raise DataError(f"{path}: {len(names)} class_names, but no labels y; add them, or leave class_names out")
         return names
     if last >= len(found):
         raise DataError(
@@ -118,7 +137,7 @@ def _names(arrays: dict[str, Any], labels: Sequence[np.ndarray], path: Path) -> 
     return tuple(map(str, range(last + 1)))
 
 
-def _part(arrays: dict[str, Any], end: str, path: Path) -> Arrays:
+def _part(arrays: Mapping[str, Any], end: str, path: Path) -> Arrays:
     """Images (n, H, W, C), uint8 or float32, and labels (n,) of the file's integer type, of `x` and `y` with `end`."""
     x = arrays[f"x{end}"]
     x = x[..., None] if x.ndim == 3 else x

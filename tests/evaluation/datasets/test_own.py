@@ -40,7 +40,8 @@ def test_by_name_or_by_path_with_the_last_fifths(tmp_path):
 def test_own_splits_names_and_floats_are_kept(tmp_path):
     x, test = images() / 255, images(4, seed=1) / 255
     names = ["a", "b", "c", "d"]
-    saved(tmp_path, x=x, y=labels(), x_test=test, y_test=[0, 1, 2, 0], x_validation=test[:2], class_names=names)
+    splits = {"x_test": test, "y_test": [0, 1, 2, 0], "x_validation": test[:2], "y_validation": [0, 0]}
+    saved(tmp_path, x=x, y=labels(), class_names=names, **splits)
     ds = load_dataset("mine", tmp_path)
     assert ds.spec.sizes == (50, 2, 4) and ds.class_names == ("a", "b", "c", "d")
     np.testing.assert_array_equal(ds.split("test")[0][..., 0], test.astype(np.float32))
@@ -131,4 +132,28 @@ def test_classes_without_images_are_those_that_class_names_names(tmp_path):
     assert ds.classes == (0, 1, 2, 3, 4) and ds.split("train")[1][7] == 4
     saved(tmp_path, x=images(), y=one_label(2**63 + 5), class_names=list("abcde"))
     with pytest.raises(DataError, match=f"5 class_names for labels up to {2**63 + 5}"):
+        load_dataset("mine", tmp_path)
+
+
+def test_splits_of_ones_own_without_any_labels(tmp_path):
+    saved(tmp_path, x=images(), x_test=images(5), x_validation=images(4))
+    ds = load_dataset("mine", tmp_path)
+    assert ds.spec.sizes == (50, 4, 5) and ds.classes == (0,) and ds.split("test")[1].tolist() == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"y": labels(), "x_test": images(5)}, "x_test has no labels y_test, but there are y; give labels of all"),
+        ({"y": labels(), "x_validation": images(5)}, "x_validation has no labels y_validation, but there are y;"),
+        ({"x_test": images(5), "y_test": labels(5)}, "x has no labels y, but there are y_test; give labels of all"),
+        ({"y": labels(), "y_test": labels(5)}, "y_test labels images x_test, which are not there; add them"),
+        ({"y_validation": labels(5)}, "y_validation labels images x_validation, which are not there; add them"),
+        ({"class_names": ["a", "b"]}, r"2 class_names, but no labels y; add them, or leave class_names out"),
+    ],
+)
+def test_half_of_what_belongs_together(tmp_path, arrays, message):
+    """Test images without labels were all of class 0, and labels without images went unnoticed."""
+    path = saved(tmp_path, x=images(), **arrays)
+    with pytest.raises(DataError, match=f"{path}: {message}"):
         load_dataset("mine", tmp_path)
