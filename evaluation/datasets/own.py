@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from evaluation.base.errors import DataError, UserError
 from evaluation.datasets.catalogue import DatasetSpec
@@ -79,13 +78,7 @@ def read_own(path: Path) -> Arrays:
 @cache
 def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tuple[str, ...]]:
     """The three splits and the names of the classes. changed: when the file was written, in ns."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {key: content[key] for key in content.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as an .npz file without Python objects: {error}") from error
-    if unknown := sorted(set(arrays) - set(KEYS)):
-        raise DataError(f"{path} holds {', '.join(unknown)}; known: {', '.join(KEYS)}")
+    arrays = _arrays(path)
     if "x" not in arrays:
         raise DataError(f"{path} has no array x of images")
     _refuse_halves(arrays, path)
@@ -104,7 +97,33 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
     return (train, validation, test), names
 
 
-def _refuse_halves(arrays: Mapping[str, Any], path: Path) -> None:
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """What the file holds, by name. Python objects are not unpickled.
+
+    Raises:
+        DataError: it is no .npz file of arrays, is damaged, or has names that are not in KEYS.
+    """
+    cure = "write it with numpy.savez(file, x=images, y=labels)"
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+                raise DataError(f"{path} is an .npy file, one array without a name; {cure}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as content:
+                if unknown := sorted(set(content.files) - set(KEYS)):
+                    raise DataError(f"{path} holds {', '.join(unknown)}; known: {', '.join(KEYS)}")
+                arrays = {key: content[key] for key in content.files}
+    except DataError:
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib raise many kinds of exception for damaged files
+        why = str(error).partition(". ")[0] or type(error).__name__
+        raise DataError(f"{path} cannot be read as an .npz file without Python objects: {why}; {cure}") from error
+    if odd := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise DataError(f"{path}: {odd[0]} is no array of NumPy; {cure}")  # another file in a zip archive
+    return arrays
+
+
+def _refuse_halves(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     """Refuse labels without images, and images without labels beside others that have some."""
     for end in ENDS:
         if f"y{end}" in arrays and f"x{end}" not in arrays:
@@ -118,14 +137,22 @@ def _refuse_halves(arrays: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _names(arrays: Mapping[str, Any], labels: Sequence[np.ndarray], path: Path) -> tuple[str, ...]:
+def _names(arrays: Mapping[str, np.ndarray], labels: Sequence[np.ndarray], path: Path) -> tuple[str, ...]:
     """What the classes are called. They are counted from the labels that occur: a single wrong one may be huge."""
     found = set[int]().union(*(np.unique(y).tolist() for y in labels))
     last = max(found)
     if "class_names" in arrays:
-        names = tuple(map(str, arrays["class_names"]))
+        given = arrays["class_names"]
+        if given.ndim != 1 or given.dtype.kind != "U":
+            raise DataError(
+                f"{path}: class_names has shape {given.shape} and type {given.dtype}; expected a list of texts, one "
+                "for each class, such as ['cat', 'dog']"
+            )
+        names = tuple(map(str, given))
         if len(names) <= last:
-            raise DataError(f"{path}: {len(names)} class_names for labels up to {last}")
+            raise DataError(
+                f"{path}: {len(names)} class_names for labels up to {last}; give one for each class, {last + 1} or more"
+            )
         if len(names) > 1 and "y" not in arrays:
             raise DataError(f"{path}: {len(names)} class_names, but no labels y; add them, or leave class_names out")
         return names
@@ -137,7 +164,7 @@ def _names(arrays: Mapping[str, Any], labels: Sequence[np.ndarray], path: Path) 
     return tuple(map(str, range(last + 1)))
 
 
-def _part(arrays: Mapping[str, Any], end: str, path: Path) -> Arrays:
+def _part(arrays: Mapping[str, np.ndarray], end: str, path: Path) -> Arrays:
     """Images (n, H, W, C), uint8 or float32, and labels (n,) of the file's integer type, of `x` and `y` with `end`."""
     x = arrays[f"x{end}"]
     x = x[..., None] if x.ndim == 3 else x

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import pickle
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -156,4 +162,84 @@ def test_half_of_what_belongs_together(tmp_path, arrays, message):
     """Test images without labels were all of class 0, and labels without images went unnoticed."""
     path = saved(tmp_path, x=images(), **arrays)
     with pytest.raises(DataError, match=f"{path}: {message}"):
+        load_dataset("mine", tmp_path)
+
+
+def zipped(**members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, member in members.items():
+            file.writestr(name, member)
+    return content.getvalue()
+
+
+def as_npy(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+def header_alone(*shape):
+    """An .npy file that claims bytes of this shape and holds none."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as an .npz file.*: No data left in file; write it with numpy.savez"),
+        (as_npy(images()), "is an .npy file, one array without a name; write it with numpy.savez"),
+        (
+            pickle.dumps({"x": 1}),
+            "cannot be read as an .npz file without Python objects: .*; write it with numpy.savez",
+        ),
+        (zipped(x=b"text"), "x is no array of NumPy; write it with numpy.savez"),
+        (zipped(**{"x.npy": b"text"}), "x is no array of NumPy; write it with numpy.savez"),
+        (zipped(**{"cat.jpg": b"picture"}), "holds cat.jpg; known: x, y"),
+        (zipped(**{"x.npy": header_alone(10**9, 10**6, 10)}), "cannot be read as .*: Unable to allocate"),
+    ],
+    ids=["empty", "npy", "pickle", "text", "text in npy", "pictures", "monstrous"],
+)
+def test_files_that_are_no_npz_of_arrays(tmp_path, content, message):
+    path = tmp_path / "mine.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path}.*{message}") as caught:
+        load_dataset("mine", tmp_path)
+    assert str(caught.value).count(". ") == 0, "more than one sentence"
+
+
+def test_truncated_and_altered_files_are_refused(tmp_path):
+    """Damage ended in errors of zlib and of zipfile: NotImplementedError, RuntimeError, EOFError."""
+    path = tmp_path / "mine.npz"
+    np.savez_compressed(path, x=images(shape=(2, 2)), y=labels())
+    whole = path.read_bytes()
+
+    def read(content, number):
+        path.write_bytes(content)
+        os.utime(path, ns=(number, number))  # however fast one comes after the other
+        load_dataset("mine", tmp_path)
+
+    for place in range(0, len(whole), 3):
+        with pytest.raises(DataError, match=str(path)):
+            read(whole[:place], 2 * place)
+        with contextlib.suppress(DataError):  # a few bytes, such as dates, do not matter
+            read(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :], 2 * place + 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("abc", r"class_names has shape \(\) and type <U3; expected a list of texts, one for each class"),
+        ([["a", "b", "c"]], r"class_names has shape \(1, 3\)"),
+        ([1, 2, 3], "class_names has shape .* type int64; expected a list of texts"),
+        ([b"a", b"b", b"c"], "type |S1; expected a list of texts"),
+        (["a", "b"], "2 class_names for labels up to 2; give one for each class, 3 or more"),
+        ([], "expected a list of texts"),
+    ],
+)
+def test_class_names_are_a_list_of_texts(tmp_path, names, message):
+    path = saved(tmp_path, x=images(), y=labels(), class_names=names)
+    with pytest.raises(DataError, match=f"{path}: .*{message}"):
         load_dataset("mine", tmp_path)
