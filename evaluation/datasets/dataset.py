@@ -55,8 +55,9 @@ class Dataset:
 
         Validation is the end of the official training set: its last 10,000 images. A set without an official split
         gives its last fifth as test and the last fifth of the rest as validation. The order is the source's own, but
-        for mnist-5k, whose source is sorted by class. Raises UserError for another name, DataError when a file is
-        missing, truncated or altered.
+        for mnist-5k, whose source is sorted by class. Floats of a user's own set are a read-only view of what is kept:
+        copy them before you write to them. Raises UserError for another name, DataError when a file is missing,
+        truncated or altered.
         """
         if which not in SPLITS:
             raise UserError(f"unknown split {which!r} of {self.name}; there are {', '.join(SPLITS)}")
@@ -119,7 +120,7 @@ def _read(spec: DatasetSpec, root: Path, test: bool) -> Arrays:
 
 
 def scale(x: np.ndarray) -> np.ndarray:
-    """uint8 grey values as float32 in [0, 1]; the division by 255 is correctly rounded. Floats are what they are."""
+    """uint8 grey values as float32 in [0, 1]; the division by 255 is correctly rounded. Floats are x itself."""
     if x.dtype != np.uint8:
         return x
     return np.divide(x, np.float32(255), dtype=np.float32)

@@ -70,9 +70,14 @@ def _digest(path: Path, changed: int) -> str:
 
 
 def read_own(path: Path) -> Arrays:
-    """Images (n, H, W, C), uint8 or float32, and labels (n,): training, then validation, then test images."""
+    """Images (n, H, W, C), uint8 or float32, and labels (n,) int64: training, then validation, then test images.
+
+    The images are read-only, since parts of them are handed out without a copy. Raises DataError as own_specification.
+    """
     splits, _ = _read(path, path.stat().st_mtime_ns)
-    return np.concatenate([x for x, _ in splits]), np.concatenate([y for _, y in splits])
+    x, y = (np.concatenate(parts) for parts in zip(*splits, strict=True))
+    x.flags.writeable = False
+    return x, y
 
 
 @cache

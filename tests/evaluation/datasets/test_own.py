@@ -243,3 +243,29 @@ def test_class_names_are_a_list_of_texts(tmp_path, names, message):
     path = saved(tmp_path, x=images(), y=labels(), class_names=names)
     with pytest.raises(DataError, match=f"{path}: .*{message}"):
         load_dataset("mine", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
+def test_what_a_caller_writes_is_not_what_the_next_one_gets(tmp_path, kind):
+    """Floats were a view of what the data set keeps."""
+    x = images() if kind is np.uint8 else (images() / 255).astype(kind)
+    saved(tmp_path, x=x, y=labels())
+    ds = load_dataset("mine", tmp_path)
+    for which in ("train", "validation", "test"):
+        first, y = ds.split(which)
+        kept = first.copy(), y.copy()
+        with contextlib.suppress(ValueError):  # read-only
+            first[:] = 0.5
+        y[:] = 7
+        for again in (ds, load_dataset("mine", tmp_path)):
+            np.testing.assert_array_equal(again.split(which)[0], kept[0])
+            np.testing.assert_array_equal(again.split(which)[1], kept[1])
+
+
+def test_floats_are_read_only_and_take_no_memory_for_each_caller(tmp_path):
+    saved(tmp_path, x=images() / 255, y=labels())
+    ds = load_dataset("mine", tmp_path)
+    x, _ = ds.split("train")
+    assert np.shares_memory(x, ds.split("train")[0])
+    with pytest.raises(ValueError, match="read-only"):
+        x[0] = 0
