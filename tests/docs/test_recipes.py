@@ -7,6 +7,7 @@ real parsers, and every data set, model, profile and target that they name exist
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,24 +37,29 @@ def blocks(task, language="bash"):
     return re.findall(rf"^```{language}\n(.*?)^```$", TASKS[str(task)], flags=re.M | re.S)
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run commands in a folder like the checkout, which holds the data sets too; gives what they print."""
-    for name in CHECKOUT:
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config/quick.yaml").write_text(QUICK)
+def running(folder, **environment):
+    """What runs commands in a folder and gives what they print; $BENCH_DATA is only what `environment` says."""
     bin_first = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": bin_first, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment["BENCH_DATA"] = str(tmp_path)
+    inherited = {name: value for name, value in os.environ.items() if name != "BENCH_DATA"}
+    whole = {**inherited, "PATH": bin_first, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
 
     def run(commands):
         words = ["bash", "-euc", commands]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, cwd=folder, env=whole, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run commands in a folder like the checkout; the data sets are elsewhere, in a folder that is not there yet."""
+    for name in CHECKOUT:
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/quick.yaml").write_text(QUICK)
+    return running(tmp_path, BENCH_DATA=str(tmp_path / "all data/sets"))
 
 
 # --- run -------------------------------------------------------------------------------------------------------------
@@ -101,13 +107,29 @@ def test_a_model_of_my_own(run):
     assert "AUROC" in run(own_model)
 
 
-@pytest.mark.slow
-def test_data_of_my_own(run, tmp_path):
+def data_of_my_own(run, folder):
+    """Task 5 in a folder, from the first command to the last."""
     train, plan = blocks(5)
     assert "AUROC" in run(train)
     (profile,) = blocks(5, "yaml")
-    (tmp_path / "mine.yaml").write_text(profile)
+    (folder / "mine.yaml").write_text(profile)
     assert re.search(r"^train +\d", run(plan), flags=re.M)
+
+
+@pytest.mark.slow
+def test_data_of_my_own(run, tmp_path):
+    data_of_my_own(run, tmp_path)
+    assert (tmp_path / "all data/sets/mine.npz").is_file()
+
+
+@pytest.mark.slow
+def test_data_of_my_own_in_a_fresh_checkout(tmp_path):
+    """Without $BENCH_DATA: in a copy of the code, whose data directory is its own and not ours."""
+    for name in ("evaluation", "dcgmm", "baselines"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    data_of_my_own(running(tmp_path, PYTHONPATH=str(tmp_path)), tmp_path)
+    assert (tmp_path / "data/mine.npz").is_file()
 
 
 # --- read ------------------------------------------------------------------------------------------------------------
