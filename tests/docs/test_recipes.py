@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import build_parser
+from evaluation.cli import build_parser, main
 from evaluation.datasets.catalogue import CATALOGUE
 from evaluation.plan.catalogue import Catalogue
 from evaluation.plan.plan import load_plan
@@ -140,6 +140,15 @@ def test_a_profile_that_extends_another_one(tmp_path):
     (tmp_path / "quick.yaml").write_text(QUICK)
     (tmp_path / "five.yaml").write_text(profile)
     assert len(load_plan(tmp_path / "five.yaml").keys("outliers")) == 5
+
+
+@pytest.mark.parametrize("words", [["table", "table_1"], ["figure", "fig_10"], ["report"]], ids=lambda words: words[0])
+def test_task_2_says_which_files_out_takes(words, tmp_path, capsys):
+    """It said FILE of all three; a table as x.md is refused."""
+    run = str(ROOT / "docs/reference/quick")
+    assert main([*words, "--profile", run, "--out", str(tmp_path / "x.other")]) == 2
+    (ending,) = re.findall(r"a file name that ends in (\.\w+) is expected", capsys.readouterr().err)
+    assert f"`--out FILE{ending}`" in TASKS["2"]
 
 
 def commands(task):
