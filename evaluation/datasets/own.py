@@ -1,6 +1,6 @@
 """A data set of your own: arrays in one .npz file.
 
-    x        images (n, H, W) or (n, H, W, C): bytes, or floats in [0, 1]
+    x        images (n, H, W) or (n, H, W, C): bytes from 0 to 255, or floats in [0, 1]
     y        labels (n,), integers from 0 without gaps; all 0 where no images have labels
     x_test, y_test, x_validation, y_validation
              these splits; one that is missing is the last fifth of what is left, as in the embedded data sets;
@@ -26,6 +26,7 @@ from evaluation.base.errors import DataError, UserError
 from evaluation.datasets.catalogue import DatasetSpec
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
+COLOURS = (1, 3)  # channels of usual images
 FRACTION = 5  # one in five images of what is not split
 ENDS = ("", "_validation", "_test")  # of the names of arrays
 KEYS = (*(f"{letter}{end}" for end in ENDS for letter in "xy"), "class_names")
@@ -97,6 +98,7 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
         raise DataError(f"{path} holds images of different shapes: {', '.join(str(x.shape[1:]) for x, _ in splits)}")
     if len({x.dtype for x, _ in splits}) > 1:
         raise DataError(f"{path} holds bytes in one split and floats in another; one kind is expected")
+    _refuse_black([x for x, _ in splits], path)
     names = _names(arrays, [y for _, y in splits], path)
     train, validation, test = ((x, y.astype(np.int64)) for x, y in splits)
     return (train, validation, test), names
@@ -171,20 +173,51 @@ def _names(arrays: Mapping[str, np.ndarray], labels: Sequence[np.ndarray], path:
 
 def _part(arrays: Mapping[str, np.ndarray], end: str, path: Path) -> Arrays:
     """Images (n, H, W, C), uint8 or float32, and labels (n,) of the file's integer type, of `x` and `y` with `end`."""
-    x = arrays[f"x{end}"]
+    x = _images(arrays[f"x{end}"], f"{path}: x{end}")
+    y = arrays.get(f"y{end}")
+    return x, np.zeros(len(x), np.int64) if y is None else _labels(y, len(x), f"{path}: y{end}")
+
+
+def _images(x: np.ndarray, where: str) -> np.ndarray:
+    shape = x.shape
     x = x[..., None] if x.ndim == 3 else x
-    if x.ndim != 4:
-        raise DataError(f"{path}: x{end} has shape {arrays[f'x{end}'].shape}; expected (n, H, W) or (n, H, W, C)")
-    if x.dtype != np.uint8:
-        if x.dtype.kind != "f":
-            raise DataError(f"{path}: x{end} has type {x.dtype}; expected uint8, or floats in [0, 1]")
-        x = x.astype(np.float32)
-        if not (x.min(initial=0.0) >= 0 and x.max(initial=0.0) <= 1):
-            raise DataError(f"{path}: x{end} has values outside [0, 1], or NaN; divide bytes by 255")
-    y = arrays.get(f"y{end}", np.zeros(len(x), np.int64))
-    if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
-        raise DataError(f"{path}: y{end} has shape {y.shape}, {y.dtype}; expected {len(x)} integers from 0")
-    return x, y
+    if x.ndim != 4 or 0 in x.shape[1:]:
+        raise DataError(f"{where} has shape {shape}; expected (n, H, W) or (n, H, W, C), every side at least 1")
+    if x.shape[1] in COLOURS and min(x.shape[2:]) > max(COLOURS):
+        raise DataError(
+            f"{where} has shape {shape}, channels in front; expected (n, H, W, C): x.transpose(0, 2, 3, 1) has that"
+        )
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind != "f":
+        raise DataError(
+            f"{where} has type {x.dtype}; expected uint8 from 0 to 255, or floats in [0, 1]: convert it with x.astype"
+        )
+    low, high = float(x.min(initial=np.inf)), float(x.max(initial=-np.inf))
+    if len(x) and not (low >= 0 and high <= 1):
+        raise DataError(
+            f"{where} has values from {low:g} to {high:g}; expected none outside [0, 1], infinite or NaN: divide grey "
+            "values by 255"
+        )
+    return x.astype(np.float32, copy=False)
+
+
+def _labels(y: np.ndarray, n: int, where: str) -> np.ndarray:
+    if y.shape != (n,):
+        raise DataError(f"{where} has shape {y.shape}; expected ({n},), one integer for each image")
+    if y.dtype.kind not in "iu":
+        raise DataError(f"{where} has type {y.dtype}; expected integers from 0: convert it with y.astype(int)")
+    if n and y.min() < 0:
+        raise DataError(f"{where} holds the label {y.min()}; expected integers from 0: number the classes so")
+    return y
+
+
+def _refuse_black(images: Sequence[np.ndarray], path: Path) -> None:
+    """Refuse bytes of 0 and 1 only, and floats that were divided by 255 twice: models would see black images."""
+    brightest, white = max(x.max() for x in images), 255 if images[0].dtype == np.uint8 else 1
+    if brightest < 1.5 / 255 * white:
+        found = f"the brightest pixel is {brightest:.3g} of {white}"
+        raise DataError(f"{path}: {found}; expected up to {white}: multiply the images by 255")
 
 
 def _last_fifth(part: Arrays) -> tuple[Arrays, Arrays]:
