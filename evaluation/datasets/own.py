@@ -3,8 +3,8 @@
     x        images (n, H, W) or (n, H, W, C): bytes from 0 to 255, or floats in [0, 1]
     y        labels (n,), integers from 0 without gaps; all 0 where no images have labels
     x_test, y_test, x_validation, y_validation
-             these splits; one that is missing is the last fifth of what is left, as in the embedded data sets;
-             all that are there have labels, or none has
+             these splits; one that is missing is the last fifth of what is left, as in the embedded data sets,
+             so x must not be sorted by class then; all that are there have labels, or none has
     class_names
              one text for each class, also for classes without images; numbers where it is missing
 
@@ -89,6 +89,8 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
         raise DataError(f"{path} has no array x of images")
     _refuse_halves(arrays, path)
     rest = _part(arrays, "", path)
+    if not {"x_test", "x_validation"} <= arrays.keys():
+        _refuse_sorted(rest[1], path)
     test, rest = (_part(arrays, "_test", path), rest) if "x_test" in arrays else _last_fifth(rest)
     validation, train = (_part(arrays, "_validation", path), rest) if "x_validation" in arrays else _last_fifth(rest)
     splits = (train, validation, test)
@@ -218,6 +220,16 @@ def _refuse_black(images: Sequence[np.ndarray], path: Path) -> None:
     if brightest < 1.5 / 255 * white:
         found = f"the brightest pixel is {brightest:.3g} of {white}"
         raise DataError(f"{path}: {found}; expected up to {white}: multiply the images by 255")
+
+
+def _refuse_sorted(y: np.ndarray, path: Path) -> None:
+    """Refuse images in the order of their classes where the last fifth of them is to be a split."""
+    up, down = np.all(y[:-1] <= y[1:]), np.all(y[:-1] >= y[1:])
+    if up != down:  # both: one class
+        raise DataError(
+            f"{path}: y is sorted, so that the last fifth of the images lacks classes; expected mixed classes: shuffle "
+            "x and y alike, or give x_test, y_test, x_validation and y_validation"
+        )
 
 
 def _last_fifth(part: Arrays) -> tuple[Arrays, Arrays]:

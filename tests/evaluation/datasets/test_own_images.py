@@ -108,3 +108,21 @@ def test_a_black_split_beside_others_is_taken(tmp_path):
 )
 def test_labels_are_named(tmp_path, y, message):
     assert message in refused(tmp_path, x=images(), y=y)
+
+
+@pytest.mark.parametrize("y", [np.sort(labels()), np.sort(labels())[::-1]], ids=["up", "down"])
+def test_sorted_labels_need_splits_of_ones_own(tmp_path, y):
+    """The last fifth of sorted images is the last class alone."""
+    said = refused(tmp_path, x=images(), y=y)
+    assert "y is sorted, so that the last fifth of the images lacks classes; expected mixed classes: " in said
+    assert said.endswith("shuffle x and y alike, or give x_test, y_test, x_validation and y_validation")
+    refused(tmp_path, x=images(), y=y, x_test=images(5), y_test=labels(5))
+    refused(tmp_path, x=images(), y=y, x_validation=images(5), y_validation=labels(5))
+    both = {"x_test": images(5), "y_test": labels(5), "x_validation": images(5), "y_validation": labels(5)}
+    np.savez(tmp_path / "mine.npz", x=images(), y=y, **both)
+    assert load_dataset("mine", tmp_path).split("train")[1].tolist() == y.tolist()
+
+
+def test_one_class_is_not_sorted(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=images(), y=np.zeros(50, int))
+    assert load_dataset("mine", tmp_path).classes == (0,)
