@@ -27,15 +27,20 @@ def data_root(root: str | Path | None = None) -> Path:
 def specification(name: str, root: str | Path | None = None) -> DatasetSpec:
     """The data set `name`: of the catalogue, or a user's own, `name.npz` below `root`; or the .npz file of that path.
 
-    Raises UserError for an unknown name, DataError for a file that does not hold what it should.
+    Raises UserError for an unknown name, and for a path without .npz; DataError for a file that does not hold what it
+    should.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
     if name.endswith(".npz"):
         return own_specification(name)
+    if name != Path(name).name:  # models are put below a folder of this name
+        raise UserError(
+            f"{name!r} is no name of a data set; expected a name, such as mnist, or a file, such as {Path(name)}.npz"
+        )
     own = data_root(root) / f"{name}.npz"
     if not own.is_file():
-        known = ", ".join([*CATALOGUE, *sorted(path.stem for path in own.parent.glob("*.npz"))])
+        known = ", ".join([*CATALOGUE, *sorted({path.stem for path in own.parent.glob("*.npz")} - {*CATALOGUE})])
         raise UserError(f"unknown data set {name!r}; there are {known}; your own would be {own}")
     return own_specification(own)
 

@@ -146,7 +146,11 @@ def select(x: np.ndarray, y: np.ndarray, subset: str) -> Arrays:
     if kind == "all":
         return x, y
     if not np.any(y == label):
-        present = ", ".join(map(str, np.unique(y)))
+        present = ", ".join(map(str, np.unique(y))) or "none"
         raise UserError(f"subset {subset!r} names class {label}, which has no image here; there are {present}")
     keep = y != label if kind == "not" else y == label
+    if not keep.any():
+        raise UserError(
+            f"subset {subset!r} leaves no image: all are of class {label}; expected images of other classes"
+        )
     return x[keep], y[keep]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
 from evaluation.base.errors import DataError, UserError
-from evaluation.datasets.catalogue import DatasetSpec
+from evaluation.datasets.catalogue import CATALOGUE, DatasetSpec
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 COLOURS = (1, 3)  # channels of usual images
@@ -38,7 +38,7 @@ def own_specification(path: str | Path) -> DatasetSpec:
     """The data set in a file.
 
     Raises:
-        UserError: the file's name cannot be that of a data set.
+        UserError: the file's name cannot be that of a data set, or is one of the catalogue's.
         DataError: there is no such file, or it does not hold what is described above.
     """
     path = Path(path).expanduser().resolve()
@@ -46,8 +46,13 @@ def own_specification(path: str | Path) -> DatasetSpec:
         raise UserError(
             f"{path.name} cannot name a data set: small letters, digits, _ and - are expected, as in my-set.npz"
         )
+    if path.stem in CATALOGUE:
+        raise UserError(f"{path} has the name of another data set, {path.stem}; rename the file, to my-set.npz or such")
     if not path.is_file():
-        raise DataError(f"there is no file {path}")
+        raise DataError(
+            f"there is no file {path}; expected an .npz file, or a data set's name without its ending, such as "
+            f"{path.stem!r}"
+        )
     splits, names = _read(path, path.stat().st_mtime_ns)
     shape = splits[0][0].shape[1:]
     sizes = (len(splits[0][0]), len(splits[1][0]), len(splits[2][0]))

@@ -193,6 +193,14 @@ def test_select_refuses(subset):
         select(np.zeros((2, 1)), np.array([0, 1]), subset)
 
 
+def test_select_refuses_what_leaves_no_image():
+    """All images were of the class that is left out: a model was given none."""
+    with pytest.raises(UserError, match=r"subset 'not1' leaves no image: all are of class 1"):
+        select(np.zeros((2, 1)), np.array([1, 1]), "not1")
+    with pytest.raises(UserError, match=r"subset 'only1' names class 1, which has no image here; there are none"):
+        select(np.zeros((0, 1)), np.zeros(0, int), "only1")
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(UserError, match=r"'cifar'.*fashion_mnist"):
         load_dataset("cifar")

@@ -97,11 +97,29 @@ def test_names_that_cannot_be_folders(tmp_path):
     path = saved(tmp_path, name="My set", x=images())
     with pytest.raises(UserError, match=r"my-set\.npz"):
         specification(str(path))
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match=r"there is no file .*other\.npz; expected an \.npz file, or .* 'other'"):
         specification(str(tmp_path / "other.npz"))
     (tmp_path / "broken.npz").write_bytes(b"no zip")
     with pytest.raises(DataError, match="cannot be read"):
         specification("broken", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../mine", "./mine", "folder/mine", "mine/", "/nowhere/mine"])
+def test_a_path_is_not_a_name(tmp_path, name):
+    """The models of ../mine were put outside the folder of all models."""
+    (tmp_path / "folder").mkdir()
+    for place in (tmp_path, tmp_path / "folder"):
+        saved(place, x=images())
+    with pytest.raises(UserError, match=rf"'{name}' is no name .*; expected a name, .*, or a file, .*\.npz"):
+        specification(name, tmp_path / "folder" if name.startswith("..") else tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "digits"])
+def test_names_of_the_catalogue_are_taken(tmp_path, name):
+    """Results of one's own fashion_mnist.npz had the label and the place of Fashion-MNIST's."""
+    path = saved(tmp_path, name=name, x=images())
+    with pytest.raises(UserError, match=f"{path} has the name of another data set, {name}; rename the file"):
+        specification(str(path))
 
 
 def test_an_unknown_name_lists_own_sets_and_where_another_would_be(tmp_path):
