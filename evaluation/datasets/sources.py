@@ -63,6 +63,8 @@ class DirectoryCopy(Source):
             read_verified(self.directory / file.name, file)
         except FileNotFoundError as error:
             raise SourceError(f"{file.name} is not there") from error
+        except OSError as error:
+            raise SourceError(f"{file.name} cannot be read ({error.strerror or error})") from error
         except DataError as error:
             raise SourceError(str(error)) from error
 

