@@ -16,10 +16,16 @@ from evaluation.datasets.own import content_of, own_specification
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """The directory of all data sets: `root`, else $BENCH_DATA, else `data` in the checkout."""
+    """The directory of all data sets: `root`, else $BENCH_DATA, else `data` in the checkout.
+
+    Raises UserError for the home of a user that there is not.
+    """
     chosen = root or os.environ.get("BENCH_DATA")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"{chosen} cannot be the directory of all data sets: {error}") from error
     checkout = Path(__file__).resolve().parents[2]
     return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "data"
 

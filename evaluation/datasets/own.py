@@ -41,7 +41,10 @@ def own_specification(path: str | Path) -> DatasetSpec:
         UserError: the file's name cannot be that of a data set, or is one of the catalogue's.
         DataError: there is no such file, or it does not hold what is described above.
     """
-    path = Path(path).expanduser().resolve()
+    try:
+        path = Path(path).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:  # no such user, or a zero byte
+        raise UserError(f"{path} cannot be a file's path: {error}") from error
     if not NAME.fullmatch(path.stem):
         raise UserError(
             f"{path.name} cannot name a data set: small letters, digits, _ and - are expected, as in my-set.npz"
@@ -200,13 +203,14 @@ def _images(x: np.ndarray, where: str) -> np.ndarray:
         raise DataError(
             f"{where} has type {x.dtype}; expected uint8 from 0 to 255, or floats in [0, 1]: convert it with x.astype"
         )
-    low, high = float(x.min(initial=np.inf)), float(x.max(initial=-np.inf))
-    if len(x) and not (low >= 0 and high <= 1):
+    with np.errstate(over="ignore"):
+        pixels = x.astype(np.float32, copy=False)
+    if not (pixels.min(initial=0) >= 0 and pixels.max(initial=0) <= 1):
         raise DataError(
-            f"{where} has values from {low:g} to {high:g}; expected none outside [0, 1], infinite or NaN: divide grey "
-            "values by 255"
+            f"{where} has values from {float(x.min()):.9g} to {float(x.max()):.9g}; expected none outside [0, 1], "
+            "infinite or NaN: divide grey values by 255"
         )
-    return x.astype(np.float32, copy=False)
+    return pixels
 
 
 def _labels(y: np.ndarray, n: int, where: str) -> np.ndarray:

@@ -114,6 +114,14 @@ def test_a_path_is_not_a_name(tmp_path, name):
         specification(name, tmp_path / "folder" if name.startswith("..") else tmp_path)
 
 
+def test_a_home_that_is_not_there(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"~nosuchuser/x\.npz cannot be a file's path: .*home"):
+        specification("~nosuchuser/x.npz")
+    monkeypatch.setenv("BENCH_DATA", "~nosuchuser/data")
+    with pytest.raises(UserError, match=r"~nosuchuser/data cannot be the directory of all data sets: .*home"):
+        specification("mine")
+
+
 @pytest.mark.parametrize("name", ["fashion_mnist", "digits"])
 def test_names_of_the_catalogue_are_taken(tmp_path, name):
     """Results of one's own fashion_mnist.npz had the label and the place of Fashion-MNIST's."""

@@ -56,6 +56,17 @@ def test_pixels_outside_are_named(tmp_path, value, range_):
     assert f"x_test has values {range_}" in said
 
 
+@pytest.mark.parametrize("value", [1 + 1e-12, -1e-60])
+def test_pixels_that_float32_puts_within_are_within(tmp_path, value):
+    np.savez(tmp_path / "mine.npz", x=floats(value))
+    x = load_dataset("mine", tmp_path).split("train")[0]
+    assert x.min() >= 0 and x.max() <= 1
+
+
+def test_a_pixel_just_outside_is_told_from_one(tmp_path):
+    assert "x has values from 0 to 1.00000012; expected" in refused(tmp_path, x=floats(np.nextafter(np.float32(1), 2)))
+
+
 @pytest.mark.parametrize("x", [images() > 99, images() / 255 * 1j, images().astype(np.int16), images().astype(str)])
 def test_types_of_pixels_are_named(tmp_path, x):
     said = refused(tmp_path, x=x)
