@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.measures.statistics import paired_comparison
 from evaluation.results.changes import JUDGE, changes, is_known
 from evaluation.results.formatting import in_protocol
 from evaluation.results.labels import dataset_label
-from evaluation.results.results import Results
-from evaluation.results.selection import choosing, lines, protocols_of, reported
+from evaluation.results.results import Key, Results, Value
+from evaluation.results.selection import as_published, choosing, lines, protocols_of, reported
 from evaluation.results.tables.judge import ACCURACY
 
 if TYPE_CHECKING:
@@ -69,26 +69,36 @@ def _label(results: Results, model: str) -> str:
 # --- outlier detection -----------------------------------------------------------------------------------------------
 
 
-def _instances(results: Results) -> dict[str, str]:
-    """Catalogue name → label of the paper's own instances A to G."""
-    return {m.name: m.label for m in results.plan.rows("outliers") if m.family == DCGMM and m.extends is None}
+def _instances(results: Results, values: Mapping[Key, Value], protocol: str) -> Iterator[tuple[str, str, str]]:
+    """Catalogue name, label and data set of the paper's instances A to G with an area; in protocol "paper" in the form
+    of the published runs, if this was run too, as in the tables."""
+    for model in results.plan.rows("outliers"):
+        for dataset in _papers_datasets(results, "outliers"):
+            if model.family == DCGMM and model.extends is None and (dataset, model.name, "auroc") in values:
+                name = _as_published(results, values, dataset, model.name, protocol)
+                yield name, _label(results, name), dataset
+
+
+def _as_published(results: Results, values: Mapping[Key, Value], dataset: str, model: str, protocol: str) -> str:
+    if protocol != "paper":
+        return model
+    return as_published(results.plan, "outliers", model, lambda name: (dataset, name, "auroc") in values)
 
 
 def top_layer_is_best(results: Results) -> Iterator[Finding]:
     protocol = choosing(results.plan)
     values = reported(results, protocol)
-    for model, label in _instances(results).items():
-        for dataset in _papers_datasets(results, "outliers"):
-            layers = [
-                value.mean
-                for (d, m, metric), value in sorted(values.items(), key=lambda item: item[0])
-                if (d, m) == (dataset, model) and metric.startswith("auroc_layer_")
-            ]
-            if len(layers) > 1:
-                areas = ", ".join(f"{area:.1f}" for area in layers)
-                what = f"{label} on {dataset_label(dataset)} ({areas} from bottom to top)"
-                changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
-                yield Finding(layers[-1] >= max(layers), what, changed=changed)
+    for model, label, dataset in _instances(results, values, protocol):
+        layers = [
+            value.mean
+            for (d, m, metric), value in sorted(values.items(), key=lambda item: item[0])
+            if (d, m) == (dataset, model) and metric.startswith("auroc_layer_")
+        ]
+        if len(layers) > 1:
+            areas = ", ".join(f"{area:.1f}" for area in layers)
+            what = f"{label} on {dataset_label(dataset)} ({areas} from bottom to top)"
+            changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            yield Finding(layers[-1] >= max(layers), what, changed=changed)
 
 
 def flat_instance_is_best(results: Results) -> Iterator[Finding]:
@@ -103,9 +113,9 @@ def _against_a(results: Results, dataset: str, holds: Callable[[float, float], b
     protocol = choosing(results.plan)
     values = reported(results, protocol)
     a = values.get((dataset, "dcgmm-a", "auroc"))
-    for model, label in _instances(results).items():
-        deep = values.get((dataset, model, "auroc"))
-        if model != "dcgmm-a" and a is not None and deep is not None:
+    for model, label, where in _instances(results, values, protocol):
+        if where == dataset and model != "dcgmm-a" and a is not None:
+            deep = values[dataset, model, "auroc"]
             what = f"{label} {deep.mean:.1f}, DCGMM-A {a.mean:.1f}"
             changed = _doubt(results, "outliers", dataset, model, "dcgmm-a", protocol=protocol)
             yield Finding(holds(a.mean, deep.mean), what, changed=changed)
@@ -114,13 +124,13 @@ def _against_a(results: Results, dataset: str, holds: Callable[[float, float], b
 def classes_are_comparable(results: Results) -> Iterator[Finding]:
     protocol = choosing(results.plan)
     by_class = [reported(results, protocol, outlier) for outlier in range(10)]
-    for model, label in _instances(results).items():
-        for dataset in _papers_datasets(results, "outliers"):
-            areas = [values[dataset, model, "auroc"].mean for values in by_class if (dataset, model, "auroc") in values]
-            if len(areas) > 1:
-                what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
-                changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
-                yield Finding(max(areas) - min(areas) <= COMPARABLE, what, changed=changed)
+    others = {place: value for values in by_class[1:] for place, value in values.items()}
+    for model, label, dataset in _instances(results, others, protocol):
+        areas = [values[dataset, model, "auroc"].mean for values in by_class if (dataset, model, "auroc") in values]
+        if len(areas) > 1:
+            what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
+            changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            yield Finding(max(areas) - min(areas) <= COMPARABLE, what, changed=changed)
 
 
 def e_beats_the_spns(results: Results) -> Iterator[Finding]:
@@ -129,16 +139,18 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
     rivals = {model.name: model.label for model in results.plan.rows("outliers") if model.family in SPNS}
     seen = set()
     for model, label, protocol in lines(results, rivals):
-        values = reported(results, choosing(results.plan, protocol))
+        choice = choosing(results.plan, protocol)
+        values = reported(results, choice)
         for dataset in _papers_datasets(results, "outliers"):
-            e, other = (values.get((dataset, name, "auroc")) for name in ("dcgmm-e", model))
+            ours = _as_published(results, values, dataset, "dcgmm-e", choice)
+            e, other = (values.get((dataset, name, "auroc")) for name in (ours, model))
             if e is None or other is None or (e.source, other.source) in seen:
                 continue
             seen.add((e.source, other.source))
             if e.by_seed.keys() & other.by_seed.keys():
                 pair = paired_comparison(e.by_seed, other.by_seed)
                 what = f"{in_protocol(label, protocol)} on {dataset_label(dataset)}, difference {pair.mean:+z.1f}"
-                changed = _doubt(results, "outliers", dataset, model, "dcgmm-e", protocol=protocol)
+                changed = _doubt(results, "outliers", dataset, model, ours, protocol=protocol)
                 yield Finding(pair.low > 0, what, pair.n, changed)
 
 

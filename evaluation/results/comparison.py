@@ -12,7 +12,7 @@ from evaluation.results.changes import JUDGE, changes
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import protocols_of, reported
+from evaluation.results.selection import as_published, protocols_of, reported
 from evaluation.results.verdicts import CLOSE, NEAR, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ class _Side:
         if reason:
             return Ours(reason=reason)
         if self.protocol == "paper":
-            model = self._as_published(experiment, printed.dataset, model, printed.metric)
+            place = experiment, printed.dataset
+            model = as_published(
+                self.plan, experiment, model, lambda name: self._found(*place, name, printed.metric) is not None
+            )
         found = self._found(experiment, printed.dataset, model, printed.metric)
         if found is None:
             return Ours(reason="no result: the job has not finished, or it failed (see the logs)")
@@ -157,14 +160,6 @@ class _Side:
         if label == JUDGE:  # is not among the judged models
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
-
-    def _as_published(self, experiment: str, dataset: str, model: str, metric: str) -> str:
-        """The variant of a model in the settings of the published runs, where it has a result, else the model."""
-        for other in self.plan.rows(experiment):
-            as_published = other.as_published and other.extends == model
-            if as_published and self._found(experiment, dataset, other.name, metric) is not None:
-                return other.name
-        return model
 
     def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Value | None:
         """A result: in the outlier experiment of the chosen grid point, of judges what Table III says, else of the

@@ -8,7 +8,7 @@ few seeds is chosen for its luck.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -25,6 +25,14 @@ CHOSEN_BY = {"paper": "auroc", "clean": "auroc_validation"}
 def protocols_of(plan: Plan) -> tuple[str, ...]:
     """The protocols of a run, in the order in which they are shown."""
     return tuple(protocol for protocol in PROTOCOLS if protocol in plan.profile.protocols)
+
+
+def as_published(plan: Plan, experiment: str, model: str, measured: Callable[[str], bool]) -> str:
+    """The variant of a model in the settings of the published runs, if it was measured, else the model."""
+    for other in plan.rows(experiment):
+        if other.as_published and other.extends == model and measured(other.name):
+            return other.name
+    return model
 
 
 @dataclass(frozen=True)
