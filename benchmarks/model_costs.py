@@ -9,6 +9,11 @@ Prices are CPU seconds (not of the clock, so that a busy machine matters less), 
   divided by its images and epochs; of several jobs of a model the longest.
 - `--models`: models of the catalogue (NAME or NAME+PARAMETER=VALUE), fitted here for one epoch to few and to more
   images, and again: the difference of the later two is the price of an image.
+
+With `--keep FILE` the prices of an earlier table stay where nothing newer was measured:
+
+    python -m benchmarks.model_costs --results results/paper --keep evaluation/cost/model_costs.yaml \\
+        --out evaluation/cost/model_costs.yaml
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +47,7 @@ IMAGES = {
     "vae": (64, 256),
 }
 SLOW = {"dgc-spn-libspn": {"batch_size": 32}, "vae": {"batch_size": 32}}
-START = {"dcgmm": 12.0, "gmm": 2.0, "rat-spn": 4.0, "pd-spn": 4.0, "dgc-spn": 3.0, "vae": 9.0}  # docs/performance.md
+START = {"dcgmm": 5.0, "gmm": 2.0, "rat-spn": 4.0, "pd-spn": 4.0, "dgc-spn": 3.0, "vae": 9.0}  # docs/performance.md
 SHORT = 2.0  # a job of less than so many starts says little about the price of an image
 SAMPLES = 100
 
@@ -183,10 +188,17 @@ def rows_measured_here(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return rows
 
 
+def added(kept: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of an earlier table with newer prices; a stage that has none keeps its old one."""
+    before = kept.get("models", {})
+    return {name: {**before.get(name, {}), **rows.get(name, {})} for name in before | rows}
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", metavar="DIR", help="a run whose jobs give prices")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="models that are measured here")
+    parser.add_argument("--keep", metavar="FILE.yaml", help="an earlier table, whose other prices stay")
     parser.add_argument("--out", metavar="FILE.yaml", help="write the table to this file")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)  # the work of one process
     args = parser.parse_args(argv)
@@ -195,9 +207,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     run, here = rows_of_run(Path(args.results)) if args.results else {}, rows_measured_here(args.models)
     rows = {f"{name} as run" if name in here else name: row for name, row in run.items()} | here
+    kept = yaml.safe_load(Path(args.keep).read_text(encoding="utf-8")) if args.keep else {}
+    rows = added(kept, rows)
     models = {name: {k: _rounded(v) for k, v in row.items() if k != "images"} for name, row in sorted(rows.items())}
-    words = ["python -m benchmarks.model_costs"] + (["--results results/quick"] if args.results else [])
+    words = ["python -m benchmarks.model_costs"] + (["--results", args.results] if args.results else [])
     command = " ".join([*words, *(["--models", *args.models] if args.models else [])])
+    command += f"; other prices: {kept['date']}, {kept['command']}" if kept else ""
     head = {"machine": machine(), "date": datetime.now(UTC).date().isoformat(), "command": command}
     text = yaml.safe_dump({**head, "models": models}, sort_keys=False, default_flow_style=None, width=200)
     print(text)
