@@ -27,6 +27,8 @@ from evaluation.plan.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.jobs.sample import Samples
+
 Row = dict[str, Any]
 Record = TypeVar("Record", bound=Mapping[str, Any])
 
@@ -176,9 +178,7 @@ def _judge(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
         if any(why_not(paths.samples(key)) for key in keys):
             continue
         records = [record_of(plan, paths, key) for key in keys]
-        for key in keys:
-            _check_samples(plan, paths, key)
-        sources.append(_source(keys, paths))
+        sources.append(_source([_samples(plan, paths, key) for key in keys], keys[0].variant))
         more += annealing_rows(records, "judge")
     trained = [Judge.load(_judge_of(plan, paths, dataset, seed), dataset) for seed in plan.judge_seeds()]
     yield from judged(dataset, trained, sources)
@@ -208,8 +208,12 @@ def _models(keys: Sequence[TrainingKey]) -> list[list[TrainingKey]]:
     return list(together.values())
 
 
-def _check_samples(plan: Plan, paths: Paths, key: TrainingKey) -> None:
-    """Raise OtherTraining for samples of another model, number or options than the plan's."""
+def _samples(plan: Plan, paths: Paths, key: TrainingKey) -> Samples:
+    """The samples of a training.
+
+    Raises:
+        OtherTraining: they are of another model, number or options than the plan's.
+    """
     from evaluation.jobs.sample import read_samples
 
     file, wanted = paths.samples(key), plan.sampled("sample", key.variant)
@@ -222,18 +226,18 @@ def _check_samples(plan: Plan, paths: Paths, key: TrainingKey) -> None:
             f"{file} holds {len(there.images)} images with the options {options}, but the profile says "
             f"{wanted['images']} with {wanted['options']}; sample again: {again}"
         )
+    return there
 
 
-def _source(keys: Sequence[TrainingKey], paths: Paths) -> Any:
+def _source(parts: Sequence[Samples], variant: str) -> Any:
+    """What is judged together: the samples of a variant's models of single classes."""
     import numpy as np
 
     from evaluation.jobs.judge import Source
-    from evaluation.jobs.sample import read_samples
 
-    parts = [read_samples(paths.samples(key)) for key in keys]
     labels = [part.labels for part in parts if part.labels is not None]
     joined = np.concatenate(labels) if len(labels) == len(parts) else None
-    return Source.of(np.concatenate([part.images for part in parts]), joined, parts[0].record, keys[0].variant)
+    return Source.of(np.concatenate([part.images for part in parts]), joined, parts[0].record, variant)
 
 
 _MEASURES: dict[str, Callable[[Plan, Paths, str], Iterable[Row]]] = {

@@ -16,6 +16,7 @@ from evaluation.results.changes import JUDGE
 from evaluation.results.coverage import CANNOT, RESULTS, by_rows, of_earlier
 from evaluation.results.origins import Origins
 from evaluation.results.results import TidySource
+from evaluation.results.specs import places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +76,12 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
 def _of_other_settings(plan: Plan, out: Path, file: Path) -> tuple[str, ...] | None:
     """The models whose rows stay in a file of judged samples or completions that were made with other settings than the
     plan's (the judges themselves, if they are the plan's); None where the settings are the plan's."""
-    places = {plan.paths().metrics(e, d).name: (e, d) for e in STAGE for d in plan.datasets(e)}
-    if file.name not in places:
+    place = places(plan).get(file.name)
+    if place is None or place[0] not in STAGE:
         return None
     said = read_made_from(file)
-    before = settings(load_plan(out / PROFILE_FILE), *places[file.name]) if said is None else said.get("settings") or {}
-    ours = settings(plan, *places[file.name])
+    before = settings(load_plan(out / PROFILE_FILE), *place) if said is None else said.get("settings") or {}
+    ours = settings(plan, *place)
     if same(before, ours):
         return None
     return (JUDGE,) if before.get("judges") == ours.get("judges") else ()

@@ -213,10 +213,9 @@ def samples_are_similar(results: Results) -> Iterator[Finding]:
 
 def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
     judged, plan = _judged(results, "fashion_mnist"), results.plan
-    as_published = [model.name for model in plan.rows("judge") if model.as_published and model.extends == "dcgmm-e"]
-    ours = [name for name in (*as_published, "dcgmm-e") if (name, "both") in judged]
+    ours = as_published(plan, "judge", "dcgmm-e", lambda name: (name, "both") in judged)
     for (model, protocol), (label, value) in judged.items():
-        if ours and plan.catalogue.model(model).family in SPNS:
-            name, e = judged[ours[0], "both"]
-            changed = _doubt(results, "judge", "fashion_mnist", model, ours[0], JUDGE, protocol=protocol)
+        if (ours, "both") in judged and plan.catalogue.model(model).family in SPNS:
+            name, e = judged[ours, "both"]
+            changed = _doubt(results, "judge", "fashion_mnist", model, ours, JUDGE, protocol=protocol)
             yield Finding(e > value, f"{label} {value:.1f}, {name} {e:.1f}", changed=changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evaluation.jobs.basis import judges
 from evaluation.jobs.judges import settings
 from evaluation.models.catalogue import family_of
 from evaluation.plan.catalogue import Catalogue
@@ -102,7 +103,7 @@ def _values(values: Sequence[Any]) -> str:
 def _changes_of_judges(plan: Plan) -> str:
     """The same for the trainings of the judges."""
     papers = settings({"params": {}, "limit": None})
-    ours = {**papers, **plan.judges.model_dump(exclude={"seeds"}, exclude_none=True)}
+    ours = judges(plan)
     keys = [key for key in ("epochs", "learning_rate") if ours[key] != papers[key]]
     words = [f"{key} {ours[key]} instead of {papers[key]}" for key in keys]
     words += [f"trained on {ours['train_images']:,} images"] if ours["train_images"] else []

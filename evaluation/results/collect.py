@@ -20,7 +20,6 @@ from evaluation.base.files import atomic_path, write_text
 from evaluation.jobs.basis import basis
 from evaluation.jobs.measure import measured_so_far
 from evaluation.measures.tidy import read_made_from, read_metrics, write_metrics
-from evaluation.plan.experiments import MEASURED
 from evaluation.plan.paths import Paths
 from evaluation.plan.resolve import PROFILE_FILE, Run
 from evaluation.results.adding import Earlier, earlier, merged, part_of, with_models
@@ -32,7 +31,7 @@ from evaluation.results.material import Material
 from evaluation.results.origins import Origins
 from evaluation.results.outputs import FIGURE, PARTIAL, TABLE, Item, items, not_made
 from evaluation.results.report import report_page
-from evaluation.results.specs import OF_A_RUN, check_models, finished, keys_of, others
+from evaluation.results.specs import RUN_FOLDERS, check_models, finished, keys_of, others, places
 from evaluation.results.tables.writing import write
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def metrics(plan: Plan, paths: Paths) -> Found:
     """
     found: dict[str, pd.DataFrame] = {}
     whole: list[TrainingKey] = []
-    for experiment, dataset in of_plan(plan):
+    for experiment, dataset in places(plan).values():
         file = paths.metrics(experiment, dataset)
         said = read_made_from(file) if file.is_file() else None
         if said is not None and not others(plan, said, (experiment, dataset)):
@@ -85,14 +84,9 @@ def metrics(plan: Plan, paths: Paths) -> Found:
     return Found(found, whole)
 
 
-def of_plan(plan: Plan) -> list[tuple[str, str]]:
-    """The experiments with metrics, and their data sets."""
-    return [(e, d) for e in plan.experiments if e in MEASURED for d in plan.datasets(e)]
-
-
 def basis_of(plan: Plan, name: str, frame: pd.DataFrame) -> dict[str, Any]:
     """What the rows of a file of a collection were made from."""
-    ((experiment, dataset),) = [(e, d) for e, d in of_plan(plan) if plan.paths().metrics(e, d).name == name]
+    experiment, dataset = places(plan)[name]
     covered = by_rows(Origins(plan, {}), [frame])
     keys = [key for key in plan.keys(experiment, dataset=dataset) if key.path in covered]
     return basis(plan, experiment, dataset, keys)
@@ -115,8 +109,8 @@ def check_place(run: Run, out: Path) -> None:
         raise UserError(f"--out {out} is a file; give a folder")
     there = {path.name for path in out.iterdir()} if out.is_dir() else set()
     name = _name_of(out / PROFILE_FILE)
-    if there and (name is None or there & set(OF_A_RUN) or name != run.plan.name):
-        what = "a run" if there & set(OF_A_RUN) else f"a collection of {name}" if name else "something else"
+    if there and (name is None or there & set(RUN_FOLDERS) or name != run.plan.name):
+        what = "a run" if there & set(RUN_FOLDERS) else f"a collection of {name}" if name else "something else"
         raise UserError(
             f"--out {out} holds {what}; give a new folder, or one that `bench collect` has written of {run.plan.name}"
         )

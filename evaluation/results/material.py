@@ -14,7 +14,7 @@ from evaluation.results.coverage import by_rows, marked
 from evaluation.results.origins import Origins
 from evaluation.results.outputs import not_made
 from evaluation.results.results import Results, annealing_words
-from evaluation.results.specs import OF_A_RUN, check_metrics, check_models, keys_of, record_of
+from evaluation.results.specs import check_metrics, check_models, is_run, keys_of, record_of
 
 if TYPE_CHECKING:
     from evaluation.plan.resolve import Run
@@ -60,7 +60,7 @@ class Material:
             UserError: the collection's provenance.json is damaged.
         """
         place = self.folder / "provenance.json"
-        if self.given or self.is_run or not place.is_file():
+        if self.given or is_run(self.folder) or not place.is_file():
             return self.plan.title
         models = read_json(place, "collect again").get("models")
         if models is None:  # of an earlier version, which did not name them: those that have rows
@@ -68,14 +68,9 @@ class Material:
         return marked(self.plan, len(self.plan.with_all_results(models)))
 
     @property
-    def is_run(self) -> bool:
-        """Whether the folder is that of a run, and not a collection."""
-        return any((self.folder / name).is_dir() for name in OF_A_RUN)
-
-    @property
     def lacking(self) -> list[str]:
         """A line that names the tables and figures that a collection has not; nothing for a run, or for nothing."""
-        return [] if self.given or self.is_run else not_made(self.plan, self.folder)
+        return [] if self.given or is_run(self.folder) else not_made(self.plan, self.folder)
 
     def only(self, item: Item) -> Material:
         """The same with those metrics that a table or figure is made from, of which some may not be there yet."""

@@ -21,11 +21,22 @@ if TYPE_CHECKING:
     from evaluation.plan.plan import Plan
     from evaluation.plan.training import Training
 
-OF_A_RUN = ("models", "stamps", "scores", "logs")  # folders that a run has and a collection has not
+RUN_FOLDERS = ("models", "stamps", "scores", "logs")  # folders that a run has and a collection has not
 NAMED = 3  # models that a message names
 DAMAGED = "train the model again: delete its directory and start the run again"
 # What bench.json says of a training that a reader of a message knows.
 FACTS = ("factory", "params", "dataset", "subset", "seed", "train_images", "point")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, and not a collection."""
+    return any((folder / name).is_dir() for name in RUN_FOLDERS)
+
+
+def places(plan: Plan) -> dict[str, tuple[str, str]]:
+    """File of metrics → its experiment and data set, of all that a run makes."""
+    measured = [name for name in plan.experiments if name in MEASURED]
+    return {plan.paths().metrics(e, d).name: (e, d) for e in measured for d in plan.datasets(e)}
 
 
 def keys_of(plan: Plan, experiments: Iterable[str] | None = None) -> list[TrainingKey]:
@@ -78,14 +89,13 @@ def check_metrics(plan: Plan, folder: Path, files: Iterable[Path]) -> None:
     A collection may have a part of them, and files of an earlier version, which do not say what they were made from:
     its provenance says it. Raises UserError.
     """
-    places = {plan.paths(folder).metrics(e, d).name: (e, d) for e in MEASURED for d in plan.datasets(e)}
-    of_run = any((folder / name).is_dir() for name in OF_A_RUN)
+    there, of_run = places(plan), is_run(folder)
     for file in files:
         said = read_made_from(file)
         if said is None:
             why = "was written by an earlier version, which did not note the trainings behind it" if of_run else ""
         else:
-            why = others(plan, said, places.get(file.name), whole=of_run)
+            why = others(plan, said, there.get(file.name), whole=of_run)
         if why:
             raise UserError(f"{file} {why}; {CURE}")
 

@@ -226,7 +226,7 @@ def test_classes_of_a_model_are_judged_together(judge, tmp_path):
         record = {"subset": key.subset, "seed": 3, "model": "toy", "protocol": "clean", "point": {}}
         write_samples(paths.samples(key), x[y == label], record, {"seed": 0})
     (together,) = _models(keys)
-    source = _source(together, paths)
+    source = _source([read_samples(paths.samples(key)) for key in together], together[0].variant)
     assert len(source.images) == np.isin(y, (0, 1)).sum()
     frame = pd.DataFrame(judged("digits", [judge], [source], references=False))
     judges_own = frame[frame["model"] == "CNN"]
