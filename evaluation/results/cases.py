@@ -10,7 +10,7 @@ from evaluation.results.changes import JUDGE, changes, is_known
 from evaluation.results.formatting import in_protocol
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Key, Results, Value
-from evaluation.results.selection import as_published, choosing, lines, protocols_of, reported
+from evaluation.results.selection import as_published, choosing, lines, protocols_of, reported, unfinished_grid
 from evaluation.results.tables.judge import ACCURACY
 
 if TYPE_CHECKING:
@@ -25,16 +25,27 @@ OWN_ENTRY = "a model of this profile, not of the paper"
 ALONE = "no other model counts"
 
 
+class Doubt(NamedTuple):
+    """Why a case does not count, in words; empty if it counts. shortened: the profile changes a training of it; else a
+    training or a grid has not come to its end."""
+
+    words: str = ""
+    shortened: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+
 class Finding(NamedTuple):
     """Does one case speak for the claim, and what it is.
 
-    seeds: on which the answer rests if it comes from an interval; changed: why the case does not count (`_doubt`).
+    seeds: on which the answer rests if it comes from an interval; doubt: why the case does not count.
     """
 
     holds: bool
     what: str
     seeds: int | None = None
-    changed: str = ""
+    doubt: Doubt = Doubt()
 
 
 def _papers_datasets(results: Results, experiment: str) -> list[str]:
@@ -43,17 +54,21 @@ def _papers_datasets(results: Results, experiment: str) -> list[str]:
     return [name for name in results.plan.datasets(experiment) if name not in others]
 
 
-def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> str:
-    """Why a case of these models does not count: what the profile changes in them, or an annealing that was not over;
-    empty if it counts. The case names the first model, the words name the others."""
-    words = []
+def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> Doubt:
+    """What the profile changes in these models, an annealing or a grid that was not over. The case names the first
+    model, the words name the others."""
+    words, shortened = [], False
     for model in dict.fromkeys(models):
-        reasons = [_changed(results, experiment, model, protocol)]
+        changed = _changed(results, experiment, model, protocol)
+        shortened |= bool(changed)
+        reasons = [changed]
         sigma = results.annealing(experiment, dataset, model, protocol if protocol != "both" else None)
         reasons.append(f"still annealing, {sigma}" if sigma else "")
+        if experiment == "outliers":
+            reasons.append(unfinished_grid(results, dataset, model, protocol))
         if found := "; ".join(filter(None, reasons)):
             words.append(found if model == models[0] else f"{_label(results, model)}: {found}")
-    return "; ".join(words)
+    return Doubt("; ".join(words), shortened)
 
 
 def _changed(results: Results, experiment: str, model: str, protocol: str = "both") -> str:
@@ -97,8 +112,8 @@ def top_layer_is_best(results: Results) -> Iterator[Finding]:
         if len(layers) > 1:
             areas = ", ".join(f"{area:.1f}" for area in layers)
             what = f"{label} on {dataset_label(dataset)} ({areas} from bottom to top)"
-            changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
-            yield Finding(layers[-1] >= max(layers), what, changed=changed)
+            doubt = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            yield Finding(layers[-1] >= max(layers), what, doubt=doubt)
 
 
 def flat_instance_is_best(results: Results) -> Iterator[Finding]:
@@ -117,8 +132,8 @@ def _against_a(results: Results, dataset: str, holds: Callable[[float, float], b
         if where == dataset and model != "dcgmm-a" and a is not None:
             deep = values[dataset, model, "auroc"]
             what = f"{label} {deep.mean:.1f}, DCGMM-A {a.mean:.1f}"
-            changed = _doubt(results, "outliers", dataset, model, "dcgmm-a", protocol=protocol)
-            yield Finding(holds(a.mean, deep.mean), what, changed=changed)
+            doubt = _doubt(results, "outliers", dataset, model, "dcgmm-a", protocol=protocol)
+            yield Finding(holds(a.mean, deep.mean), what, doubt=doubt)
 
 
 def classes_are_comparable(results: Results) -> Iterator[Finding]:
@@ -129,8 +144,8 @@ def classes_are_comparable(results: Results) -> Iterator[Finding]:
         areas = [values[dataset, model, "auroc"].mean for values in by_class if (dataset, model, "auroc") in values]
         if len(areas) > 1:
             what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
-            changed = _doubt(results, "outliers", dataset, model, protocol=protocol)
-            yield Finding(max(areas) - min(areas) <= COMPARABLE, what, changed=changed)
+            doubt = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            yield Finding(max(areas) - min(areas) <= COMPARABLE, what, doubt=doubt)
 
 
 def e_beats_the_spns(results: Results) -> Iterator[Finding]:
@@ -150,8 +165,8 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
             if e.by_seed.keys() & other.by_seed.keys():
                 pair = paired_comparison(e.by_seed, other.by_seed)
                 what = f"{in_protocol(label, protocol)} on {dataset_label(dataset)}, difference {pair.mean:+z.1f}"
-                changed = _doubt(results, "outliers", dataset, model, ours, protocol=protocol)
-                yield Finding(pair.low > 0, what, pair.n, changed)
+                doubt = _doubt(results, "outliers", dataset, model, ours, protocol=protocol)
+                yield Finding(pair.low > 0, what, pair.n, doubt)
 
 
 # --- dynamics and samples --------------------------------------------------------------------------------------------
@@ -173,7 +188,8 @@ def layers_converge_in_order(results: Results) -> Iterator[Finding]:
             if len(steps) > 1:
                 where = f"{_label(results, str(model))} on {dataset_label(dataset)}"
                 what = f"{where}: below until steps {', '.join(map(str, steps))}"
-                yield Finding(steps == sorted(steps), what, changed=_changed(results, "dynamics", str(model)))
+                changed = _changed(results, "dynamics", str(model))
+                yield Finding(steps == sorted(steps), what, doubt=Doubt(changed, bool(changed)))
 
 
 def _converged(curves: pd.DataFrame) -> list[int]:
@@ -207,8 +223,8 @@ def samples_are_similar(results: Results) -> Iterator[Finding]:
     counted = [place for place in judged if not doubts[place]]
     for place, (label, value) in judged.items() if len(judged) > 1 else ():
         best = max(judged[other][1] for other in (judged if doubts[place] else counted))
-        changed = doubts[place] or (ALONE if len(counted) == 1 else "")
-        yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}", changed=changed)
+        doubt = doubts[place] or (Doubt(ALONE, shortened=True) if len(counted) == 1 else Doubt())
+        yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}", doubt=doubt)
 
 
 def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
@@ -217,5 +233,5 @@ def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
     for (model, protocol), (label, value) in judged.items():
         if (ours, "both") in judged and plan.catalogue.model(model).family in SPNS:
             name, e = judged[ours, "both"]
-            changed = _doubt(results, "judge", "fashion_mnist", model, ours, JUDGE, protocol=protocol)
-            yield Finding(e > value, f"{label} {value:.1f}, {name} {e:.1f}", changed=changed)
+            doubt = _doubt(results, "judge", "fashion_mnist", model, ours, JUDGE, protocol=protocol)
+            yield Finding(e > value, f"{label} {value:.1f}, {name} {e:.1f}", doubt=doubt)

@@ -23,6 +23,7 @@ from evaluation.results.results import Results
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "does not hold", "not run"
 UNDECIDED = "undecided"  # followed by the reason in brackets
+SHORTENED, UNFINISHED = "shortened trainings", "unfinished"  # why a case does not count
 FEWEST_SEEDS = 5  # for a verdict from an interval: of fewer it is far too narrow (measures.statistics.COVERAGE)
 
 
@@ -50,9 +51,10 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
         return Claim(section, words, f"{UNDECIDED} (other data)", f"the run used {', '.join(others)}")
     if not found:
         return Claim(section, words, NOT_RUN, "not run in this profile, or not to the end")
-    changed = [case for case in found if case.changed]
-    few = [case for case in found if not case.changed and case.seeds is not None and case.seeds < FEWEST_SEEDS]
-    decided = [case for case in found if case not in changed and case not in few]
+    shortened = [case for case in found if case.doubt.shortened]
+    unfinished = [case for case in found if case.doubt and not case.doubt.shortened]
+    few = [case for case in found if not case.doubt and case.seeds is not None and case.seeds < FEWEST_SEEDS]
+    decided = [case for case in found if not case.doubt and case not in few]
     spoken = sum(case.holds for case in decided)
     if decided:
         verdict = HOLDS if spoken == len(decided) else FAILS if not spoken else IN_PART
@@ -60,15 +62,16 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
         seeds = sorted({case.seeds for case in few if case.seeds is not None})
         verdict = f"{UNDECIDED} ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds)"
     else:
-        verdict = f"{UNDECIDED} (shortened trainings)"
+        verdict = f"{UNDECIDED} ({SHORTENED if shortened else UNFINISHED})"
     counts = {
         f"{spoken} of {len(decided)} cases support it": decided,
         f"{len(few)} have fewer than {FEWEST_SEEDS} seeds": few,
-        f"{len(changed)} not counted (shortened trainings)": changed,
+        f"{len(shortened)} not counted ({SHORTENED})": shortened,
+        f"{len(unfinished)} not counted ({UNFINISHED})": unfinished,
     }
     cases = [f"against: {case.what}" for case in decided if not case.holds]
     cases += [f"undecided, fewer than {FEWEST_SEEDS} seeds: {case.what}" for case in few]
-    cases += [f"not counted: {case.what} ({case.changed})" for case in changed]
+    cases += [f"not counted: {case.what} ({case.doubt.words})" for case in found if case.doubt]
     return Claim(section, words, verdict, ", ".join(words for words, some in counts.items() if some), tuple(cases))
 
 

@@ -12,7 +12,7 @@ from evaluation.results.changes import JUDGE, changes
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import as_published, protocols_of, reported
+from evaluation.results.selection import as_published, protocols_of, reported, unfinished_grid
 from evaluation.results.verdicts import CLOSE, NEAR, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
 
 if TYPE_CHECKING:
@@ -131,9 +131,10 @@ class _Side:
         annealing = f"the annealing was not over ({sigma})" if sigma else ""
         weak = self._weak(dataset) if samples and not sizes else ""
         grid = experiment == "outliers"
+        unfinished = unfinished_grid(self.results, dataset, model, found.protocol) if grid else ""
         changed = changes(self.plan, model, sizes=sizes, one_class=samples, protocol=found.protocol, grid=grid)
-        facts = tuple(filter(None, [named, changed, annealing, weak]))
-        return Ours(found, facts=facts, decided=not annealing)
+        facts = tuple(filter(None, [named, changed, annealing, unfinished, weak]))
+        return Ours(found, facts=facts, decided=not annealing and not unfinished)
 
     def _weak(self, dataset: str) -> str:
         """That a judge of this data set is far below the paper's, or nothing."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from evaluation.measures.tidy import canonical_params
 from evaluation.results.results import Key, Results, Value
 
 if TYPE_CHECKING:
@@ -84,6 +85,32 @@ def reported(results: Results, protocol: str, outlier_class: int = 0) -> Mapping
     """(data set, model, metric) → result, of the chosen points."""
     selected = chosen(points(results, outlier_class), protocol)
     return {(*place, metric): value for place, point in selected.items() for metric, value in point.values.items()}
+
+
+def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -> str:
+    """That a model's grid is not finished, in words: "best of 4 of 23 grid points"; empty if it is, or is none.
+
+    The best of some points is no best of all: with more of them, a protocol can choose another.
+    """
+    asked = _asked(results.plan)
+    place = next((place for which in (protocol, "both") if (place := (dataset, model, which)) in asked), None)
+    if place is None or len(asked[place]) < 2:
+        return ""
+    own = [p for p in points(results) if (p.dataset, p.model, p.protocol) == place and p.seeds]
+    most = max((p.seeds for p in own), default=0)
+    there = asked[place] & {p.point for p in own if p.seeds == most}
+    return f"best of {len(there)} of {len(asked[place])} grid points" if len(there) < len(asked[place]) else ""
+
+
+@lru_cache(maxsize=8)
+def _asked(plan: Plan) -> Mapping[tuple[str, str, str], frozenset[str]]:
+    """(data set, model, protocol) → the points (canonical JSON) at which a run trains it for Table II."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for key in plan.keys("outliers") if "outliers" in plan.experiments else ():
+        variant = plan.variant(key)
+        place = key.dataset, variant.model.name, variant.protocol
+        found.setdefault(place, set()).add(canonical_params(dict(variant.point)))
+    return {place: frozenset(some) for place, some in found.items()}
 
 
 def lines(results: Results, rows: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -126,6 +126,18 @@ def test_an_annealing_that_was_cut_off_is_said_and_decides_nothing(sigma, over):
     assert row["ours"] == 60.5
 
 
+@pytest.mark.parametrize(("last", "verdict"), [(None, UNDECIDED), (1, UNDECIDED), (2, NOT_REPRODUCED)])
+def test_the_best_point_of_an_unfinished_grid_is_said_and_decides_nothing(last, verdict):
+    """last: seeds of the last point; the others have two."""
+    of = plan({"pd-spn": {"grid": {"sums": [5, 20, 40]}}}, models=["pd-spn"])
+    found = rows("pd-spn", [60.0, 60.1], protocol="paper", sums=5)
+    found += rows("pd-spn", [55.0, 55.1], protocol="paper", sums=20)
+    found += rows("pd-spn", [50.0, 50.1][:last], protocol="paper", sums=40) if last else []
+    row = cell(compared(validated(found), of), "table_2", "PD-SPN")
+    assert (row["ours"], row["verdict"]) == (60.05, verdict)
+    assert ("best of 2 of 3 grid points" in row["remark"]) == (last != 2)
+
+
 def test_changes_of_models_of_one_class_are_said_for_these():
     changed = {"dcgmm-e": {"params": {"epochs": 20}, "one_class": {"iterations": 5000, "window": 50}}}
     of = Plan(

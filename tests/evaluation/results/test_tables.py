@@ -59,6 +59,14 @@ def test_table_2_splits_models_with_two_protocols():
     ]
 
 
+def test_the_caption_says_which_grids_are_not_finished():
+    of = plan({"gmm": {"grid": {"depth": [1, 2, 3, 4]}}}, models=["gmm", "dcgmm-a"])
+    caption = outlier_table_models(results(grid(), of), {"gmm": "GMM"}).caption
+    assert "Not finished: GMM (paper) on MNIST best of 3 of 4 grid points; GMM (clean) on MNIST" in caption
+    of = plan({"gmm": {"grid": {"depth": [1, 2, 3]}}}, models=["gmm", "dcgmm-a"])
+    assert "Not finished" not in outlier_table_models(results(grid(), of), {"gmm": "GMM"}).caption
+
+
 def test_a_run_of_one_protocol_has_no_lines_of_the_other():
     of = Plan({**plan().config, "protocols": ["clean"]})
     table = outlier_table_models(results(grid(), of), {"gmm": "GMM"})
