@@ -60,11 +60,11 @@ def test_table_2_splits_models_with_two_protocols():
 
 
 def test_the_caption_says_which_grids_are_not_finished():
-    of = plan({"gmm": {"grid": {"depth": [1, 2, 3, 4]}}}, models=["gmm", "dcgmm-a"])
-    caption = outlier_table_models(results(grid(), of), {"gmm": "GMM"}).caption
-    assert "Not finished: GMM (paper) on MNIST best of 3 of 4 grid points; GMM (clean) on MNIST" in caption
-    of = plan({"gmm": {"grid": {"depth": [1, 2, 3]}}}, models=["gmm", "dcgmm-a"])
-    assert "Not finished" not in outlier_table_models(results(grid(), of), {"gmm": "GMM"}).caption
+    found = [*rows("pd-spn-normal", [80.0, 81.0], sums=5), *rows("pd-spn-normal", [70.0, 71.0], sums=20)]
+    for grid_of, unfinished in (([5, 20, 40], True), ([5, 20], False)):
+        of = plan({"pd-spn-normal": {"grid": {"sums": grid_of}}}, models=["pd-spn-normal"])
+        caption = outlier_table_models(results(validated(found), of), {"pd-spn-normal": "PD-SPN"}).caption
+        assert ("Not finished: PD-SPN (paper) on MNIST best of 2 of 3 grid points; PD" in caption) == unfinished
 
 
 def test_a_run_of_one_protocol_has_no_lines_of_the_other():
