@@ -10,9 +10,15 @@ from evaluation.base.files import atomic_path
 
 
 def image_grid(images: np.ndarray, columns: int = 10, gap: int = 1) -> np.ndarray:
-    """Images (n, H, W, C) in [0, 1] row by row on white ground: (rows·(H + gap) + gap, columns·(W + gap) + gap, C)."""
+    """Images (n, H, W, C) in [0, 1] row by row on white ground: (rows·(H + gap) + gap, columns·(W + gap) + gap, C).
+
+    C is 1 (grey) or 3 (colours). Of images with another number the channels stand side by side as grey: W·C wide, C 1.
+    """
     from skimage.util import montage
 
+    if images.shape[-1] not in (1, 3):
+        n, height, width, channels = images.shape
+        images = images.transpose(0, 1, 3, 2).reshape(n, height, channels * width, 1)
     shape = (-(-len(images) // columns), columns)
     white = [1.0] * images.shape[-1]
     canvas = montage(images, fill=white, grid_shape=shape, padding_width=gap, channel_axis=-1)

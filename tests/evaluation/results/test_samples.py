@@ -13,7 +13,7 @@ from evaluation.jobs.sample import write_samples
 from evaluation.jobs.unable import note_unable
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
-from evaluation.results.figures.grid import image_grid
+from evaluation.results.figures.grid import image_grid, write_grid
 from evaluation.results.figures.samples import centroid_panel, completion_panel, picture, sample_panel
 from evaluation.results.make import draw_figure
 from evaluation.results.material import Material
@@ -193,3 +193,20 @@ def test_completions_of_a_model_with_one_way_to_complete_are_shown(tmp_path):
     figure, words = picture(Material(Run(plan, tmp_path), []), items(plan)["fig_8_inpainting"])
     assert layout(figure)[2] == ["GMM"]
     assert words == "Not shown, since they cannot: VAE."
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_channels_that_are_no_colours_stand_side_by_side(channels, tmp_path):
+    from PIL import Image
+
+    images = np.random.default_rng(0).random((4, 5, 5, channels), np.float32)
+    canvas = image_grid(images, columns=2)
+    assert canvas.shape == (13, 2 * (5 * channels + 1) + 1, 1)
+    for channel in range(channels):
+        left = 5 * channels + 2 + 5 * channel  # of the second image
+        assert np.array_equal(canvas[1:6, left : left + 5, 0], images[1, :, :, channel])
+    write_grid(tmp_path / "grid.png", images, columns=2, zoom=1)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert (picture.mode, picture.size) == ("L", canvas.shape[1::-1])
+    _, seen = completion_panel("x", images, np.ones((4, 5, 5), bool), images)
+    assert seen.shape[-1] == 1
