@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.measures.statistics import paired_comparison
-from evaluation.results.changes import JUDGE, changes, is_known
+from evaluation.results.changes import JUDGE, changes, is_known, shortened_judges
 from evaluation.results.formatting import in_protocol
+from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Key, Results, Value
 from evaluation.results.selection import as_published, choosing, lines, protocols_of, reported, unfinished_grid
@@ -25,12 +26,15 @@ OWN_ENTRY = "a model of this profile, not of the paper"
 ALONE = "no other model counts"
 
 
+SHORTENED, WEAK, UNFINISHED = "shortened trainings", "weak judges", "unfinished"  # kinds of doubt
+
+
 class Doubt(NamedTuple):
-    """Why a case does not count, in words; empty if it counts. shortened: the profile changes a training of it; else a
-    training or a grid has not come to its end."""
+    """Why a case does not count, in words; empty if it counts. kind: the profile changes a training of it, its judge is
+    far below the paper's, or a training or a grid has not come to its end: the first of these that holds."""
 
     words: str = ""
-    shortened: bool = False
+    kind: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.words)
@@ -57,22 +61,25 @@ def _papers_datasets(results: Results, experiment: str) -> list[str]:
 def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> Doubt:
     """What the profile changes in these models, an annealing or a grid that was not over. The case names the first
     model, the words name the others."""
-    words, shortened = [], False
+    words, kind = [], UNFINISHED
     for model in dict.fromkeys(models):
         changed = _changed(results, experiment, model, protocol)
-        shortened |= bool(changed)
-        reasons = [changed]
+        weak = weak_judges(results, dataset) if model == JUDGE else ""
+        kind = SHORTENED if changed else WEAK if weak and kind != SHORTENED else kind
+        reasons = [changed, weak]
         sigma = results.annealing(experiment, dataset, model, protocol if protocol != "both" else None)
         reasons.append(f"still annealing, {sigma}" if sigma else "")
         if experiment == "outliers":
             reasons.append(unfinished_grid(results, dataset, model, protocol))
         if found := "; ".join(filter(None, reasons)):
             words.append(found if model == models[0] else f"{_label(results, model)}: {found}")
-    return Doubt("; ".join(words), shortened)
+    return Doubt("; ".join(words), kind) if words else Doubt()
 
 
 def _changed(results: Results, experiment: str, model: str, protocol: str = "both") -> str:
     """What the profile changes in a model as an experiment trains it, or that the paper has no such model."""
+    if model == JUDGE:
+        return shortened_judges(results.plan)
     of = {"one_class": experiment == "judge", "grid": experiment == "outliers"}
     return changes(results.plan, model, protocol=protocol, **of) if is_known(model) else OWN_ENTRY
 
@@ -189,7 +196,7 @@ def layers_converge_in_order(results: Results) -> Iterator[Finding]:
                 where = f"{_label(results, str(model))} on {dataset_label(dataset)}"
                 what = f"{where}: below until steps {', '.join(map(str, steps))}"
                 changed = _changed(results, "dynamics", str(model))
-                yield Finding(steps == sorted(steps), what, doubt=Doubt(changed, bool(changed)))
+                yield Finding(steps == sorted(steps), what, doubt=Doubt(changed, SHORTENED if changed else ""))
 
 
 def _converged(curves: pd.DataFrame) -> list[int]:
@@ -223,7 +230,7 @@ def samples_are_similar(results: Results) -> Iterator[Finding]:
     counted = [place for place in judged if not doubts[place]]
     for place, (label, value) in judged.items() if len(judged) > 1 else ():
         best = max(judged[other][1] for other in (judged if doubts[place] else counted))
-        doubt = doubts[place] or (Doubt(ALONE, shortened=True) if len(counted) == 1 else Doubt())
+        doubt = doubts[place] or (Doubt(ALONE, SHORTENED) if len(counted) == 1 else Doubt())
         yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}", doubt=doubt)
 
 

@@ -100,11 +100,17 @@ def _values(values: Sequence[Any]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _changes_of_judges(plan: Plan) -> str:
+def shortened_judges(plan: Plan) -> str:
+    """What the profile shortens in the trainings of the judges. Another rate is no shortening: how well a judge learned
+    with it, its accuracy says (evaluation/results/judge_accuracy.py)."""
+    return _changes_of_judges(plan, ("epochs",))
+
+
+def _changes_of_judges(plan: Plan, parameters: Sequence[str] = ("epochs", "learning_rate")) -> str:
     """The same for the trainings of the judges."""
     papers = settings({"params": {}, "limit": None})
     ours = judges(plan)
-    keys = [key for key in ("epochs", "learning_rate") if ours[key] != papers[key]]
+    keys = [key for key in parameters if ours[key] != papers[key]]
     words = [f"{key} {ours[key]} instead of {papers[key]}" for key in keys]
     words += [f"trained on {ours['train_images']:,} images"] if ours["train_images"] else []
     return ", ".join(words)

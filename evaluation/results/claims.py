@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from evaluation.results.cases import (
     COMPARABLE,
+    SHORTENED,
     SIMILAR,
+    UNFINISHED,
+    WEAK,
     Finding,
     classes_are_comparable,
     depth_helps,
@@ -23,7 +26,6 @@ from evaluation.results.results import Results
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "does not hold", "not run"
 UNDECIDED = "undecided"  # followed by the reason in brackets
-SHORTENED, UNFINISHED = "shortened trainings", "unfinished"  # why a case does not count
 FEWEST_SEEDS = 5  # for a verdict from an interval: of fewer it is far too narrow (measures.statistics.COVERAGE)
 
 
@@ -51,8 +53,7 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
         return Claim(section, words, f"{UNDECIDED} (other data)", f"the run used {', '.join(others)}")
     if not found:
         return Claim(section, words, NOT_RUN, "not run in this profile, or not to the end")
-    shortened = [case for case in found if case.doubt.shortened]
-    unfinished = [case for case in found if case.doubt and not case.doubt.shortened]
+    doubted = {kind: [c for c in found if c.doubt and c.doubt.kind == kind] for kind in (SHORTENED, WEAK, UNFINISHED)}
     few = [case for case in found if not case.doubt and case.seeds is not None and case.seeds < FEWEST_SEEDS]
     decided = [case for case in found if not case.doubt and case not in few]
     spoken = sum(case.holds for case in decided)
@@ -62,12 +63,11 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
         seeds = sorted({case.seeds for case in few if case.seeds is not None})
         verdict = f"{UNDECIDED} ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds)"
     else:
-        verdict = f"{UNDECIDED} ({SHORTENED if shortened else UNFINISHED})"
+        verdict = f"{UNDECIDED} ({next(kind for kind, some in doubted.items() if some)})"
     counts = {
         f"{spoken} of {len(decided)} cases support it": decided,
         f"{len(few)} have fewer than {FEWEST_SEEDS} seeds": few,
-        f"{len(shortened)} not counted ({SHORTENED})": shortened,
-        f"{len(unfinished)} not counted ({UNFINISHED})": unfinished,
+        **{f"{len(some)} not counted ({kind})": some for kind, some in doubted.items()},
     }
     cases = [f"against: {case.what}" for case in decided if not case.holds]
     cases += [f"undecided, fewer than {FEWEST_SEEDS} seeds: {case.what}" for case in few]

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evaluation.results.changes import JUDGE, changes
+from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
 from evaluation.results.results import Results, Value
 from evaluation.results.selection import as_published, protocols_of, reported, unfinished_grid
-from evaluation.results.verdicts import CLOSE, NEAR, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
+from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,22 +130,12 @@ class _Side:
         named = entry.label if entry and entry.as_published else ""
         sigma = "" if sizes else self.results.annealing(experiment, dataset, model, found.protocol)
         annealing = f"the annealing was not over ({sigma})" if sigma else ""
-        weak = self._weak(dataset) if samples and not sizes else ""
+        weak = weak_judges(self.results, dataset, self.protocol) if samples and not sizes else ""
         grid = experiment == "outliers"
         unfinished = unfinished_grid(self.results, dataset, model, found.protocol) if grid else ""
         changed = changes(self.plan, model, sizes=sizes, one_class=samples, protocol=found.protocol, grid=grid)
         facts = tuple(filter(None, [named, changed, annealing, unfinished, weak]))
         return Ours(found, facts=facts, decided=not annealing and not unfinished)
-
-    def _weak(self, dataset: str) -> str:
-        """That a judge of this data set is far below the paper's, or nothing."""
-        papers = next((p for p in published() if p.metric == "cnn_test_accuracy" and p.dataset == dataset), None)
-        own = self.results.value("judge", dataset, JUDGE, "cnn_test_accuracy", self.protocol)
-        if papers is None or own is None or min(own.by_seed.values()) >= papers.mean - NEAR:
-            return ""
-        which = "the judge" if own.n == 1 else f"the weakest of {own.n} judges"
-        worst = min(own.by_seed.values())
-        return f"{which} has a test accuracy of {worst:.1f} % only, the paper's {papers.mean:.0f} %"
 
     def _model(self, experiment: str, dataset: str, label: str) -> tuple[str, str]:
         """Catalogue name of the model with this label in an experiment, or the reason why there is none."""

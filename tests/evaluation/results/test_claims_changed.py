@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.measures.tidy import tidy_frame
+from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.plan import Plan
 from evaluation.results.claims import HOLDS, UNDECIDED, claims
 from evaluation.results.results import Results
@@ -92,6 +92,24 @@ def test_the_judge_is_a_training_too():
     said = [claim for words, claim in found.items() if "samples" in words]
     assert [claim.verdict for claim in said] == [NOT_COUNTED] * 2
     assert all("CNN: epochs 3 instead of 15" in case for claim in said for case in claim.cases)
+
+
+@pytest.mark.parametrize("accuracy", [88.5, 80.6])
+def test_a_judge_of_another_rate_counts_if_it_is_as_good_as_the_paper_s(accuracy):
+    config = plan().config
+    judge = {**config["experiments"]["judge"], "judges": {"learning_rate": 0.001}}
+    of = Plan({**config, "experiments": {**config["experiments"], "judge": judge}})
+    own = tidy_row(
+        protocol="both", experiment="judge", dataset="fashion_mnist", model="CNN", seed=0, metric="cnn_test_accuracy",
+        value=accuracy,
+    )  # fmt: skip
+    found = claims(Results(tidy_frame([*samples("fashion_mnist"), own]), of))
+    (claim,) = [c for c in found if "outperform" in c.words]
+    if accuracy > 88:
+        assert claim.verdict == HOLDS
+    else:
+        assert (claim.verdict, claim.evidence) == (f"{UNDECIDED} (weak judges)", "1 not counted (weak judges)")
+        assert "the judge has a test accuracy of 80.6 % only, the paper's 91 %" in claim.cases[0]
 
 
 def test_a_model_of_the_profile_s_own_is_no_instance_and_no_rival_of_the_paper():
