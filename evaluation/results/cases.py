@@ -24,8 +24,6 @@ COMPARABLE = 10.0  # points within which the areas of different outlier classes 
 CONVERGED = 0.9  # share of a loss's range, from its minimum on, above which it stays when it has converged
 OWN_ENTRY = "a model of this profile, not of the paper"
 ALONE = "no other model counts"
-
-
 SHORTENED, WEAK, UNFINISHED = "shortened trainings", "weak judges", "unfinished"  # kinds of doubt
 
 
@@ -59,8 +57,8 @@ def _papers_datasets(results: Results, experiment: str) -> list[str]:
 
 
 def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> Doubt:
-    """What the profile changes in these models, an annealing or a grid that was not over. The case names the first
-    model, the words name the others."""
+    """What the profile changes in these models, a weak judge, an annealing or a grid that was not over. The case names
+    the first model, the words name the others."""
     words, kind = [], UNFINISHED
     for model in dict.fromkeys(models):
         changed = _changed(results, experiment, model, protocol)

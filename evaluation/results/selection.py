@@ -8,7 +8,7 @@ few seeds is chosen for its luck.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -87,6 +87,12 @@ def reported(results: Results, protocol: str, outlier_class: int = 0) -> Mapping
     return {(*place, metric): value for place, point in selected.items() for metric, value in point.values.items()}
 
 
+def most_seeds(own: Iterable[Point]) -> int:
+    """Seeds of the point that has the most, of those of one model, data set and protocol; a point with fewer
+    (`Point.seeds`) has not finished."""
+    return max((v.n for p in own for metric, v in p.values.items() if metric in CHOSEN_BY.values()), default=0)
+
+
 def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -> str:
     """That a model's grid is not finished, in words: "best of 4 of 23 grid points"; empty if it is, or is none.
 
@@ -97,7 +103,7 @@ def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -
     if place is None or len(asked[place]) < 2:
         return ""
     own = [p for p in points(results) if (p.dataset, p.model, p.protocol) == place and p.seeds]
-    most = max((p.seeds for p in own), default=0)
+    most = most_seeds(own)
     there = asked[place] & {p.point for p in own if p.seeds == most}
     return f"best of {len(there)} of {len(asked[place])} grid points" if len(there) < len(asked[place]) else ""
 

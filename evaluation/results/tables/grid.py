@@ -11,7 +11,7 @@ from evaluation.measures.statistics import with_coverage
 from evaluation.results.formatting import with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import Point, chosen, points, protocols_of
+from evaluation.results.selection import Point, chosen, most_seeds, points, protocols_of
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 SPLITS = {"": "auroc", "_validation": "auroc_validation"}
@@ -63,10 +63,10 @@ def grid_points(results: Results) -> list[tuple[Point, str, str]]:
     """Every point with the protocols that chose it, and that it has fewer seeds than others of the model and takes no
     part in the choice, in words."""
     every = [point for point in points(results) if point.seeds]
-    whole: dict[tuple[str, str, str], int] = {}
+    of_model: dict[tuple[str, str, str], list[Point]] = {}
     for point in every:
-        family = (point.model, point.dataset, point.protocol)
-        whole[family] = max(whole.get(family, 0), *(v.n for m, v in point.values.items() if m in SPLITS.values()))
+        of_model.setdefault((point.model, point.dataset, point.protocol), []).append(point)
+    whole = {family: most_seeds(own) for family, own in of_model.items()}
     protocols = protocols_of(results.plan)
     by = {protocol: set(chosen(every, protocol).values()) for protocol in protocols}
     found = []
