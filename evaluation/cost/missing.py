@@ -10,6 +10,7 @@ from pathlib import Path
 from evaluation.base.reading import read_json
 from evaluation.cost.estimate import Estimate
 from evaluation.plan.jobs import Job
+from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
 
 CURE = "remove the folder and collect again"
@@ -19,16 +20,21 @@ CURE = "remove the folder and collect again"
 class Missing:
     """Trainings of a variant on a data set with one kind of subset ("not", "only", "all").
 
-    hours: of one core, with what is made from the trainings; None where nothing like it was measured. targets: words
-    for Snakemake, below the folder of results, in the shell's braces: all that is made from the trainings.
+    keys: the trainings. hours: of one core, with what is made from the trainings; None where nothing like it was
+    measured. targets: words for Snakemake, below the folder of results, in the shell's braces: all that is made from
+    the trainings.
     """
 
     variant: str
     dataset: str
     kind: str
-    trainings: int
+    keys: tuple[TrainingKey, ...]
     hours: float | None
     targets: str
+
+    @property
+    def trainings(self) -> int:
+        return len(self.keys)
 
 
 def collected(folder: Path, plan: Plan) -> set[str]:
@@ -44,29 +50,31 @@ def collected(folder: Path, plan: Plan) -> set[str]:
 def missing(estimate: Estimate, there: Iterable[str]) -> list[Missing]:
     """What is missing, cheapest first; what has no price at the end."""
     have = set(there)
-    groups: dict[tuple[str, str, str], list[tuple[Job, float]]] = {}
+    groups: dict[tuple[str, str, str], dict[Job, list[TrainingKey]]] = {}
     for job in estimate.jobs.all():
         lacking = [key for key in job.keys if key.path not in have]
         if lacking:
             kind = lacking[0].subset.rstrip("0123456789")
-            groups.setdefault((job.variant, job.dataset, kind), []).append((job, len(lacking) / len(job.keys)))
+            groups.setdefault((job.variant, job.dataset, kind), {})[job] = lacking
     found = [_missing(estimate, key, jobs) for key, jobs in groups.items()]
     return sorted(found, key=lambda one: (one.hours is None, one.hours or 0.0))
 
 
-def _missing(estimate: Estimate, group: tuple[str, str, str], jobs: list[tuple[Job, float]]) -> Missing:
-    stages = {job: ("train", *estimate.jobs.stages(job)) for job, _ in jobs}
+def _missing(estimate: Estimate, group: tuple[str, str, str], jobs: dict[Job, list[TrainingKey]]) -> Missing:
+    stages = {job: ("train", *estimate.jobs.stages(job)) for job in jobs}
     hours = sum(
-        share * estimate.priced(stage, job).seconds / 3600 for job, share in jobs for stage in stages[job]
-    )  # fmt: skip
-    known = all(estimate.price(job) is not None for job, _ in jobs)
-    trainings = round(sum(share * len(job.keys) for job, share in jobs))
-    makes = {job: stages[job][1:] or stages[job] for job, _ in jobs}  # each of them needs the training
+        len(lacking) / len(job.keys) * estimate.priced(stage, job).seconds / 3600
+        for job, lacking in jobs.items()
+        for stage in stages[job]
+    )
+    known = all(estimate.price(job) is not None for job in jobs)
+    makes = {job: stages[job][1:] or stages[job] for job in jobs}  # each of them needs the training
     words = [
         f"stamps/{stage}/{_braced(job.name for job, made in makes.items() if stage in made)}.json"
         for stage in dict.fromkeys(itertools.chain(*makes.values()))
     ]
-    return Missing(*group, trainings, hours if known else None, " ".join(words))
+    keys = tuple(itertools.chain.from_iterable(jobs.values()))
+    return Missing(*group, keys, hours if known else None, " ".join(words))
 
 
 def _braced(names: Iterable[str]) -> str:
