@@ -37,13 +37,34 @@ class OtherTraining(UserError):
     """A result that was made from something else than what the profile says."""
 
 
-def measured(plan: Plan, paths: Paths, experiment: str, dataset: str) -> pd.DataFrame:
-    """The metrics of an experiment on a data set.
+def measured(
+    plan: Plan, paths: Paths, experiment: str, dataset: str, keys: Sequence[TrainingKey] | None = None
+) -> pd.DataFrame:
+    """The metrics of an experiment on a data set; of all its trainings, or of `keys`.
 
     Raises:
         UserError: a result is missing, or was made from something else than what the plan says.
     """
-    return tidy_frame(_MEASURES[experiment](plan, paths, dataset))
+    of = plan.keys(experiment, dataset=dataset) if keys is None else keys
+    return tidy_frame(_MEASURES[experiment](plan, paths, dataset, of))
+
+
+def finished_keys(plan: Plan, paths: Paths, experiment: str, dataset: str) -> list[TrainingKey]:
+    """The trainings of an experiment on a data set that `measured` can take now; of those that are judged together,
+    all or none."""
+    from evaluation.jobs.inpaint import MEASURES_FILE
+
+    places: dict[str, Callable[[TrainingKey], Path]] = {
+        "outliers": paths.scores,
+        "judge": paths.samples,
+        "inpainting": lambda key: paths.completions(key) / MEASURES_FILE,
+    }
+    place = places.get(experiment, paths.model)
+    keys = plan.keys(experiment, dataset=dataset)
+    together = _models(keys) if experiment == "judge" else [[key] for key in keys]
+    whole = [some for some in together if all(place(key).exists() or why_not(place(key)) for key in some)]
+    made = {key for some in whole for key in some}
+    return [key for key in keys if key in made]
 
 
 def measured_so_far(plan: Plan, paths: Paths, experiment: str, dataset: str) -> pd.DataFrame:
@@ -150,9 +171,9 @@ _OF_ONE: dict[str, Callable[[Plan, Paths, TrainingKey], list[Row]]] = {
 }
 
 
-def _each(of_one: Callable[[Plan, Paths, TrainingKey], list[Row]], experiment: str) -> Callable[..., Iterable[Row]]:
-    def rows(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
-        for key in plan.keys(experiment, dataset=dataset):
+def _each(of_one: Callable[[Plan, Paths, TrainingKey], list[Row]]) -> Callable[..., Iterable[Row]]:
+    def rows(plan: Plan, paths: Paths, dataset: str, keys: Sequence[TrainingKey]) -> Iterator[Row]:
+        for key in keys:
             yield from of_one(plan, paths, key)
 
     return rows
@@ -169,16 +190,16 @@ def _judges_rows(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
     yield from own_rows(ours, dataset)
 
 
-def _judge(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
+def _judge(plan: Plan, paths: Paths, dataset: str, keys: Sequence[TrainingKey]) -> Iterator[Row]:
     """What the judges say of every model's samples, all classes together, and of real images."""
     from evaluation.jobs.judge import Judge, judged
 
     sources, more = [], []
-    for keys in _models(plan.keys("judge", dataset=dataset)):
-        if any(why_not(paths.samples(key)) for key in keys):
+    for some in _models(keys):
+        if any(why_not(paths.samples(key)) for key in some):
             continue
-        records = [record_of(plan, paths, key) for key in keys]
-        sources.append(_source([_samples(plan, paths, key) for key in keys], keys[0].variant))
+        records = [record_of(plan, paths, key) for key in some]
+        sources.append(_source([_samples(plan, paths, key) for key in some], some[0].variant))
         more += annealing_rows(records, "judge")
     trained = [Judge.load(_judge_of(plan, paths, dataset, seed), dataset) for seed in plan.judge_seeds()]
     yield from judged(dataset, trained, sources)
@@ -240,8 +261,8 @@ def _source(parts: Sequence[Samples], variant: str) -> Any:
     return Source.of(np.concatenate([part.images for part in parts]), joined, parts[0].record, variant)
 
 
-_MEASURES: dict[str, Callable[[Plan, Paths, str], Iterable[Row]]] = {
-    **{experiment: _each(of_one, experiment) for experiment, of_one in _OF_ONE.items()},
-    "classification": _each(_classification, "classification"),
+_MEASURES: dict[str, Callable[[Plan, Paths, str, Sequence[TrainingKey]], Iterable[Row]]] = {
+    **{experiment: _each(of_one) for experiment, of_one in _OF_ONE.items()},
+    "classification": _each(_classification),
     "judge": _judge,
 }

@@ -11,9 +11,10 @@ import pytest
 from evaluation.cli import main
 from evaluation.jobs.inpaint import MEASURES_FILE
 from evaluation.jobs.judge import Judge
-from evaluation.jobs.measure import OtherTraining, annealing_rows, measured, measured_so_far
+from evaluation.jobs.measure import OtherTraining, annealing_rows, finished_keys, measured, measured_so_far
 from evaluation.jobs.sample import write_samples
 from evaluation.jobs.unable import why_not
+from evaluation.measures.tidy import read_made_from
 from evaluation.plan.plan import Plan
 from tests.evaluation.results.test_samples import finish
 
@@ -67,6 +68,18 @@ def test_outliers_and_learning_curves_are_measured(profile):
     assert run("measure", "dynamics", "digits", "--profile", "p") == 0
     curves = pd.read_parquet(paths.metrics("dynamics", "digits"))
     assert set(curves["metric"]) == {"log_likelihood_layer_0"}
+
+
+def test_a_run_that_goes_on_is_measured_so_far(profile, capsys):
+    paths = trained(profile)
+    assert run("measure", "outliers", "digits", "--profile", "p", "--so-far") == 2
+    assert "has no finished outliers on digits yet" in capsys.readouterr().err
+    assert run("score", "--profile", "p", "mine/digits/not0/seed0") == 0
+    assert run("measure", "outliers", "digits", "--profile", "p") == 2
+    assert run("measure", "outliers", "digits", "--profile", "p", "--so-far") == 0
+    assert "measured, 1 of 2 trainings" in capsys.readouterr().out
+    said = read_made_from(paths.metrics("outliers", "digits"))
+    assert list(said["trainings"]) == ["digits/not0/mine/seed0"]
 
 
 @pytest.mark.slow
@@ -193,6 +206,22 @@ def test_samples_of_another_model_number_or_option_are_not_judged(judged, change
     draw(plan, paths, plan.all_keys()[3], **changes)
     with pytest.raises(OtherTraining, match=re.escape(said)):
         measured(plan, paths, "judge", "digits")
+
+
+def test_models_are_judged_so_far_when_they_have_samples_of_every_class(judged, monkeypatch):
+    plan, paths = judged
+    more = Plan({**plan.config, "seeds": 2})
+    *second, last = [key for key in more.all_keys() if key.seed == 1]
+    for key in second:
+        draw(more, paths, key)
+    assert finished_keys(more, paths, "judge", "digits") == plan.all_keys()
+    seen = []
+    monkeypatch.setattr("evaluation.jobs.judge.Judge.load", lambda *where: None)
+    monkeypatch.setattr("evaluation.jobs.judge.judged", lambda dataset, judges, sources: seen.extend(sources) or [])
+    measured(more, paths, "judge", "digits", plan.all_keys())
+    assert [(source.seed, len(source.images)) for source in seen] == [(0, 50)]
+    draw(more, paths, last)
+    assert finished_keys(more, paths, "judge", "digits") == more.keys("judge", dataset="digits")
 
 
 def test_a_judge_of_other_settings_does_not_judge(judged):
