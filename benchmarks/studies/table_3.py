@@ -24,7 +24,7 @@ from dcgmm import DCGMM
 from evaluation.datasets import load_dataset
 from evaluation.datasets.catalogue import CATALOGUE as DATASETS
 from evaluation.jobs.judge import Judge
-from evaluation.jobs.judges import train_judge
+from evaluation.jobs.judges import BY_HAND, finished, train_judge
 from evaluation.jobs.train import Place, train_all
 from evaluation.models.registry import read_record
 from evaluation.plan.catalogue import Catalogue
@@ -65,7 +65,8 @@ def judges(dataset: str, seeds: Sequence[int], results: Path) -> Iterator[Judge]
     """The judges with these seeds, trained where the run has none."""
     for seed in seeds:
         folder = Paths(results).judge(dataset, seed)
-        train_judge(dataset, folder, seed=seed, progress=False)
+        if finished(folder) is None:
+            train_judge(dataset, folder, seed=seed, params=BY_HAND, progress=False)
         yield Judge.load(folder, dataset)
 
 

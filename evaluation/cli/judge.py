@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--seed", nargs="+", type=natural, default=[0], help="seeds of judges to be trained (default: 0)")
     who.add_argument("--judges", metavar="DIR", default=str(JUDGES), help=f"their directory (default: {JUDGES})")
     who.add_argument("--epochs", type=positive, help="of a judge's training (default: 15, as in the paper)")
-    who.add_argument("--learning-rate", type=float, help="of a judge's training (default: 0.01, as in the paper)")
+    who.add_argument("--learning-rate", type=float, help="of a judge's training (default: 0.001; the paper prints 0.01)")
     who.add_argument("--train-images", type=positive, metavar="N", help="train judges on the first N images")
     who.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
@@ -108,9 +108,9 @@ def _directories(args: argparse.Namespace) -> dict[int, Path]:
 
 def _train(args: argparse.Namespace) -> None:
     """Train the judges of the seeds asked for; one that is finished, with these settings, stays as it is."""
-    from evaluation.jobs.judges import train_judge
+    from evaluation.jobs.judges import BY_HAND, train_judge
 
-    params = {key: value for key, value in _options(args).items() if key != "train_images"}
+    params = {**BY_HAND, **{key: value for key, value in _options(args).items() if key != "train_images"}}
     directories = _directories(args)
     for seed, directory in directories.items():
         train_judge(args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet)

@@ -1,5 +1,7 @@
 """The studies behind docs/findings.md: what is not repeated, what a run gives, which judges choose and which report."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +91,20 @@ def test_settings_are_chosen_by_other_judges_than_those_that_report(tmp_path, mo
     ]
     table_3.choose(about, tmp_path, {"choosing": 2, "reporting": 5}, Rows(tmp_path / "rows.csv"))
     assert len(asked) == 20  # nothing twice
+
+
+def test_judges_of_the_run_are_used_as_they_are_and_others_learn_at_the_rate_that_works(tmp_path, monkeypatch):
+    """Two hours of judges at the printed 0.01 chose at 85 %, and the run's own, at another rate, would be replaced."""
+    there = Paths(tmp_path).judge("digits", 0)
+    there.mkdir(parents=True)
+    record = {"seed": 0, "dataset": "digits", "params": {"epochs": 3}, "limit": 100, "accuracy": 90.0, "diverged": []}
+    (there / "judge.json").write_text(json.dumps(record))
+    trained = []
+    monkeypatch.setattr(table_3, "train_judge", lambda dataset, folder, **how: trained.append((folder, how)))
+    monkeypatch.setattr(table_3.Judge, "load", lambda folder, dataset: folder)
+    other = Paths(tmp_path).judge("digits", 50)
+    assert list(table_3.judges("digits", (0, 50), tmp_path)) == [there, other]
+    assert trained == [(other, {"seed": 50, "params": {"learning_rate": 0.001}, "progress": False})]
 
 
 def test_a_model_of_another_length_is_not_taken_from_the_run(tmp_path, monkeypatch):

@@ -161,6 +161,16 @@ def test_an_unknown_data_set_is_refused_before_a_judge_is_trained(tmp_path, caps
     assert "'digit'" in said.err and "training" not in said.out
 
 
+def test_a_judge_by_hand_learns_at_the_rate_that_works(tmp_path, monkeypatch):
+    """The printed 0.01, the default before, gives judges of 81 to 85 % on Fashion-MNIST."""
+    seen = []
+    monkeypatch.setattr("evaluation.jobs.judges.train_judge", lambda *what, params, **how: seen.append(params))
+    monkeypatch.setattr("evaluation.cli.judge._describe", lambda *what: None)
+    command = ["judge", "--train", "--dataset", "digits", "--judges", str(tmp_path)]
+    assert main(command) == main([*command, "--epochs", "2"]) == main([*command, "--learning-rate", "0.01"]) == 0
+    assert seen == [{"learning_rate": 0.001}, {"learning_rate": 0.001, "epochs": 2}, {"learning_rate": 0.01}]
+
+
 def test_a_finished_judge_is_used_as_it_is_and_never_replaced(judges, tmp_path, capsys):
     x, y = load_dataset("digits").split("test")
     np.savez(tmp_path / "mine.npz", samples=x[:20], labels=y[:20])
