@@ -117,16 +117,20 @@ def picture(table: Rows, path: Path) -> None:
     _, sns = plotting()
     rows = pd.DataFrame(table.rows)
     rows = rows[rows.judges == "choosing"]
-    rows["what"] = rows.model.str.removeprefix("dcgmm-").str.upper() + ", " + rows.iterations.astype(str)
+    instance = rows.model.str.removeprefix("dcgmm-")
+    rows["what"] = instance.str[0].str.upper() + instance.str[1:].str.replace("-", ", ") + "\n"
+    rows["what"] += rows.iterations.map("{:,} steps".format)
     rows["S"] = rows.top_s.astype(str) + rows.sharpen.map({True: ", sharpened", False: ""})
     datasets = sorted(set(rows.dataset), reverse=True)
-    figure, axes = panels([[DATASETS[dataset].label for dataset in datasets]], 2 + 3 * rows.what.nunique())
+    figure, axes = panels([[DATASETS[dataset].label for dataset in datasets]], 4 + 5 * rows.what.nunique())
     for dataset, axis in zip(datasets, axes.flat, strict=True):
         own = rows[rows.dataset == dataset]
         for instance in sorted(set(own.model.str.split("-").str[1].str.upper())):
             published_band(axis, published_number("table_3", "judge_accuracy", dataset, f"DCGMM-{instance}"))
         sns.stripplot(own, x="judge_accuracy", y="what", hue="S", dodge=True, ax=axis, size=3.5, jitter=False)
         axis.set(xlabel="accuracy of the choosing judges (%)", ylabel="")
+        axis.get_legend().remove()
+    axes.flat[-1].legend(title="S", loc="center left", bbox_to_anchor=(1.01, 0.5))
     save(figure, path, "A dot is a divisor (5, 10, 20). Line and band: the paper, mean ± standard deviation.")
 
 
