@@ -41,7 +41,7 @@ class Doubt(NamedTuple):
 class Finding(NamedTuple):
     """Does one case speak for the claim, and what it is.
 
-    seeds: on which the answer rests if it comes from an interval; doubt: why the case does not count.
+    seeds: on which the answer rests, where they decide whether it counts; doubt: why the case does not count.
     """
 
     holds: bool
@@ -210,12 +210,12 @@ def _converged(curves: pd.DataFrame) -> list[int]:
     return steps
 
 
-def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, float]]:
-    """(model, protocol) → label and mean accuracy that judges give its samples, in the protocols of the run."""
+def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, Value]]:
+    """(model, protocol) → label, and the accuracy that judges give its samples, in the protocols of the run."""
     models = {model.name: model for model in results.plan.rows("judge") if model.family in (DCGMM, *SPNS)}
     protocols = ("both", *protocols_of(results.plan))
     return {
-        (model, protocol): (in_protocol(models[model].label, protocol), value.mean)
+        (model, protocol): (in_protocol(models[model].label, protocol), value)
         for (where, model, protocol, metric), value in results.judged.items()
         if metric == ACCURACY and where == dataset and model in models and protocol in protocols
     }
@@ -227,9 +227,10 @@ def samples_are_similar(results: Results) -> Iterator[Finding]:
     doubts = {place: _doubt(results, "judge", "mnist", place[0], JUDGE, protocol=place[1]) for place in judged}
     counted = [place for place in judged if not doubts[place]]
     for place, (label, value) in judged.items() if len(judged) > 1 else ():
-        best = max(judged[other][1] for other in (judged if doubts[place] else counted))
+        best = max((judged[other][1] for other in (judged if doubts[place] else counted)), key=lambda one: one.mean)
         doubt = doubts[place] or (Doubt(ALONE, SHORTENED) if len(counted) == 1 else Doubt())
-        yield Finding(best - value <= SIMILAR, f"{label} {value:.1f}, the best {best:.1f}", doubt=doubt)
+        what = f"{label} {value.mean:.1f}, the best {best.mean:.1f}"
+        yield Finding(best.mean - value.mean <= SIMILAR, what, min(value.n, best.n), doubt)
 
 
 def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
@@ -239,4 +240,5 @@ def e_samples_beat_the_spns(results: Results) -> Iterator[Finding]:
         if (ours, "both") in judged and plan.catalogue.model(model).family in SPNS:
             name, e = judged[ours, "both"]
             doubt = _doubt(results, "judge", "fashion_mnist", model, ours, JUDGE, protocol=protocol)
-            yield Finding(e > value, f"{label} {value:.1f}, {name} {e:.1f}", doubt=doubt)
+            what = f"{label} {value.mean:.1f}, {name} {e.mean:.1f}"
+            yield Finding(e.mean > value.mean, what, min(value.n, e.n), doubt)

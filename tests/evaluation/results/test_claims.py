@@ -43,11 +43,13 @@ def area(model, values, dataset="mnist", metric="auroc", outlier=0, protocol="bo
             )  # fmt: skip
 
 
-def judged(model, value, dataset, protocol="both"):
-    return tidy_row(
-        protocol=protocol, experiment="judge", dataset=dataset, model=model, params={"judge": 0}, seed=0,
-        metric="judge_accuracy", value=value,
-    )  # fmt: skip
+def judged(model, value, dataset, protocol="both", seeds=5):
+    """Rows of so many trainings under one judge."""
+    for seed in range(seeds):
+        yield tidy_row(
+            protocol=protocol, experiment="judge", dataset=dataset, model=model, params={"judge": 0}, seed=seed,
+            metric="judge_accuracy", value=value,
+        )  # fmt: skip
 
 
 def dynamics(curves, model="dcgmm-f-dynamics"):
@@ -148,19 +150,30 @@ def test_a_shortened_rival_is_no_opponent():
     assert claim.verdict == f"{UNDECIDED} (shortened trainings)"
     assert claim.evidence == "1 not counted (shortened trainings)"
     assert claim.cases[0].startswith("not counted: RAT-SPN (paper) on MNIST, difference +11.8 (epochs 2 instead of 25")
-    rows = [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 90, "fashion_mnist", "paper")]
+    rows = [*judged("dcgmm-e", 95, "fashion_mnist"), *judged("rat-spn", 90, "fashion_mnist", "paper")]
     assert verdict(rows, "outperform").verdict == HOLDS
     assert verdict(rows, "outperform", **short).verdict == f"{UNDECIDED} (shortened trainings)"
 
 
 def test_samples_on_both_data_sets():
-    rows = [judged("dcgmm-e", 95, "mnist"), judged("rat-spn", 93, "mnist", "paper"), judged("gmm", 10, "mnist")]
-    rows += [judged("dcgmm-e", 95, "fashion_mnist"), judged("rat-spn", 97, "fashion_mnist", "paper")]
+    rows = [*judged("dcgmm-e", 95, "mnist"), *judged("rat-spn", 93, "mnist", "paper"), *judged("gmm", 10, "mnist")]
+    rows += [*judged("dcgmm-e", 95, "fashion_mnist"), *judged("rat-spn", 97, "fashion_mnist", "paper")]
     assert verdict(rows, "very similarly").verdict == HOLDS
     claim = verdict(rows, "outperform")
     assert claim.verdict == FAILS and claim.cases == ("against: RAT-SPN (paper) 97.0, DCGMM-E 95.0",)
-    rows.append(judged("dcgmm-e-independent", 98, "fashion_mnist"))  # as the published runs
+    rows += judged("dcgmm-e-independent", 98, "fashion_mnist")  # as the published runs
     assert verdict(rows, "outperform").verdict == HOLDS
+
+
+def test_samples_of_few_trainings_decide_nothing():
+    """A claim held in part on the page of a run with one training of E."""
+    rows = [*judged("dcgmm-e", 95, "fashion_mnist", seeds=1), *judged("rat-spn", 60, "fashion_mnist", "paper")]
+    claim = verdict(rows, "outperform")
+    assert claim.verdict == f"{UNDECIDED} (1 seeds)"
+    assert claim.cases == ("undecided, fewer than 5 seeds: RAT-SPN (paper) 60.0, DCGMM-E 95.0",)
+    rows = [*judged("dcgmm-e", 95, "mnist"), *judged("rat-spn", 93, "mnist", "paper", seeds=2)]
+    assert verdict(rows, "very similarly").verdict == HOLDS  # E itself, beside itself
+    assert "1 have fewer than 5 seeds" in verdict(rows, "very similarly").evidence
 
 
 @pytest.mark.parametrize(
@@ -276,5 +289,5 @@ def test_a_rival_whose_grid_is_not_finished_is_not_counted():
 
 
 def test_what_was_judged_in_another_protocol_is_no_case():
-    rows = [judged("dcgmm-e", 95, "mnist"), judged("rat-spn", 93, "mnist", "paper")]
-    assert verdict([*rows, judged("rat-spn", 50, "mnist", "clean")], "very similarly").verdict == HOLDS
+    rows = [*judged("dcgmm-e", 95, "mnist"), *judged("rat-spn", 93, "mnist", "paper")]
+    assert verdict([*rows, *judged("rat-spn", 50, "mnist", "clean")], "very similarly").verdict == HOLDS

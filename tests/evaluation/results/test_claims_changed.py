@@ -23,7 +23,7 @@ def fashion():
 
 
 def samples(dataset):
-    return [judged("dcgmm-e", 95, dataset), judged("rat-spn", 94, dataset, "paper")]
+    return [*judged("dcgmm-e", 95, dataset), *judged("rat-spn", 94, dataset, "paper")]
 
 
 EDGE = [*area("dcgmm-e", [80, 82, 81, 80, 81]), *area("rat-spn", [69] * 5, protocol="paper")]
@@ -73,12 +73,12 @@ def test_the_cases_that_count_decide_and_the_others_are_listed():
 
 
 def test_samples_are_held_against_the_best_of_those_that_count():
-    rows = [judged("dcgmm-e", 95, "mnist"), judged("dcgmm-e-independent", 94, "mnist")]
-    rows.append(judged("rat-spn", 99, "mnist", "paper"))
+    rows = [*judged("dcgmm-e", 95, "mnist"), *judged("dcgmm-e-independent", 94, "mnist")]
+    rows += judged("rat-spn", 99, "mnist", "paper")
     claim = verdict(rows, "very similarly", **{"rat-spn": RIVAL})
     assert claim.evidence == "2 of 2 cases support it, 1 not counted (shortened trainings)"
     assert claim.cases == ("not counted: RAT-SPN (paper) 99.0, the best 99.0 (epochs 1 instead of 25)",)
-    alone = verdict(rows[1:], "very similarly", **{"rat-spn": RIVAL})
+    alone = verdict(rows[5:], "very similarly", **{"rat-spn": RIVAL})
     assert alone.verdict == NOT_COUNTED and "no other model counts" in alone.cases[0]
 
 
