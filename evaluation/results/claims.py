@@ -26,8 +26,7 @@ from evaluation.results.results import Results
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "does not hold", "not run"
 UNDECIDED = "undecided"  # followed by the reason in brackets
-FEWEST_SEEDS = 5  # for a verdict from an interval, which is far too narrow of fewer (measures.statistics.COVERAGE), or
-# from judged samples
+FEWEST_SEEDS = 5  # for a verdict from an interval (of fewer: measures.statistics.COVERAGE) or from judged samples
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_settings_are_chosen_by_other_judges_than_those_that_report(tmp_path, mo
 
 
 def test_judges_of_the_run_are_used_as_they_are_and_others_learn_at_the_rate_that_works(tmp_path, monkeypatch):
-    """Two hours of judges at the printed 0.01 chose at 85 %, and the run's own, at another rate, would be replaced."""
+    """Judges at the printed 0.01 chose, with 85 %, and the run's own, at another rate, would be replaced."""
     there = Paths(tmp_path).judge("digits", 0)
     there.mkdir(parents=True)
     record = {"seed": 0, "dataset": "digits", "params": {"epochs": 3}, "limit": 100, "accuracy": 90.0, "diverged": []}
