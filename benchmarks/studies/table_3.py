@@ -24,7 +24,7 @@ from dcgmm import DCGMM
 from evaluation.datasets import load_dataset
 from evaluation.datasets.catalogue import CATALOGUE as DATASETS
 from evaluation.jobs.judge import Judge
-from evaluation.jobs.judges import BY_HAND, finished, train_judge
+from evaluation.jobs.judges import OURS, finished, train_judge
 from evaluation.jobs.train import Place, train_all
 from evaluation.models.registry import read_record
 from evaluation.plan.catalogue import Catalogue
@@ -66,7 +66,7 @@ def judges(dataset: str, seeds: Sequence[int], results: Path) -> Iterator[Judge]
     for seed in seeds:
         folder = Paths(results).judge(dataset, seed)
         if finished(folder) is None:
-            train_judge(dataset, folder, seed=seed, params=BY_HAND, progress=False)
+            train_judge(dataset, folder, seed=seed, params=OURS, progress=False)
         yield Judge.load(folder, dataset)
 
 

@@ -108,9 +108,9 @@ def _directories(args: argparse.Namespace) -> dict[int, Path]:
 
 def _train(args: argparse.Namespace) -> None:
     """Train the judges of the seeds asked for; one that is finished, with these settings, stays as it is."""
-    from evaluation.jobs.judges import BY_HAND, train_judge
+    from evaluation.jobs.judges import OURS, train_judge
 
-    params = {**BY_HAND, **{key: value for key, value in _options(args).items() if key != "train_images"}}
+    params = {**OURS, **{key: value for key, value in _options(args).items() if key != "train_images"}}
     directories = _directories(args)
     for seed, directory in directories.items():
         train_judge(args.dataset, directory, seed=seed, params=params, limit=args.train_images, progress=not args.quiet)

@@ -94,7 +94,7 @@ class Judges(Checked):
 
     seeds: Seeds = Field([0], description="trainings of the classifier: a number of seeds, or the list of them")
     epochs: Count | None = Field(None, description="of the classifier (default: the paper's 15)")
-    learning_rate: Positive | None = Field(None, description="of the classifier (default: the paper's 0.01)")
+    learning_rate: Positive | None = Field(None, description="of the classifier (default: 0.001; printed: 0.01)")
     train_images: Count | None = Field(None, description="train classifiers on the first so many images (default: all)")
 
 

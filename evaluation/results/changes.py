@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evaluation.jobs.basis import judges
-from evaluation.jobs.judges import settings
+from evaluation.jobs.judges import printed
 from evaluation.models.catalogue import family_of
 from evaluation.plan.catalogue import Catalogue
 from evaluation.plan.plan import Plan
@@ -108,8 +108,7 @@ def shortened_judges(plan: Plan) -> str:
 
 def _changes_of_judges(plan: Plan, parameters: Sequence[str] = ("epochs", "learning_rate")) -> str:
     """The same for the trainings of the judges."""
-    papers = settings({"params": {}, "limit": None})
-    ours = judges(plan)
+    papers, ours = printed(), judges(plan)
     keys = [key for key in parameters if ours[key] != papers[key]]
     words = [f"{key} {ours[key]} instead of {papers[key]}" for key in keys]
     words += [f"trained on {ours['train_images']:,} images"] if ours["train_images"] else []

@@ -2,8 +2,10 @@
 
 import pytest
 
+from evaluation.jobs.basis import judges
 from evaluation.measures.tidy import tidy_frame, tidy_row
 from evaluation.plan.plan import Plan
+from evaluation.results.changes import changes
 from evaluation.results.claims import HOLDS, UNDECIDED, claims
 from evaluation.results.results import Results
 from tests.evaluation.results.test_claims import area, dynamics, judged, plan, verdict
@@ -110,6 +112,13 @@ def test_a_judge_of_another_rate_counts_if_it_is_as_good_as_the_paper_s(accuracy
     else:
         assert (claim.verdict, claim.evidence) == (f"{UNDECIDED} (weak judges)", "1 not counted (weak judges)")
         assert "the judge has a test accuracy of 80.6 % only, the paper's 91 %" in claim.cases[0]
+
+
+def test_judges_of_a_profile_without_a_rate_learn_at_the_one_that_works():
+    """At the printed 0.01, the default before, they end at 81 to 85 % on Fashion-MNIST."""
+    assert plan().config["experiments"]["judge"].get("judges") is None
+    assert judges(plan())["learning_rate"] == 0.001
+    assert changes(plan(), "CNN") == "learning_rate 0.001 instead of 0.01"
 
 
 def test_a_model_of_the_profile_s_own_is_no_instance_and_no_rival_of_the_paper():
