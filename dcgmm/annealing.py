@@ -61,6 +61,11 @@ class Annealing:
         return self.sigma <= self.sigma_end
 
     @property
+    def begun(self) -> bool:
+        """True once the layer has learnt."""
+        return self.first is not None or bool(self.losses)
+
+    @property
     def until_window_end(self) -> int:
         """Learning iterations that the window under way still lacks; sigma cannot change before."""
         return self.window - len(self.losses)

@@ -289,10 +289,10 @@ def _groups(
     batches: Sequence[Batches], total: Sequence[int], start: Sequence[TrainingState], states: Sequence[TrainingState]
 ) -> list[list[int]]:
     """Numbers of the models that train side by side: those with equal batch sizes and numbers of steps, which have come
-    equally far (a CPU, which trains one after another, may have written the checkpoint)."""
+    equally far (a CPU, which trains one after another, may have written the checkpoint) with the same layers."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for number, (own, last, begun, state) in enumerate(zip(batches, total, start, states, strict=True)):
-        groups.setdefault((own.size, last, begun.iteration, state.iteration), []).append(number)
+    for number, (own, last, first, state) in enumerate(zip(batches, total, start, states, strict=True)):
+        groups.setdefault((own.size, last, first.iteration, state.iteration, *state.begun), []).append(number)
     return list(groups.values())
 
 

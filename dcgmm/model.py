@@ -81,8 +81,8 @@ class DCGMM(Generation):
             checkpoint: a directory for the state of an unfinished training. An existing state is resumed, with the
                 same numbers as an uninterrupted run; it is removed when training is complete.
             warm_start: continue from the current parameters and annealing instead: so many more
-                epochs or iterations, counted from the end of the former ones (so are the order of images and the delay
-                of higher layers).
+                epochs or iterations, counted from the end of the former ones (so is the order of images). Layers that
+                have learnt go on at once; the delay of others is a fraction of all steps, the former ones included.
             **training: constants of training that replace those of the constructor.
 
         Returns:

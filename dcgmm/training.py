@@ -45,6 +45,12 @@ class TrainingState:
     iteration: int = 0
     history: History = field(default_factory=History)
 
+    @property
+    def begun(self) -> tuple[bool, ...]:
+        """Whether each cGMM layer has learnt; and whether the classifier has, which starts at zero and after them."""
+        layers = [control.begun for control in self.annealing]
+        return *layers, all(layers) and any(np.asarray(value).any() for value in self.classifier)
+
 
 class Held(NamedTuple):
     """Parameters of the cGMM layers and of the classifier on the device."""
@@ -205,8 +211,9 @@ class Trainer:
         self.data, self.measure, self.runner = data, measure, runner
         factors = (options.rate_mu, options.rate_s, options.rate_w)
         self.program = Program(chain, factors, len(chain), False, classifier_sources, options.classifier_rate)
-        self.starts = [min(round(options.delay * i * total), total) for i in range(len(chain))]
-        self.classifier_start = min(round(options.delay * len(chain) * total), total)
+        *self.starts, self.classifier_start = (
+            0 if begun else min(round(options.delay * i * total), total) for i, begun in enumerate(states[0].begun)
+        )
         self._warn_of_idle_layers()
         every = range(options.measurements + 1) if options.measurements else ()
         self.measure_at = {first + round(i * (total - first) / options.measurements) for i in every}

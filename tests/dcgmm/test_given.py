@@ -41,6 +41,27 @@ def test_a_warm_start_keeps_the_annealing_where_nothing_is_given():
         assert (control.sigma_end, control.learning_rate_end, control.window) == (0.3, 0.005, 7)
 
 
+def test_layers_that_have_learnt_learn_in_every_step_of_a_warm_start():
+    """The delay, a share of all steps, stopped them until it was over for the larger number."""
+    x, y, after = noise(8), np.arange(8) % 3, []
+    for delay in (0.3, 0.0):
+        ours = DCGMM(f"{TINY}-C(3)", SHAPE, batch_size=8, measurements=0, delay=0.3)
+        ours.fit(x, labels=y, iterations=20, progress=False)
+        assert [len(control.losses) for control in ours._annealing] == [20, 14]
+        ours.fit(x, labels=y, iterations=60, warm_start=True, delay=delay, progress=False)
+        assert [len(control.losses) for control in ours._annealing] == [80, 74]
+        after.append(ours.get_parameters())
+    assert max(max(own.values()) for own in distance(*after)) == 0
+
+
+def test_a_layer_that_has_not_learnt_waits_in_a_warm_start():
+    ours = model(delay=0.5)
+    with pytest.warns(UserWarning, match="cGMM layer 1 would begin after the last"):
+        ours.fit(noise(8), delay=1.0, progress=False)
+    ours.fit(noise(8), warm_start=True, progress=False)
+    assert [len(control.losses) for control in ours._annealing] == [40, 20]
+
+
 def test_a_training_that_diverges_in_its_last_step_is_noticed():
     ours, start = model(), model().get_parameters()
     with pytest.raises(TrainingDiverged, match="cGMM layer 0 of the model with seed 0 are not finite after the last"):
