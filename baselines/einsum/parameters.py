@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,13 @@ from baselines.einsum.plan import LevelPlan, Plan, Region, make_plan
 from baselines.einsum.region_graph import RegionGraph
 
 WEIGHT_FLOOR = 1e-12  # of sum weights: keeps every log-density finite, moves no probability by more than K² times this
+
+
+def generator_of(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """PyTorch's generator of this seed. On a CPU it looks at 32 bits: those of a longer seed are mixed."""
+    if seed >= 2**32:
+        seed = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(seed)
 
 
 def _index(rows: Sequence[int]) -> Index:
@@ -195,7 +203,7 @@ class CircuitParameters(torch.nn.Module):
 
     def initialise(self, seed: int) -> None:
         """Draw all parameters. The numbers depend only on the seed, not on the device."""
-        generator = torch.Generator().manual_seed(seed)
+        generator = generator_of(seed)
         for group in self.leaf_groups:
             group.moments.copy_(self.family.initial(tuple(group.moments.shape), generator))
         for level in self.sum_levels:

@@ -16,6 +16,7 @@ from baselines.einsum.circuit import Circuit
 from baselines.einsum.cost import BLOCK_ELEMENTS, FLOAT_BYTES, SCORE_BATCH, graph_cost, with_channels
 from baselines.einsum.layers import CHUNK_ELEMENTS
 from baselines.einsum.leaves import LEAVES, make_leaf
+from baselines.einsum.parameters import generator_of
 from baselines.einsum.region_graph import RegionGraph
 from dcgmm import checks
 from dcgmm.history import History
@@ -161,7 +162,7 @@ class EinsumSpn:
         return torch.from_numpy(np.repeat(flat, self.image_shape[2], axis=1)).to(self.circuit.device)
 
     def _generator(self, seed: int) -> torch.Generator:
-        return torch.Generator(self.circuit.device).manual_seed(checks.seed(seed))
+        return generator_of(checks.seed(seed), self.circuit.device)
 
     def _piece(self, batch: int, what: str) -> int:
         """How many of a batch's images fit into memory_limit at a time; what: "train", "score" or "down"."""

@@ -201,3 +201,14 @@ def test_gradient_ascent_that_diverges_says_so(monkeypatch):
     monkeypatch.setattr("baselines.einsum.training.GradientAscent.step", lambda *_, **__: float("nan"))
     with pytest.raises(ValueError, match=r"NaN after epoch 1.*learning_rate"):
         rat(learning="gradient").fit(images(), progress=False)
+
+
+@pytest.mark.parametrize("make", [rat, lambda **more: PdSpn(SHAPE, sums=3, delta=4, epochs=1, **more)])
+def test_seeds_of_64_bits_are_seeds(make):
+    """PyTorch's generators on a CPU look at 32 bits of a seed: 1 and 2^32 + 1 were one."""
+    x, seeds = images(), (1, 2**32 + 1, 2**62 + 1)
+    assert len({make(seed=seed).score_samples(x).tobytes() for seed in seeds}) == 3
+    model = make(seed=1)
+    assert len({model.sample(5, seed=seed).tobytes() for seed in seeds}) == 3
+    known = np.arange(8) < 4
+    assert len({model.inpaint(x, np.tile(known, (6, 1)), seed=seed).tobytes() for seed in seeds}) == 3
