@@ -107,6 +107,21 @@ def test_an_untrained_mixture_says_so(use, images, tmp_path):
         GaussianMixture((4, 3, 1)).score_samples(images)
 
 
+def test_completion_is_exact_with_small_variances():
+    """The square of a pixel in float32, times the difference of two precisions, was off by more than the truth."""
+    model = GaussianMixture((1, 13, 1), components=2, min_variance=1e-9)
+    pixels = np.linspace(0.75, 1.0, 1000, dtype=np.float32)
+    pixels = pixels[np.argsort(pixels * pixels - pixels.astype(float) ** 2)[-12:]]
+    means = np.array([[*pixels.astype(float), 0.2], [*pixels.astype(float), 0.8]])
+    covariances = np.full((2, 13), 1e-8) * [[1], [10]]
+    found = {"means_": means, "covariances_": covariances, "weights_": np.array([0.5, 0.5])}
+    vars(model.mixture).update(found)
+    x = np.zeros((100, 1, 13, 1), np.float32)
+    x[:, 0, :12, 0] = pixels
+    drawn = model.inpaint(x, np.arange(13)[None] < 12, seed=0)
+    assert (drawn[:, 0, 12] < 0.5).mean() > 0.99  # 10^6 : 1, each pixel is at the mean of the narrower component
+
+
 def test_a_model_file_fits_on_a_screen():
     assert len(Path(baselines.gmm.__file__).read_text().splitlines()) <= 60
 
