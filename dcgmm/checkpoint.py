@@ -11,6 +11,7 @@ with checkpoint.kept(state_now) as after_step:  # state_now() gives tensors and 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -69,8 +70,9 @@ class Checkpoint:
     def read(self) -> tuple[Tensors, dict[str, Any]] | None:
         """Tensors and progress of the last `write`; None where there is none, or, with a warning, a damaged one.
 
-        Raises OtherTrainingError for the checkpoint of another training.
+        Raises OtherTrainingError for the checkpoint of another training, ValueError where none could be written.
         """
+        self._refuse_place()
         if self.path is None or not self.path.is_file():
             return None
         try:
@@ -86,6 +88,20 @@ class Checkpoint:
                 f"the checkpoint {self.path} belongs to another training ({said}): remove it, or train as it was begun"
             )
         return tensors, progress
+
+    def _refuse_place(self) -> None:
+        """Raise ValueError for a directory that is none, cannot be made or cannot be written to; nothing is made."""
+        if self.path is None:
+            return
+        place = next(path for path in self.path.absolute().parents if path.exists())
+        if not place.is_dir():
+            raise ValueError(
+                f"checkpoint={str(self.path.parent)!r}: {place} is a file: give a directory, which is made"
+            )
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"checkpoint={str(self.path.parent)!r}: {place} cannot be written to: give another directory"
+            )
 
     def write(self, state: State) -> None:
         """Keep the state (tensors by name, JSON-able progress) in place of the last one."""

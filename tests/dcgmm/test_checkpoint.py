@@ -76,6 +76,22 @@ def test_without_a_directory_nothing_is_written():
     nowhere.remove()
 
 
+@pytest.mark.parametrize("inside", ["", "run/one"])
+def test_a_place_that_can_hold_no_checkpoint_is_refused_before_the_training(tmp_path, inside):
+    """It was noticed when half a minute, or the whole training, was over, and in a traceback."""
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match=r"checkpoint=.*file.* is a file: give a directory, which is made"):
+        Checkpoint(tmp_path / "file" / inside, of()).read()
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_directory_that_cannot_be_written_is_refused_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    with pytest.raises(ValueError, match=r"checkpoint=.*one.*: .* cannot be written to: give another directory"):
+        Checkpoint(tmp_path / "run" / "one", of()).read()
+    assert list(tmp_path.iterdir()) == []
+
+
 class Counter:
     """A training of ten steps that can be interrupted at step 4."""
 
