@@ -77,6 +77,35 @@ def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray
     return array.astype(np.int64)
 
 
+def rows(value: Any, models: int, n: int) -> list[npt.NDArray[np.int64]]:
+    """For each of several models the indices, of n images, of those that it sees: (m,), or n booleans.
+
+    Raises ValueError for another number of entries than of models, for none, and for what are no indices.
+    """
+    try:
+        each = list(value)
+    except TypeError:
+        wanted = f"expected for each model its images, as indices or {n} booleans"
+        raise ValueError(f"rows={value!r}: {wanted}") from None
+    if len(each) != models:
+        raise ValueError(f"rows has {len(each)} entries for {models} models: give one for each")
+    return [_rows(own, n, f"rows[{number}]") for number, own in enumerate(each)]
+
+
+def _rows(value: Any, n: int, name: str) -> npt.NDArray[np.int64]:
+    array = as_array(value, name)
+    if array.dtype == np.bool_ and array.shape == (n,):
+        array = np.flatnonzero(array)
+    expected = f"expected indices from 0 to {n - 1}, or {n} booleans"
+    if array.ndim == 1 and not array.size:
+        raise ValueError(f"{name} is empty, there are no training images: {expected}")
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}: {expected}")
+    if array.min() < 0 or array.max() >= n:
+        raise ValueError(f"{name} goes from {array.min()} to {array.max()}: {expected}")
+    return array.astype(np.int64)
+
+
 def splits(names: Iterable[str]) -> None:
     """Refuse a split of a history that is called as that of the training images. Raises ValueError."""
     if "train" in names:

@@ -64,9 +64,8 @@ def fit_models(
     first = models[0]
     x = first._check_images(x)
     labels = first._check_labels(labels, len(x))
-    chosen = [_check_rows(own, len(x)) for own in (rows if rows is not None else [np.arange(len(x))] * len(models))]
-    if len(chosen) != len(models):
-        raise ValueError(f"rows has {len(chosen)} entries for {len(models)} models: give one for each")
+    each = [np.arange(len(x))] * len(models) if rows is None else checks.rows(rows, len(models), len(x))
+    chosen = [own.astype(np.int32) for own in each]
     splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
     warm_start = checks.flag(warm_start, name="warm_start")
     start = [_start(model, options, training, warm_start) for model in models]
@@ -170,23 +169,6 @@ def _common_options(models: Sequence[Scoring], training: Mapping[str, Any]) -> T
         if TrainingOptions.of({**asdict(model.options), **training}) != options:
             raise ValueError(f"model {number}, {model!r}, has other constants of training than the first one")
     return options
-
-
-def _check_rows(rows: Any, count: int) -> np.ndarray:
-    """(n,) int32 indices of the images that a model sees."""
-    rows = np.asarray(rows)
-    if rows.dtype == np.bool_ and rows.shape == (count,):
-        rows = np.flatnonzero(rows)
-    if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-        raise ValueError(
-            f"rows of a model have shape {rows.shape} and type {rows.dtype}: expected indices of images (n,), "
-            f"or {count} booleans"
-        )
-    if rows.size == 0:
-        raise ValueError("there are no training images: x is empty, or no row of it was chosen")
-    if rows.min() < 0 or rows.max() >= count:
-        raise ValueError(f"rows of a model go from {rows.min()} to {rows.max()}: x has {count} images")
-    return rows.astype(np.int32)
 
 
 def _measured_splits(

@@ -246,7 +246,7 @@ class Generation(Scoring):
             raise ValueError(f"labels control the highest cGMM layer: leave from_layer={start} out")
         if options[start].component != "draw":
             raise ValueError(f"give either labels or component={options[start].component!r}, not both")
-        labels = np.asarray(labels)
+        labels = checks.as_array(labels, "labels")
         if labels.shape not in ((), (n,)) or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels must be one integer or {n} integers, got {labels.dtype} of shape {labels.shape}")
         if n and (labels.min() < 0 or labels.max() >= classes):

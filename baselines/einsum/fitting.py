@@ -139,7 +139,7 @@ def fit_models(
     _same_configuration(models)
     first = models[0]
     images = checks.images(x, first.image_shape, name="x")
-    chosen = _rows(rows, len(models), len(images))
+    chosen = [None] * len(models) if rows is None else checks.rows(rows, len(models), len(images))
     splits = _splits(models, validation)
     data = first._variables(images)
     trainings = [
@@ -279,25 +279,6 @@ def _same_configuration(models: Sequence[Network]) -> None:
             raise ValueError(
                 f"models of one training differ in their seeds only: model {number} has another {other[0]} than model 0"
             )
-
-
-def _rows(rows: Sequence[npt.ArrayLike] | None, models: int, n: int) -> list[npt.NDArray[np.int64] | None]:
-    """Indices of images for each model, checked."""
-    if rows is None:
-        return [None] * models
-    if len(rows) != models:
-        raise ValueError(f"rows has {len(rows)} entries for {models} models: give one for each")
-    found: list[npt.NDArray[np.int64] | None] = []
-    for number, own in enumerate(map(np.asarray, rows)):
-        if own.dtype == np.bool_ and own.shape == (n,):
-            own = np.flatnonzero(own)
-        if own.ndim != 1 or own.size == 0 or own.dtype.kind not in "iu" or own.min() < 0 or own.max() >= n:
-            raise ValueError(
-                f"rows[{number}] has shape {own.shape} and type {own.dtype}: expected at least one index from 0 to "
-                f"{n - 1}, or {n} booleans"
-            )
-        found.append(own.astype(np.int64))
-    return found
 
 
 def _splits(models: Sequence[Network], validation: Any) -> list[dict[str, Tensor]]:

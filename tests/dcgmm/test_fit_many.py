@@ -159,6 +159,9 @@ def die():
         ({"rows": [ROWS[0], ROWS[1], np.array([60])]}, "from 60 to 60"),
         ({"rows": [ROWS[0], ROWS[1], np.array([], int)]}, "no training images"),
         ({"rows": [ROWS[0], ROWS[1], np.array([0.5])]}, "float64"),
+        ({"rows": [ROWS[0], ROWS[1], np.ma.array([1, 2], mask=[False, True])]}, r"rows\[2\] are a masked array"),
+        ({"rows": [ROWS[0], ROWS[1], [1, [2]]]}, r"rows\[2\] are no array"),
+        ({"rows": 5}, r"rows=5: expected for each model its images, as indices or 60 booleans"),
         ({"validation": [X]}, "validation has 1 entries"),
     ],
 )

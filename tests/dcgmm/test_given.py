@@ -109,6 +109,15 @@ def test_options_that_float32_cannot_hold_are_refused(options, said):
         model().sample(2, seed=0, **options)
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [(np.ma.array([0, 1], mask=[False, True]), "labels are a masked array"), ([0, [1]], "labels are no array")],
+)
+def test_classes_to_generate_are_all_given(labels, said):
+    with pytest.raises(ValueError, match=said):
+        DCGMM(f"{TINY}-C(3)", SHAPE).sample(2, seed=0, labels=labels)
+
+
 def test_what_a_model_without_a_classifier_cannot_do():
     ours = model()
     for ask in (

@@ -268,6 +268,8 @@ def test_a_copy_is_a_model_of_its_own(images):
         (lambda x: RatSpn.fit_many([rat()], x, [[]]), r"rows\[0\]"),
         (lambda x: RatSpn.fit_many([rat()], x, [[40]]), "from 0 to 39"),
         (lambda x: RatSpn.fit_many([rat()], x, [[0], [1]]), "rows has 2 entries"),
+        (lambda x: RatSpn.fit_many([rat()], x, [np.ma.array([0, 1], mask=[0, 1])]), r"rows\[0\] are a masked array"),
+        (lambda x: RatSpn.fit_many([rat()], x, 5), "rows=5: expected for each model its images"),
         (lambda x: RatSpn.fit_many([rat()], x, validation=[x, x]), "validation has 2 entries"),
     ],
 )
