@@ -185,12 +185,23 @@ def _measured_splits(
         own |= {
             name: Measured(models[0]._check_images(v)[:count], _mean) for name, v in others.items() if v is not None
         }
-        for name, (images, summary) in (measured or {}).items():
+        for name, pair in _pairs(measured).items():
             if name in own:
                 raise ValueError(f"measures has {name!r}, which is a split of log-likelihoods: give another name")
-            own[name] = Measured(models[0]._check_images(images), summary)
+            own[name] = Measured(models[0]._check_images(pair[0]), pair[1])
         splits.append(own)
     return splits
+
+
+def _pairs(measures: Any) -> Mapping[str, tuple[Any, Summary]]:
+    """Images and the function of their scores, by name."""
+    if not isinstance(measures, Mapping | None):
+        raise ValueError(f"measures={measures!r}: expected a mapping of names to images and a function of their scores")
+    for name, pair in (measures or {}).items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
+            kind = type(pair).__name__
+            raise ValueError(f"measures[{name!r}] is {kind}: expected images and a function of their scores")
+    return measures or {}
 
 
 def _mean(scores: np.ndarray) -> Sequence[float]:

@@ -44,8 +44,9 @@ class Scoring(Stack):
             layer: which cGMM layer, counted from 0 at the bottom or from -1 at the top.
         """
         chain = range(len(self._chain))
-        if layer not in range(-len(chain), len(chain)):
-            raise ValueError(f"layer={layer} is not a cGMM layer of {self.config!r}, which has {len(chain)}")
+        whole = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+        if not whole or layer not in range(-len(chain), len(chain)):
+            raise ValueError(f"layer={layer!r} is not a cGMM layer of {self.config!r}, which has {len(chain)}")
         return self._map(f"activities_{chain[layer]}", self._check_images(x))
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:

@@ -87,6 +87,26 @@ def test_other_numbers_are_followed_beside_log_likelihoods():
         model.fit(x, validation=x, measures={"validation": (x, largest)}, iterations=2)
 
 
+@pytest.mark.parametrize(
+    ("measures", "said"),
+    [
+        (5, "measures=5: expected a mapping of names to"),
+        ({"mean": noise(4)}, r"measures\['mean'\] is ndarray: expected images and a function of their scores"),
+        ({"mean": (noise(4), 3)}, r"measures\['mean'\] is tuple: expected images and a function of their scores"),
+    ],
+)
+def test_numbers_to_follow_are_images_and_a_function(measures, said):
+    """They were tracebacks, the last one when the first step had been compiled."""
+    with pytest.raises(ValueError, match=said):
+        DCGMM(TINY, input_shape=SHAPE).fit(noise(8), measures=measures, iterations=2, progress=False)
+
+
+@pytest.mark.parametrize("layer", [1.0, True, "1", None, 2, -3])
+def test_layers_are_named_by_integers(layer):
+    with pytest.raises(ValueError, match=f"layer={layer!r} is not a cGMM layer of .*, which has 2"):
+        DCGMM(TINY, input_shape=SHAPE).activities(noise(2), layer=layer)
+
+
 def test_history_of_an_untrained_layer_is_there_too():
     model = DCGMM(TINY, input_shape=SHAPE)
     x = noise(40)
