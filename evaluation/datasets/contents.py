@@ -51,22 +51,32 @@ def specification(name: str, root: str | Path | None = None) -> DatasetSpec:
     return own_specification(own)
 
 
+def images_of(name: str) -> dict[str, str]:
+    """{"images": SHA-256} of a data set of a user's own; of one of the catalogue, whose name says as much, nothing."""
+    own = specification(name).archive
+    return {} if own is None else {"images": content_of(own)}
+
+
+def other_images(record: Mapping[str, Any]) -> bool:
+    """Whether the data set of a record holds others than the images that it names; of what it does not say nothing is
+    asked."""
+    return "images" in record and images_of(record["dataset"]) != {"images": record["images"]}
+
+
 def refuse_other_images(record: Mapping[str, Any], directory: Path) -> None:
     """Refuse a data set of a user's own that holds others than the images a model was trained on.
 
     Args:
-        record: bench.json of the model in `directory`; of what it does not say nothing is asked.
+        record: bench.json of the model in `directory`, or judge.json of a judge.
 
     Raises:
         DataError: other images.
     """
-    if "images" in record:
-        own = specification(record["dataset"]).archive
-        if own is None or content_of(own) != record["images"]:
-            raise DataError(
-                f"{record['dataset']} holds other images than those that {directory} was trained on; train it again, "
-                "or give the old images back"
-            )
+    if other_images(record):
+        raise DataError(
+            f"{record['dataset']} holds other images than those that {directory} was trained on; train it again, "
+            "or give the old images back"
+        )
 
 
 def find_file(directory: Path, file: DataFile) -> Path | None:

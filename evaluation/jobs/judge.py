@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset
+from evaluation.datasets.contents import refuse_other_images
 from evaluation.jobs.judges import JUDGE_FILE, finished
 from evaluation.measures.sample_quality import (
     NEIGHBOURS,
@@ -45,7 +46,7 @@ class Judge:
         """The judge in `directory`.
 
         Raises:
-            UserError: no judge there, or one of another data set.
+            UserError: no judge there, or one of another data set or other images.
         """
         from baselines.cnn import Cnn
 
@@ -54,6 +55,7 @@ class Judge:
             raise UserError(f"{directory} holds no judge (no {JUDGE_FILE}); train one with `bench judge --train`")
         if record["dataset"] != dataset:
             raise UserError(f"{directory} holds a judge of {record['dataset']}, not of {dataset}; train one of its own")
+        refuse_other_images({**record, "dataset": dataset}, Path(directory))
         cnn = Cnn.load(directory)
         return cls(cnn, record, cnn.features(load_dataset(dataset).split("test")[0]))
 

@@ -1,7 +1,7 @@
 """The classifiers that judge samples (Sec. V-F): their trainings.
 
 A judge's directory holds what `Cnn.save` wrote and judge.json: data set, seed asked for and seed used, diverged
-attempts, test accuracy in percent, minutes.
+attempts, test accuracy in percent, minutes; and the hash of the images, where they are a user's own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from evaluation.base.errors import UserError
 from evaluation.base.reading import read_json
 from evaluation.base.words import digest
 from evaluation.datasets import load_dataset
+from evaluation.datasets.contents import images_of
 from evaluation.models.calling import refusals
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def train_judge(
 
     data, root = load_dataset(dataset), Path(directory)
     training = {**printed(), **OURS, **(params or {})}
-    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit}
+    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
     if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
         return found
     x, y = (part[:limit] for part in data.split("train"))
@@ -95,8 +96,8 @@ def printed() -> dict[str, Any]:
 
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that a judge depends on."""
-    return {"dataset": record["dataset"], "seed": record["seed"], **settings(record)}
+    """Everything that a judge depends on; the images too, where they are a user's own."""
+    return {**{name: record.get(name) for name in ("dataset", "images", "seed")}, **settings(record)}
 
 
 def _refuse_other_content(root: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evaluation.base.errors import UserError
 from evaluation.base.words import canonical
+from evaluation.datasets.contents import other_images
 from evaluation.jobs.basis import completed, judges, of_judge
 from evaluation.jobs.judges import finished
 from evaluation.jobs.score import read_scores
@@ -186,7 +187,8 @@ def _judges_rows(plan: Plan, paths: Paths, dataset: str) -> Iterator[Row]:
     from evaluation.jobs.judge import own_rows
 
     records = (finished(paths.judge(dataset, seed)) for seed in plan.judge_seeds())
-    ours = (record for record in records if record is not None and of_judge(record) == judges(plan))
+    there = (record for record in records if record is not None and of_judge(record) == judges(plan))
+    ours = (record for record in there if not other_images({**record, "dataset": dataset}))
     yield from own_rows(ours, dataset)
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from evaluation.base.words import digest
-from evaluation.datasets.contents import specification
-from evaluation.datasets.own import content_of, set_name
+from evaluation.datasets.contents import images_of
+from evaluation.datasets.own import set_name
 from evaluation.plan.key import TrainingKey
 
 
@@ -47,9 +47,7 @@ class Training:
 
     @cached_property
     def _images(self) -> dict[str, str]:
-        """Hash of the images, where they are a user's own; of the catalogue's, their name says as much."""
-        own = specification(self.dataset).archive
-        return {} if own is None else {"images": content_of(own)}
+        return images_of(self.dataset)
 
     @property
     def configuration(self) -> str:

@@ -13,6 +13,7 @@ from evaluation.base.files import write_text
 from evaluation.base.words import digest
 from evaluation.cost.estimate import Estimate
 from evaluation.cost.prices import Prices
+from evaluation.datasets.contents import images_of
 from evaluation.datasets.finding import require
 from evaluation.datasets.settle import settle
 from evaluation.jobs.lock import hold
@@ -144,6 +145,10 @@ class Asked:
         if wildcards.stage == "train":
             return digest([*map(self.plan.spec, job.keys)])
         return digest([] if wildcards.stage == "score" else self.plan.sampled(wildcards.stage, job.variant))
+
+    def judging(self, wildcards: Any) -> dict[str, Any]:
+        """How a judge is trained, and the hash of a user's own images: others, and Snakemake trains it again."""
+        return {**self.plan.judges.model_dump(exclude={"seeds"}), **images_of(wildcards.dataset)}
 
     def measured_from(self, wildcards: Any) -> list[Path]:
         """The stamps of what an experiment's metrics are made from."""

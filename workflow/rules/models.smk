@@ -72,7 +72,7 @@ rule train_judge:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        how=PLAN.judges.model_dump(exclude={"seeds"}),
+        how=ASKED.judging,
     shell:
         f"bench judge --train {BENCH} --dataset {{wildcards.dataset}} --seed {{wildcards.seed}} --threads {{threads}}"
         " > {log} 2>&1"

@@ -161,6 +161,28 @@ def test_an_unknown_data_set_is_refused_before_a_judge_is_trained(tmp_path, caps
     assert "'digit'" in said.err and "training" not in said.out
 
 
+def own_images(path, turned=0):
+    x = np.random.default_rng(0).integers(0, 255, (60, 28, 28), dtype=np.uint8)
+    np.savez(path, x=x, y=(np.arange(60) + turned) % 3)
+    np.savez(path.with_name("drawn.npz"), samples=x[:20], labels=(np.arange(20) + turned) % 3)
+
+
+def test_own_images_that_changed_ask_for_another_judge(tmp_path, capsys, monkeypatch):
+    """The judge of the old images judged on without a word, and `--train` left it as it was."""
+    from baselines.cnn import Cnn
+
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(Cnn, "fit", lambda *args, **kwargs: None)
+    own_images(tmp_path / "mine.npz")
+    command = ["judge", "--dataset", "mine", "--judges", str(tmp_path / "judges"), "--quiet"]
+    judging = [*command, "--samples", str(tmp_path / "drawn.npz"), "--no-references"]
+    assert main(judging) == 0
+    own_images(tmp_path / "mine.npz", turned=1)
+    assert main(judging) == 2
+    assert "mine holds other images than those" in capsys.readouterr().err
+    assert main([*command, "--train"]) == main(judging) == 0
+
+
 def test_a_judge_by_hand_learns_at_the_rate_that_works(tmp_path, monkeypatch):
     """The printed 0.01, the default before, gives judges of 81 to 85 % on Fashion-MNIST."""
     seen = []

@@ -1,13 +1,15 @@
 """What is done before the first job and after the last one of a run."""
 
 import logging
+from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluation.base.errors import UserError
 from evaluation.plan.plan import Plan
-from evaluation.results.running import begin, forget_partial
+from evaluation.results.running import Asked, begin, forget_partial
 
 PROFILE = {"profile": "p", "seeds": 1, "experiments": {"outliers": {"datasets": ["digits"], "models": ["gmm"]}}}
 
@@ -35,3 +37,16 @@ def test_only_a_report_of_ours_is_forgotten(tmp_path):
     forget_partial(tmp_path)
     assert not partial.exists()
     forget_partial(tmp_path)
+
+
+def test_own_images_that_changed_ask_for_another_judge(tmp_path, monkeypatch):
+    """Snakemake kept the stamp of a judge whose images were others."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    judge, asked = {"datasets": ["mine", "digits"], "models": ["gmm"]}, []
+    for brightest in (254, 255):
+        np.savez(tmp_path / "mine.npz", x=np.full((30, 28, 28), brightest, np.uint8))
+        run = Asked(Plan({**PROFILE, "experiments": {"judge": judge}}))
+        asked.append([run.judging(Namespace(dataset=name)) for name in judge["datasets"]])
+    (mine, digits), (changed, same) = asked
+    assert mine != changed
+    assert digits == same == {"epochs": None, "learning_rate": None, "train_images": None}
