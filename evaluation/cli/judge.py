@@ -103,7 +103,10 @@ def _of_run(args: argparse.Namespace) -> None:
 
 def _directories(args: argparse.Namespace) -> dict[int, Path]:
     """Seed → directory of its judge."""
-    return {seed: Path(args.judges, args.dataset, f"seed{seed}") for seed in distinct(args.seed, "--seed")}
+    from evaluation.datasets.own import set_name
+
+    place = Path(args.judges, set_name(args.dataset))
+    return {seed: place / f"seed{seed}" for seed in distinct(args.seed, "--seed")}
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset
 from evaluation.datasets.contents import refuse_other_images
+from evaluation.datasets.own import set_name
 from evaluation.jobs.judges import JUDGE_FILE, finished
 from evaluation.measures.sample_quality import (
     NEIGHBOURS,
@@ -53,7 +54,7 @@ class Judge:
         record = finished(directory)
         if record is None:
             raise UserError(f"{directory} holds no judge (no {JUDGE_FILE}); train one with `bench judge --train`")
-        if record["dataset"] != dataset:
+        if set_name(record["dataset"]) != set_name(dataset):
             raise UserError(f"{directory} holds a judge of {record['dataset']}, not of {dataset}; train one of its own")
         refuse_other_images({**record, "dataset": dataset}, Path(directory))
         cnn = Cnn.load(directory)

@@ -22,6 +22,7 @@ from evaluation.base.reading import read_json
 from evaluation.base.words import digest
 from evaluation.datasets import load_dataset
 from evaluation.datasets.contents import images_of
+from evaluation.datasets.own import set_name
 from evaluation.models.calling import refusals
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def train_judge(
 
     data, root = load_dataset(dataset), Path(directory)
     training = {**printed(), **OURS, **(params or {})}
-    wanted = {"dataset": dataset, "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
+    wanted = {"dataset": set_name(dataset), "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
     if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
         return found
     x, y = (part[:limit] for part in data.split("train"))

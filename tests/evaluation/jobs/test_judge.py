@@ -1,6 +1,7 @@
 """Judging samples of the embedded digits, from the training of a judge to the table."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -181,6 +182,20 @@ def test_own_images_that_changed_ask_for_another_judge(tmp_path, capsys, monkeyp
     assert main(judging) == 2
     assert "mine holds other images than those" in capsys.readouterr().err
     assert main([*command, "--train"]) == main(judging) == 0
+
+
+def test_a_judge_of_a_file_of_images_has_the_place_of_their_name(tmp_path, monkeypatch):
+    """`--dataset /where/mine.npz` asked for a judge below that file."""
+    from baselines.cnn import Cnn
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(Cnn, "fit", lambda *args, **kwargs: None)
+    own_images(tmp_path / "mine.npz")
+    for name in (tmp_path / "mine.npz", "mine.npz", "mine"):
+        command = ["judge", "--dataset", str(name), "--samples", "drawn.npz", "--no-references", "--quiet"]
+        assert main([*command, "--judges", "judges"]) == 0
+    assert [path.parent for path in Path("judges").rglob("judge.json")] == [Path("judges/mine/seed0")]
 
 
 def test_a_judge_by_hand_learns_at_the_rate_that_works(tmp_path, monkeypatch):
