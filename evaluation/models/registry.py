@@ -55,7 +55,7 @@ def build(factory: str, params: Mapping[str, Any], image_shape: Sequence[int], s
     except TypeError as error:
         unknown = [name for name in params if name not in signature.parameters]
         hint = f"; {nearest(unknown[0], signature.parameters)}" if unknown else ""
-        raise UserError(f"{factory}: {error}{hint}") from error
+        raise UserError(f"{factory}: {error}{hint}") from None  # no line of the model's own
     with refusals(factory, options=params):
         return model(**given)
 

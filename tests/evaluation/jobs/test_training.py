@@ -231,6 +231,14 @@ def test_wrong_usage_is_one_sentence(words, message, capsys):
     assert "Traceback" not in error
 
 
+def test_a_misspelt_parameter_of_several_trainings_shows_no_traceback(tmp_path, capsys):
+    """It was taken for an error of the model's own code."""
+    assert train(tmp_path, "--params", '{"ofset": 1.0}', seeds=(0, 1)) == 2
+    error = capsys.readouterr().err
+    assert "2 of 2 trainings failed" in error and "did you mean 'offset'?" in error
+    assert "Traceback" not in error
+
+
 def test_a_model_of_one_class_is_trained_as_its_entry_says():
     from evaluation.cli import build_parser
     from evaluation.cli.train import _trainings
