@@ -194,9 +194,11 @@ def _what(args: argparse.Namespace) -> _What:
 def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: dict[str, Any]) -> _What:
     from evaluation.models.catalogue import check_params
     from evaluation.plan.catalogue import BOTH, Catalogue, Variant
+    from evaluation.plan.profile import check_models
     from evaluation.plan.reading import read_profile
 
     config = read_profile(args.configfile) if args.configfile else {}
+    check_models(config, args.configfile)
     entry = Catalogue(config.get("models"), where=args.configfile or "the catalogue").model(args.model)
     protocol = (args.protocol or "clean") if entry.in_protocols else BOTH
     variant = Variant(entry, protocol, ())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from evaluation.base.checked import Checked
+from evaluation.base.checked import Checked, check
 from evaluation.datasets.catalogue import CATALOGUE
 from evaluation.datasets.contents import specification
 from evaluation.models.catalogue import Count, Entry, Label, Name, Packing
@@ -202,3 +203,15 @@ class Profile(Checked):
     )
     models: dict[Name, Entry] = Field({}, description="changes to the catalogue, and models of your own; see below")
     experiments: Experiments = Field(description="what is run; an experiment that is not named is not run")
+
+
+def check_models(config: Mapping[str, Any], where: str) -> None:
+    """Refuse what a file says wrongly of models, and keys that no profile has. A training by hand takes no more of it:
+    the rest is not looked at, and may be missing.
+
+    Raises:
+        ConfigError: names it.
+    """
+    rest = Profile.model_fields.keys() - {"models", "train_images"}
+    needed = {"profile": "by-hand", "seeds": 1, "experiments": {}}
+    check(Profile, needed | {key: value for key, value in config.items() if key not in rest}, where)

@@ -239,6 +239,24 @@ def test_a_misspelt_parameter_of_several_trainings_shows_no_traceback(tmp_path, 
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("train_images: ten", "train_images: 'ten' given"),
+        ("train_imagse: 10", "has no key 'train_imagse'; did you mean 'train_images'?"),
+        ("models: [gmm]", "models: ['gmm'] given"),
+        ("models: {gmm: 3}", "models.gmm: 3 given"),
+        ("models: {gmm: {params: 3}}", "models.gmm.params: 3 given"),
+    ],
+)
+def test_a_file_that_says_something_wrong_of_models_is_refused(content, message, tmp_path, capsys):
+    """By hand it was not checked: a traceback, or a misspelt key without effect."""
+    (tmp_path / "mine.yaml").write_text(content)
+    words = ["--model", "gmm", "--configfile", tmp_path / "mine.yaml", "--dataset", "digits", "--out", tmp_path / "m"]
+    assert bench("train", *words, "--param", "components=2", "--param", "max_iter=1", "--quiet") == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_model_of_one_class_is_trained_as_its_entry_says():
     from evaluation.cli import build_parser
     from evaluation.cli.train import _trainings
