@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.base.errors import UserError
 from evaluation.base.files import atomic_path
 from evaluation.datasets.contents import refuse_other_images
+from evaluation.datasets.own import set_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,7 @@ def measure(directory: Path, how: Inpainting, keep: Keep | None = None) -> list[
     check_options(model.inpaint, how.options, ("seed", "variant"))
     x = load_dataset(dataset).split("test")[0][: how.images]
     variants = how.variants if takes(model.inpaint, "variant") else [None]
-    identity = {**{key: record[key] for key in ("protocol", "model", "seed")}, "dataset": dataset}
+    identity = {**{key: record[key] for key in ("protocol", "model", "seed")}, "dataset": set_name(dataset)}
     # A model of some classes is another result than the one of all classes.
     subset = {} if record["subset"] in (None, "all") else {"subset": record["subset"]}
     rows = []

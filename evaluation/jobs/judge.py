@@ -120,8 +120,8 @@ def judge_rows(
         params = {**(point or {}), "judge": judge.record["seed"]}
         for metric, value in judge.measure(images, labels).items():
             yield tidy_row(
-                protocol=protocol, experiment=EXPERIMENT, dataset=dataset, model=model, seed=seed, metric=metric,
-                value=value, params=params,
+                protocol=protocol, experiment=EXPERIMENT, dataset=set_name(dataset), model=model, seed=seed,
+                metric=metric, value=value, params=params,
             )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def own_rows(judges: Iterable[Mapping[str, Any]], dataset: str) -> Iterator[dict
         facts = {"cnn_test_accuracy": record["accuracy"], "diverged": len(record["diverged"])}
         for metric, value in facts.items():
             yield tidy_row(
-                protocol="both", experiment=EXPERIMENT, dataset=dataset, model="CNN", seed=record["seed"],
+                protocol="both", experiment=EXPERIMENT, dataset=set_name(dataset), model="CNN", seed=record["seed"],
                 metric=metric, value=value,
             )  # fmt: skip
 
@@ -190,7 +190,7 @@ def judged(dataset: str, judges: Sequence[Judge], sources: Sequence[Source], **o
     rows = source_rows(dataset, judges, sources, **options)
     sizes = [
         tidy_row(
-            protocol=s.protocol, experiment=EXPERIMENT, dataset=dataset, model=s.model, seed=s.seed,
+            protocol=s.protocol, experiment=EXPERIMENT, dataset=set_name(dataset), model=s.model, seed=s.seed,
             metric="parameters", value=s.parameters, params=s.point,
         )
         for s in sources if s.parameters is not None

@@ -196,6 +196,9 @@ def test_a_judge_of_a_file_of_images_has_the_place_of_their_name(tmp_path, monke
         command = ["judge", "--dataset", str(name), "--samples", "drawn.npz", "--no-references", "--quiet"]
         assert main([*command, "--judges", "judges"]) == 0
     assert [path.parent for path in Path("judges").rglob("judge.json")] == [Path("judges/mine/seed0")]
+    command = ["judge", "--dataset", str(tmp_path / "mine.npz"), "--samples", "drawn.npz", "--judges", "judges"]
+    assert main([*command, "--out", "rows.parquet"]) == 0
+    assert set(pd.read_parquet("rows.parquet")["dataset"]) == {"mine"}
 
 
 def test_a_judge_by_hand_learns_at_the_rate_that_works(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +110,8 @@ def test_own_images_given_as_a_file_have_the_place_of_their_name(tmp_path, capsy
     (model,) = [path.parent for path in (tmp_path / "models/mine").rglob("bench.json")]
     assert bench("score", model, "--out", "s") == 0
     assert list((tmp_path / "s/mine").rglob("*.parquet"))
+    assert bench("inpaint", model, "--images", 5, "--mask", "left", "--variant", "paper", "--out", "i.parquet") == 0
+    assert set(read_metrics([Path("i.parquet")])["dataset"]) == {"mine"}  # it was /where/mine.npz
 
 
 @pytest.mark.parametrize("record", ["{", "[]", '{"model": 5}', '{"point": 3}', '{"seed": "x"}'])
