@@ -13,7 +13,7 @@ from evaluation.plan.jobs import Job
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
 
-CURE = "remove the folder and collect again"
+CURE = "name the folder of a collection, or make one with `bench collect`"
 
 
 @dataclass(frozen=True)

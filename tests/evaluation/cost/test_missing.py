@@ -69,7 +69,7 @@ def test_what_was_made_from_other_settings_counts_as_missing(tmp_path):
     keys = plan.all_keys()
     assert len(collection(tmp_path, plan, keys)) == len(keys)
     assert collection(tmp_path, plan, keys, spec="another") == set()
-    with pytest.raises(UserError, match=r"provenance\.json"):
+    with pytest.raises(UserError, match=r"provenance\.json; name the folder of a collection"):
         collected(tmp_path / "nothing", plan)
 
 
