@@ -69,7 +69,8 @@ def test_judges_are_no_independent_trials_and_the_comparison_says_the_same(value
 
 
 def test_a_weak_judge_is_named_beside_what_it_judged():
-    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"], "judges": {"epochs": 3, "train_images": 6000}}}
+    judges = {"epochs": 3, "learning_rate": 0.01, "train_images": 6000}
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"], "judges": judges}}
     plan = Plan({"profile": "p", "seeds": 1, "experiments": settings})
     for accuracies, said in (
         ([99.2, 96.0], ""),
