@@ -165,6 +165,15 @@ def test_samples_on_both_data_sets():
     assert verdict(rows, "outperform").verdict == HOLDS
 
 
+def test_samples_that_are_level_outperform_nothing():
+    """E with 91.3 ± 0.4 was called above an RAT-SPN with 91.3 ± 0.1: the larger mean decided."""
+    rows = [*judged("rat-spn", 91.3, "fashion_mnist", "paper"), *judged("dcgmm-e", 91.0, "fashion_mnist")]
+    for row, value in zip(rows[5:], (90.9, 91.3, 92.0, 91.1, 91.4), strict=True):
+        row["value"] = value
+    claim = verdict(rows, "outperform")
+    assert claim.verdict == FAILS and claim.cases == ("against: RAT-SPN (paper) 91.3, DCGMM-E 91.3",)
+
+
 def test_samples_of_few_trainings_decide_nothing():
     """A claim held in part on the page of a run with one training of E."""
     rows = [*judged("dcgmm-e", 95, "fashion_mnist", seeds=1), *judged("rat-spn", 60, "fashion_mnist", "paper")]
