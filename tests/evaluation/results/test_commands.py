@@ -11,6 +11,7 @@ from evaluation.cli import main
 from evaluation.jobs.basis import basis
 from evaluation.measures.tidy import write_metrics
 from evaluation.plan.plan import Plan
+from evaluation.plan.reading import CHECKOUT
 from evaluation.plan.resolve import resolve
 from tests.evaluation.made_up import plan, two_models
 from tests.evaluation.results.test_samples import finish
@@ -93,6 +94,9 @@ def test_a_folder_that_is_called_like_a_run_is_not_one(run, tmp_path):
 
 def test_a_profile_without_a_folder_is_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    clone = tmp_path / "clone"  # in the developer's own there may be a results/smoke
+    shutil.copytree(CHECKOUT / "config", clone / "config")
+    monkeypatch.setattr("evaluation.plan.resolve.CHECKOUT", clone)
     assert resolve("smoke").folder == tmp_path / "results/smoke"
     Path("my.yaml").write_text(json.dumps({**plan().config, "results": "out/there"}))
     assert resolve("my.yaml").folder == tmp_path / "out/there"
