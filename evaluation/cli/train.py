@@ -194,11 +194,8 @@ def _what(args: argparse.Namespace) -> _What:
 def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: dict[str, Any]) -> _What:
     from evaluation.models.catalogue import check_params
     from evaluation.plan.catalogue import BOTH, Catalogue, Variant
-    from evaluation.plan.profile import check_models
-    from evaluation.plan.reading import read_profile
 
-    config = read_profile(args.configfile) if args.configfile else {}
-    check_models(config, args.configfile)
+    config = _config(args.configfile) if args.configfile else {}
     entry = Catalogue(config.get("models"), where=args.configfile or "the catalogue").model(args.model)
     protocol = (args.protocol or "clean") if entry.in_protocols else BOTH
     variant = Variant(entry, protocol, ())
@@ -207,6 +204,16 @@ def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: d
     one_class = {} if LENGTHS & given.keys() else {k: v for k, v in entry.one_class.items() if k not in given}
     args.train_images = args.train_images or entry.train_images or config.get("train_images")
     return _What(variant.name + _suffix(given), entry.name, entry.factory, params, protocol, one_class)
+
+
+def _config(path: str) -> dict[str, Any]:
+    """A profile's file, checked as far as a training by hand takes it."""
+    from evaluation.plan.profile import check_models
+    from evaluation.plan.reading import read_profile
+
+    config = read_profile(path)
+    check_models(config, path)
+    return config
 
 
 def _all_params(args: argparse.Namespace) -> dict[str, Any]:
