@@ -30,6 +30,7 @@ IMAGE_BYTES = 8  # a grey value of a training image in memory: float32, once in 
 # What a job asks for.
 SAFETY = 3  # time, relative to the time that it is expected to take, since machines differ
 MEMORY_SAFETY = 1.25
+RUNNER_MB = 400  # memory of the two Snakemakes beside the work: 170 MB in a submission, 170 in its step
 LEAST_MINUTES, LEAST_MB = 15, 1000  # compilation on a slow machine, imports from a slow file system
 START_UP_MINUTES = 5  # beside the minutes of a training that the catalogue or a profile states
 FOLLOWING_MINUTES = 60  # a job that follows an unmeasured model's training
@@ -94,11 +95,12 @@ class Estimate:
         return math.ceil(asked * GROWTH ** (attempt - 1))
 
     def megabytes(self, job: Job, attempt: int = 1) -> int:
-        """What a job should ask for: a quarter more than it is expected to take; exceptions as for its time."""
+        """What a job should ask for: a quarter more than it is expected to take, and Snakemake's own memory; exceptions
+        as for its time."""
         model = self.jobs.variant(job).model
         asked = self.plan.catalogue.stated_resources(model.name).get("mem_mb")
         if asked is None and self.price(job):
-            asked = max(LEAST_MB, MEMORY_SAFETY * self.priced("train", job).memory_mb)
+            asked = RUNNER_MB + max(LEAST_MB, MEMORY_SAFETY * self.priced("train", job).memory_mb)
         return math.ceil((asked or model.resources.mem_mb or 2000) * GROWTH ** (attempt - 1))
 
     @cached_property

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluation.cost.estimate import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, START_UP_MINUTES
+from evaluation.cost.estimate import FOLLOWING_MINUTES, LEAST_MB, LEAST_MINUTES, RUNNER_MB, START_UP_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY_MODELS = ROOT / "tests/evaluation/toy_models.py"
@@ -145,8 +145,8 @@ def test_jobs_ask_for_the_estimate_or_for_what_an_entry_says(tmp_path):
             megabytes, minutes = (re.search(rf"\b{key}=(\w+)", job)[1] for key in ("mem_mb", "runtime"))
             asked[rule[1], variant] = (int(megabytes), int(minutes))
     assert asked == {
-        ("train", "x"): (LEAST_MB, LEAST_MINUTES),
-        ("score", "x"): (LEAST_MB, LEAST_MINUTES),
+        ("train", "x"): (LEAST_MB + RUNNER_MB, LEAST_MINUTES),
+        ("score", "x"): (LEAST_MB + RUNNER_MB, LEAST_MINUTES),
         ("train", "slow"): (1234, START_UP_MINUTES + 2 * 7),  # two seeds in one job
         ("score", "slow"): (1234, FOLLOWING_MINUTES),
     }
