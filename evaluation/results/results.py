@@ -225,10 +225,12 @@ def _column(values: list[Any]) -> Any:
 
 
 def _values(rows: pd.DataFrame, together: str | None = None) -> list[Value]:
-    """The results of some rows. together: a column whose values are averaged for each seed first."""
+    """The results of some rows, the same in whatever order these come. together: a column whose values are averaged for
+    each seed first."""
     keys = [name for name in METRIC_COLUMNS if name not in ("seed", "value", "params")]
     by = [*keys, "point"] if together else [*keys, "point", "params"]
     found = []
+    rows = rows.assign(group=rows.groupby(by, sort=False).ngroup()).sort_values(["group", "seed", "value"])
     for key, group in rows.groupby(by, sort=False):
         facts = dict(zip(by, key, strict=True))
         by_seed = group.groupby("seed", sort=False)["value"].mean()

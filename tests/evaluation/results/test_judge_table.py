@@ -1,6 +1,7 @@
 """Table III from what judges say, and the comparison that says the same."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evaluation.jobs.judge import MEASURES, REAL_TEST, summary_rows
@@ -90,3 +91,17 @@ def test_a_weak_judge_is_named_beside_what_it_judged():
         assert judge == 'printed as "> 99 %"; epochs 3 instead of 15, trained on 6,000 images'
         unjudged = rows.query("metric == 'judge_accuracy' and model == 'DCGMM-B'").iloc[0]["remark"]
         assert "weakest" not in unjudged
+
+
+def test_the_order_of_the_rows_changes_no_digit():
+    """A collection keeps rows of several runs, in the order in which they came."""
+    generator = np.random.default_rng(0)
+    rows = crossed(90 + 10 * generator.random((5, 5)))
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    tables = []
+    for _ in range(4):
+        tables.append(judge_table(results(rows, plan), {"dcgmm-a": "DCGMM-A"}).data)
+        rows = [rows[i] for i in generator.permutation(len(rows))]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_exact=True)
