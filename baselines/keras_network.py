@@ -41,7 +41,7 @@ class KerasNetwork:
     def __init__(self, image_shape: Sequence[int], *, seed: int, epochs: int, batch_size: int, learning_rate: float):
         self.image_shape = checks.image_shape(image_shape)
         self.seed = checks.seed(seed)
-        self.epochs = checks.integer(epochs, name="epochs", at_least=0)
+        self.epochs = checks.epochs(epochs)
         self.batch_size = checks.integer(batch_size, name="batch_size")
         self.learning_rate = checks.positive(learning_rate, name="learning_rate")
         self._keras = import_keras()

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 SEED_END = 2**63  # what every generator in use takes
+MOST_EPOCHS = 10**6
 _BOUNDS = {"above": operator.gt, "of at least": operator.ge, "below": operator.lt, "of at most": operator.le}
 
 
@@ -112,6 +113,14 @@ def splits(names: Iterable[str]) -> None:
         raise ValueError("validation has a split 'train', which is that of the training images: name it otherwise")
 
 
+def several(value: Any, kind: type, *, called: str, name: str = "models") -> list[Any]:
+    """Models of one kind as a list, maybe empty. Raises ValueError for a single model, and for anything else in it."""
+    found = list(value) if isinstance(value, Iterable) else [None]
+    if not all(isinstance(one, kind) for one in found):
+        raise ValueError(f"{name}={value!r}: expected a list of {called}")
+    return found
+
+
 def one_for_each(value: Any, count: int, *, name: str) -> Sequence[Any]:
     """A list or tuple with an entry for each of `count` models, or what is given once. Raises ValueError for others."""
     each = value if isinstance(value, list | tuple) else [value] * count
@@ -142,7 +151,9 @@ def count(value: Any, *, name: str = "n") -> int:
 
 
 def integer(value: Any, *, name: str, at_least: int = 1, at_most: int | None = None) -> int:
-    """A Python integer within bounds (the bounds belong to it). 2.0, True and None are refused."""
+    """A Python integer within bounds (the bounds belong to it), below 2^63. 2.0, True and None are refused."""
+    if at_most is None and _is_integer(value) and value >= SEED_END:
+        raise ValueError(f"{name}={value!r}: expected an integer below 2**63")
     if not _is_integer(value) or value < at_least or (at_most is not None and value > at_most):
         bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
         raise ValueError(f"{name}={value!r}: expected an integer {bounds}")
@@ -161,11 +172,15 @@ def number(
     """A finite Python float within the bounds that are given. NaN, infinities, booleans, strings, None are refused."""
     bounds = {"above": above, "of at least": at_least, "below": below, "of at most": at_most}
     given = {word: bound for word, bound in bounds.items() if bound is not None}
-    is_number = _is_integer(value) or isinstance(value, float | np.floating)
-    if not is_number or not math.isfinite(value) or not all(_BOUNDS[word](value, b) for word, b in given.items()):
+    if not _is_finite(value) or not all(_BOUNDS[word](value, b) for word, b in given.items()):
         expected = " and ".join(f"{word} {bound:g}" for word, bound in given.items())
         raise ValueError(f"{name}={value!r}: expected a finite number {expected}".rstrip())
     return float(value)
+
+
+def epochs(value: Any) -> int:
+    """A number of passes over the training images, from 0 to a million."""
+    return integer(integer(value, name="epochs", at_least=0), name="epochs", at_least=0, at_most=MOST_EPOCHS)
 
 
 def positive(value: Any, *, name: str) -> float:
@@ -206,6 +221,16 @@ def trained(model: Any, attribute: str) -> Any:
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a number that a float can hold; integers above 1.8e308 are none."""
+    if not _is_integer(value) and not isinstance(value, float | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def as_array(value: Any, name: str) -> npt.NDArray[Any]:

@@ -59,6 +59,7 @@ def fit_models(
         training: constants of training that replace those of the models.
         runner: `Alone` or `Stacked`; None for what suits the device.
     """
+    models = checks.several(models, Scoring, called="DCGMM")
     training = _given(training)
     options = _common_options(models, training)
     first = models[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -138,15 +138,17 @@ class Generation(Scoring):
         Raises:
             ValueError: models of several configurations, or not one seed for each; and as for `sample`.
         """
-        if len(seeds) != len(models):
-            raise ValueError(f"seeds={seeds!r} are {len(seeds)}, and there are {len(models)} models: give one for each")
+        models = checks.several(models, Generation, called="DCGMM")
+        given = list(seeds) if isinstance(seeds, Iterable) else []
+        if len(given) != len(models):
+            raise ValueError(f"seeds={seeds!r} are {len(given)}, and there are {len(models)} models: give one for each")
         for model in models[1:]:
             if (model._chain, model._device) != (models[0]._chain, models[0]._device):
                 raise ValueError(f"the models differ: {models[0]!r} and {model!r}; sample them one by one")
         drawn = _draw_together(
             models,
             n,
-            seeds=seeds,
+            seeds=given,
             from_layer=from_layer,
             labels=labels,
             use_weights=use_weights,

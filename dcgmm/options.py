@@ -8,7 +8,7 @@ from typing import Any
 
 from dcgmm import checks
 
-_POSITIVE = ("epochs", "learning_rate", "learning_rate_end", "sigma_end")
+_POSITIVE = ("learning_rate", "learning_rate_end", "sigma_end")
 _NOT_NEGATIVE = ("rate_mu", "rate_s", "rate_w", "delay", "classifier_rate")
 _COUNTS = {"batch_size": 1, "window": 1, "measurements": 0, "measured_images": 1}
 
@@ -56,6 +56,7 @@ class TrainingOptions:
             self._set(name, checks.number(getattr(self, name), name=name, at_least=0))
         for name, least in _COUNTS.items():
             self._set(name, checks.integer(getattr(self, name), name=name, at_least=least))
+        self._set("epochs", checks.number(self.epochs, name="epochs", above=0, at_most=checks.MOST_EPOCHS))
         if self.iterations is not None:
             self._set("iterations", checks.integer(self.iterations, name="iterations"))
 

@@ -88,7 +88,7 @@ class DgcSpn:
         self.sums = checks.integer(sums, name="sums")
         self.products = checks.integer(products, name="products", at_least=2, at_most=30)
         self.leaves = checks.integer(leaves, name="leaves")
-        self.epochs = checks.integer(epochs, name="epochs", at_least=0)
+        self.epochs = checks.epochs(epochs)
         self.batch_size = checks.integer(batch_size, name="batch_size")
         self.learning = checks.choice(learning, LEARNING, name="learning")
         self.learning_rate = checks.number(learning_rate, name="learning_rate", above=0, at_most=1)

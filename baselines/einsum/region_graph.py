@@ -224,11 +224,10 @@ def poon_domingos(
 
     Raises ValueError for an unknown axis, a delta below one, deltas that do not descend, or that cut nothing.
     """
-    deltas, axes = step_sizes(delta), (axes,) if isinstance(axes, str) else tuple(axes or ())
-    unknown = set(axes) - set(AXES)
-    if unknown or not axes:
-        raise ValueError(f"axes is {axes!r}: expected one or both of {AXES}.")
-    dimensions = [AXES.index(axis) for axis in AXES if axis in axes]
+    deltas, named = step_sizes(delta), [axes] if isinstance(axes, str) else axes or ()
+    if not isinstance(named, Sequence) or not named or any(axis not in AXES for axis in named):
+        raise ValueError(f"axes is {named!r}: expected one or both of {AXES}.")
+    dimensions = [AXES.index(axis) for axis in AXES if axis in named]
 
     full = (0, 0, height, width)
     index = {full: 0}

@@ -91,7 +91,7 @@ class EinsumSpn:
             "trials": checks.integer(trials, name="trials", at_most=MOST_TRIALS),
             "pixels": checks.choice(pixels, PIXELS, name="pixels"),
             "seed": checks.seed(seed),
-            "epochs": checks.integer(epochs, name="epochs", at_least=0),
+            "epochs": checks.epochs(epochs),
             "batch_size": checks.integer(batch_size, name="batch_size"),
             "learning": checks.choice(learning, LEARNING, name="learning"),
             "step_size": checks.number(step_size, name="step_size", above=0, at_most=1),
@@ -225,6 +225,7 @@ class EinsumSpn:
 
         Raises ValueError as `fit` does, and for models that differ in more than the seed.
         """
+        models = checks.several(models, cls, called=cls.__name__)
         return fitting.fit_models(models, x, rows, validation=validation, progress=progress, checkpoint=checkpoint)
 
     @torch.no_grad()

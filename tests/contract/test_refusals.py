@@ -116,7 +116,14 @@ def wrong_values(entry):
         return [[], "nonsense", None, {}, *([value] for value in wrong_values(entry["items"]))]
     if kind not in KINDS:
         return WRONG_TYPES[kind]
-    values = [float("nan"), float("inf"), "x", True, entry.get("minimum", entry.get("exclusiveMinimum", 1)) - 1]
+    values = [
+        float("nan"),
+        float("inf"),
+        10**400,
+        "x",
+        True,
+        entry.get("minimum", entry.get("exclusiveMinimum", 1)) - 1,
+    ]
     values += [entry["exclusiveMinimum"]] if "exclusiveMinimum" in entry else []
     values += [2.5] if kind != "number" else []
     values += [entry["exclusiveMaximum"]] if "exclusiveMaximum" in entry else []
@@ -127,6 +134,29 @@ def test_every_kind_of_parameter_has_wrong_values():
     for family in FAMILIES.values():
         for parameter, entry in family["parameters"].items():
             assert wrong_values(entry), parameter
+
+
+@every
+@pytest.mark.parametrize("models", [3, None, [3], "models"])
+def test_several_models_are_a_list_of_models(name, models):
+    kind = type(trained(name)[0])
+    calls = [
+        lambda: kind.fit_many(models, data(name)[0]),
+        lambda: kind.sample_many(models, 1, seeds=[0]),
+    ]
+    calls = [call for call, method in zip(calls, ("fit_many", "sample_many"), strict=True) if hasattr(kind, method)]
+    if not calls:
+        pytest.skip("trains one by one")
+    for call in calls:
+        with pytest.raises(ValueError, match=f"models=.*expected a list of {kind.__name__}"):
+            call()
+
+
+@pytest.mark.parametrize("seeds", [3, None, [0, 1], []])
+def test_sampling_several_models_takes_a_seed_for_each(seeds):
+    model = trained("dcgmm")[0]
+    with pytest.raises(ValueError, match=r"seeds.*give one for each"):
+        type(model).sample_many([model], 1, seeds=seeds)
 
 
 @every
