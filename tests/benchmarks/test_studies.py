@@ -141,3 +141,14 @@ def test_settings_give_a_table_and_a_figure(tmp_path):
     assert len(lines) == 3 and "| dcgmm-e |" in lines[2].replace("  ", " ")
     table_3.picture(table, tmp_path / "figure.png")
     assert (tmp_path / "figure.pdf").is_file()
+
+
+def test_an_instance_that_was_not_run_on_a_data_set_is_marked(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(printed_spread, "save", lambda figure, *_: drawn.append(figure))
+    table = Rows(tmp_path / "rows.csv")
+    for instance, dataset in (("A", "mnist"), ("A", "fashion_mnist"), ("G", "mnist")):
+        table.add(instance=instance, sharing="shared", dataset=dataset, kind="both", repetition=0, auroc=90.0)
+    printed_spread.picture(table, tmp_path / "rows.png")
+    words = {axis.get_title(): [text.get_text() for text in axis.texts] for axis in drawn[0].axes}
+    assert [title for title, said in words.items() if "not run" in said] == ["DCGMM-G, Fashion-MNIST"]
