@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("figure", help=which)
     add_run_arguments(parser)
     parser.add_argument("--out", metavar="FILE.png", help="written with .pdf beside it")
+    parser.add_argument(
+        "--so-far", action="store_true", help="of a run that goes on: figures of images show the panels that are there"
+    )
     add_overwrite(parser)
 
 
@@ -29,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     made = material(args)
     item = find(made.plan, FIGURE, args.figure)
     part = made.only(item)
+    part.so_far = args.so_far
     own = made.folder / "figures" / f"{item.file}.png"
     path = named(args.out, "--out", ".png") if args.out else own
     check_free([path, path.with_suffix(".pdf")], args.overwrite, own=[own, own.with_suffix(".pdf")])

@@ -35,6 +35,7 @@ class Material:
         self.given = metrics is not None
         self.files = run.metrics_files() if metrics is None else [Path(path) for path in metrics]
         self.experiments = tuple(run.plan.experiments)  # whose models must be the plan's
+        self.so_far = False  # whether figures of images show the panels that are there, without the others
 
     @cached_property
     def results(self) -> Results:

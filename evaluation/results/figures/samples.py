@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, isqrt
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from evaluation.results.figures.grid import image_grid
 from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
 from evaluation.results.labels import dataset_label
 from evaluation.results.panels import FIG_8_MASK, FIG_8_VARIANT, pictures, real_classes
-from evaluation.results.specs import check_models, check_record
+from evaluation.results.specs import check_models, check_record, finished
 
 if TYPE_CHECKING:
     from evaluation.results.material import Material
@@ -26,6 +27,7 @@ Picture = tuple[str, np.ndarray]  # label, picture (H, W, C) in [0, 1]
 LETTERS_PER_INCH = 15  # of a label
 LABEL_LINE = 0.15  # inches
 HEADING = 0.25  # inches
+NOT_YET = "Not there yet: "
 
 
 def draw_panels(panels: Sequence[Picture], columns: int | None = None, heading: str | None = None) -> Any:
@@ -89,14 +91,17 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
     """One of the paper's figures of images, in the paper's layout: the panels that the plan says.
 
     Returns:
-        The figure, and the sentences that name the panels that are left out: of models that were still annealing, and
-        of those that cannot draw or complete images.
+        The figure, and the sentences that name the panels that are left out: of models that were still annealing, of
+        those that cannot draw or complete images, and, of what is there so far, the others.
 
     Raises:
-        UserError: a file does not exist, or is of another model than the plan's.
+        UserError: a file does not exist, or is of another model than the plan's; none exists.
     """
     figure, plan = item.output.name, material.plan
-    panels = pictures(plan)[figure]
+    lacking = absent(material, item) if material.so_far else []
+    panels = [panel for panel in pictures(plan)[figure] if panel not in lacking]
+    if not panels:
+        raise UserError(f"nothing that {item.title()} shows is there yet; see `bench status`")
     check_models(plan, material.folder, (key for panel in panels for key in panel.keys))
     sigmas = [material.annealing(panel) for panel in panels]
     left_out = [f"{panel.label} ({sigma})" for panel, sigma in zip(panels, sigmas, strict=True) if sigma]
@@ -105,14 +110,28 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
     words = left_out_words(left_out)
     if unable:
         words = f"{words} Not shown, since they cannot: {', '.join(panel.label for panel in unable)}.".strip()
+    if lacking:
+        words = f"{words} {NOT_YET}{'; '.join(panel.label for panel in lacking)}.".strip()
     if not shown:
         return empty(words), words
     # The panels of Fig. 14 are data sets.
     dataset = None if figure == "fig_14" else panels[0].dataset
     real = [_real(dataset, real_classes(plan))] if figure == "fig_7" and dataset is not None else []
-    columns = 2 if figure in ("fig_12", "fig_13") else ceil(len(shown) / 2) if len(shown) > 4 else None
+    columns = min(2, len(shown)) if figure in ("fig_12", "fig_13") else ceil(len(shown) / 2) if len(shown) > 4 else None
     drawn = [*real, *(_read(material, figure, panel) for panel in shown)]
     return draw_panels(drawn, columns, None if dataset is None else dataset_label(dataset)), words
+
+
+def absent(material: Material, item: Item) -> list[Panel]:
+    """The panels of a figure that the run has not made yet."""
+    figure = item.output.name
+    return [panel for panel in pictures(material.plan)[figure] if not _is_there(material, figure, panel)]
+
+
+def not_yet(note: str) -> list[str]:
+    """The labels of the panels that a figure lacks, from its note."""
+    _, _, rest = note.partition(NOT_YET)
+    return rest.removesuffix(".").split("; ") if rest else []
 
 
 def _real(dataset: str, classes: Sequence[int]) -> Picture:
@@ -132,6 +151,23 @@ def _real(dataset: str, classes: Sequence[int]) -> Picture:
 def _words(classes: Sequence[int]) -> str:
     *others, last = map(str, classes)
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def _is_there(material: Material, figure: str, panel: Panel) -> bool:
+    """Whether the run has made what a panel shows, or has found that its model cannot."""
+    paths = material.plan.paths(material.folder)
+    if figure == "fig_14":
+        return all(finished(material.plan, material.folder, key) for key in panel.keys)
+    if figure == "fig_8":
+        return _completions(material, panel).is_file() or _cannot(material, figure, panel)
+    return all(paths.samples(key, panel.stage).is_file() for key in panel.keys) or _cannot(material, figure, panel)
+
+
+def _completions(material: Material, panel: Panel) -> Path:
+    """The file of completions that Fig. 8 shows, whether it is there or not."""
+    folder = material.plan.paths(material.folder).completions(panel.keys[0])
+    file, own = (folder / f"{FIG_8_MASK}_{way}.npz" for way in (FIG_8_VARIANT, "own"))
+    return file if file.is_file() else own  # a model that has one way to complete images
 
 
 def _cannot(material: Material, figure: str, panel: Panel) -> bool:
@@ -154,8 +190,7 @@ def _read(material: Material, figure: str, panel: Panel) -> Picture:
 
         return centroid_panel(panel.label, load_model(paths.model(first)))
     if figure == "fig_8":
-        file, own = (paths.completions(first) / f"{FIG_8_MASK}_{way}.npz" for way in (FIG_8_VARIANT, "own"))
-        file = file if file.is_file() else own  # a model that has one way to complete images
+        file = _completions(material, panel)
         if not file.is_file():
             raise UserError(f"there are no completions in {file}; make them with `bench inpaint --completions DIR`")
         with np.load(file, allow_pickle=False) as kept:

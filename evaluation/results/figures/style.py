@@ -76,8 +76,11 @@ def save(figure: Any, path: Path, title: str, note: str = "") -> None:
 
 
 def note_of(path: Path) -> str:
-    """The note of a figure that `save` wrote; empty without one."""
-    from PIL import Image
+    """The note of a figure that `save` wrote; empty without one, and of what is no picture."""
+    from PIL import Image, UnidentifiedImageError
 
-    with Image.open(path) as image:
-        return str(getattr(image, "text", {}).get("Description", ""))
+    try:
+        with Image.open(path) as image:
+            return str(getattr(image, "text", {}).get("Description", ""))
+    except UnidentifiedImageError:
+        return ""

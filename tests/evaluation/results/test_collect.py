@@ -10,10 +10,13 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.jobs.basis import basis
+from evaluation.jobs.sample import write_samples
 from evaluation.jobs.score import write_scores
 from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row, write_metrics
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
+from evaluation.results.figures.samples import not_yet
+from evaluation.results.figures.style import note_of
 
 MODELS = {"mine": {"factory": "toy_models:Brightness", "label": "Mine", "grid": {"width": [1, 2]}}}
 
@@ -237,3 +240,34 @@ def test_pictures_of_an_earlier_collection_are_not_reported(stopped):
     Path("so-far/figures/fig_99_old.png").write_bytes(Path("so-far/figures/fig_4_dynamics.png").read_bytes())
     assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
     assert "fig_99_old" not in Path("so-far/report.html").read_text()
+
+
+def test_a_picture_of_what_is_there_is_replaced_by_one_that_shows_no_less(stopped):
+    """The pooled samples of one model with and without sharpening: two panels, in three collections of parts."""
+    sampling = {"datasets": ["digits"], "pooled": ["mine"], "seeds": 1}
+    of = Plan({**plan().config, "experiments": {**plan().config["experiments"], "sampling": sampling}})
+    (stopped / "profile.json").write_text(of.as_json())
+    key, paths = next(iter(of.keys("sampling"))), of.paths(stopped)
+    record = json.loads((paths.model(key) / "bench.json").read_text())
+    picture = Path("so-far/figures/fig_5_sharpening.png")
+
+    def collected(stage=None):
+        """What the picture lacks after a collection of a run that has one of the panels, or none."""
+        for file in (paths.samples(key, "grid_plain"), paths.samples(key, "grid_sharpened")):
+            file.unlink(missing_ok=True)
+        if stage:
+            write_samples(paths.samples(key, stage), np.zeros((100, 8, 8, 1), np.float32), record, {})
+        assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+        return not_yet(note_of(picture)) if picture.is_file() else None
+
+    assert collected() is None
+    assert collected("grid_plain") == ["Mine (sharpening)"]
+    assert collected() == ["Mine (sharpening)"]
+    assert collected("grid_sharpened") == ["Mine (no sharpening)"]
+    assert "Not there yet: Mine (no sharpening)" in Path("so-far/report.html").read_text()
+    whole = main(["figure", "fig_5", "--profile", "results/p", "--so-far"])
+    assert whole == 0 and not_yet(note_of(stopped / "figures/fig_5_sharpening.png")) == ["Mine (no sharpening)"]
+    write_samples(paths.samples(key, "grid_plain"), np.zeros((100, 8, 8, 1), np.float32), record, {})
+    assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
+    assert not_yet(note_of(picture)) == []
+    assert collected("grid_plain") == []

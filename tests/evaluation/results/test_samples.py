@@ -14,7 +14,15 @@ from evaluation.jobs.unable import note_unable
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
 from evaluation.results.figures.grid import image_grid, write_grid
-from evaluation.results.figures.samples import centroid_panel, completion_panel, picture, sample_panel
+from evaluation.results.figures.samples import (
+    absent,
+    centroid_panel,
+    completion_panel,
+    not_yet,
+    picture,
+    sample_panel,
+)
+from evaluation.results.figures.style import note_of
 from evaluation.results.make import draw_figure
 from evaluation.results.material import Material
 from evaluation.results.outputs import items
@@ -210,3 +218,47 @@ def test_channels_that_are_no_colours_stand_side_by_side(channels, tmp_path):
         assert (picture.mode, picture.size) == ("L", canvas.shape[1::-1])
     _, seen = completion_panel("x", images, np.ones((4, 5, 5), bool), images)
     assert seen.shape[-1] == 1
+
+
+def test_a_figure_of_a_run_that_goes_on_shows_what_is_there_and_names_the_rest(tmp_path):
+    experiments = {"judge": {**JUDGE, "models": FIVE, "shown": FIVE}}
+    material, item = made(experiments, tmp_path, "fig_6")
+    panels = pictures(material.plan)["fig_6"]
+    material.so_far = True
+    assert picture(material, item)[1] == ""
+    for panel in panels[1:3]:
+        files_of(material.plan, tmp_path, panel)[4].unlink()  # of one class
+    assert absent(material, item) == panels[1:3]
+    drawn, words = picture(material, item)
+    assert layout(drawn)[2] == [panel.label for panel in (panels[0], *panels[3:])]
+    assert words == "Not there yet: DCGMM-B; DCGMM-E." and not_yet(f"Other words. {words}") == ["DCGMM-B", "DCGMM-E"]
+    assert not_yet("Left out, still annealing: A.") == []
+    draw_figure(item, material, tmp_path / "x.png")
+    assert not_yet(note_of(tmp_path / "x.png")) == ["DCGMM-B", "DCGMM-E"]
+    material.so_far = False
+    with pytest.raises(UserError, match="only4"):
+        picture(material, item)
+    material.so_far = True
+    for panel in panels:
+        files_of(material.plan, tmp_path, panel)[0].unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"nothing that Fig\. 6 shows is there yet"):
+        picture(material, item)
+
+
+def test_completions_and_centroids_so_far(tmp_path):
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": {
+        "inpainting": {"datasets": ["mnist"], "models": ["dcgmm-a", "gmm"]},
+        "sampling": {"datasets": ["mnist", "fashion_mnist"], "pooled": ["dcgmm-a"], "alphabet": "dcgmm-a"},
+    }})  # fmt: skip
+    material = Material(Run(plan, tmp_path), [])
+    by_name = {item.output.name: item for item in items(plan).values()}
+    first, second = pictures(plan)["fig_8"]
+    x = np.zeros((3, 4, 4, 1), np.float32)
+    assert absent(material, by_name["fig_8"]) == [first, second]
+    keep_in(plan.paths(tmp_path).completions(first.keys[0]))("right_paper", x, x[..., 0] == 0, x)
+    assert absent(material, by_name["fig_8"]) == [second]
+    note_unable(plan.paths(tmp_path).completions(second.keys[0]) / MEASURES_FILE, "cannot")
+    assert absent(material, by_name["fig_8"]) == []
+    first, second = pictures(plan)["fig_14"]
+    finish(plan, tmp_path, second.keys[0])
+    assert absent(material, by_name["fig_14"]) == [first]
