@@ -32,12 +32,14 @@ class Earlier:
     """What a collection holds that is still the plan's.
 
     models: directory of a model that has results → what provenance.json says of it, versions spelled out; metrics:
-    file name → tidy rows; left: words of trainings whose settings are not the plan's any more, which are dropped.
+    file name → tidy rows; left: words of trainings whose settings are not the plan's any more, which are dropped;
+    stale: the paths of those trainings, also where the run has trained them again.
     """
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metrics: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     left: tuple[str, ...] = ()
+    stale: frozenset[str] = frozenset()
 
 
 def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
@@ -70,7 +72,7 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
         made = {name: value for name, value in there[path].items() if name not in (RESULTS, CANNOT)}
         if covered := of_earlier(plan, there[path], path, rows):
             models[path] = {**made, "versions": sets[made["versions"]], **covered}
-    return Earlier(models, metrics, tuple(left))
+    return Earlier(models, metrics, tuple(left), frozenset(set(there) - set(ours)))
 
 
 def _of_other_settings(plan: Plan, out: Path, file: Path) -> tuple[str, ...] | None:

@@ -169,7 +169,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     pictures: list[Path] = []
     for item in items(plan, FIGURE).values():
         picture = out / "figures" / f"{item.file}.png"
-        if _figure(item, made, picture, title, add=add) or (add and picture.is_file()):
+        kept = add and item.output.shows_files and not item.trainings(plan) & before.stale
+        if _figure(item, made, picture, title, kept=kept):
             pictures.append(picture)
     _remove_others(out, [*made.files, *tables, *pictures])
     lacking = [*failed, *_dropped(before), *not_made(plan, out)]
@@ -196,10 +197,10 @@ def _dropped(before: Earlier) -> list[str]:
     return [f"dropped, since the profile has other settings now: {', '.join(before.left)}"]
 
 
-def _figure(item: Item, made: Material, path: Path, title: str, *, add: bool) -> bool:
+def _figure(item: Item, made: Material, path: Path, title: str, *, kept: bool) -> bool:
     """A PNG, in a folder to look at and to commit (the run itself has figures to print): figures of metrics and scores
-    are drawn again, marked with the title; pictures are copied, or drawn of what is there so far. add: a picture that
-    an earlier collection has stays, if it shows more. Whether there was something to make it from."""
+    are drawn again, marked with the title; pictures are copied, or drawn of what is there so far. kept: what an
+    earlier collection has stays, if it shows more. Whether there is one in the end."""
     if item.output.shows_files and item.output.name != "fig_10":
         from evaluation.results.figures.samples import absent, not_yet
         from evaluation.results.figures.style import note_of
@@ -210,11 +211,11 @@ def _figure(item: Item, made: Material, path: Path, title: str, *, add: bool) ->
                 shutil.copyfile(source, part)
             return True
         made.so_far = True
-        if add and path.is_file() and len(not_yet(note_of(path))) < len(absent(made, item)):
+        if kept and path.is_file() and len(not_yet(note_of(path))) < len(absent(made, item)):
             return True
     try:
         draw_figure(item, made, path, title)
     except UserError:  # its jobs have not finished
-        return False
+        return kept and path.is_file()
     path.with_suffix(".pdf").unlink()
     return True

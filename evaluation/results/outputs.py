@@ -7,7 +7,7 @@ imports no pandas and no matplotlib.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from evaluation.results.panels import pictures, shown_datasets
 
 if TYPE_CHECKING:
     from evaluation.models.catalogue import Model
+    from evaluation.plan.key import TrainingKey
     from evaluation.plan.plan import Plan
 
 TABLE, FIGURE = "table", "figure"
@@ -100,10 +101,18 @@ class Item:
     def stamps(self, plan: Plan) -> list[str]:
         """The stamps of the jobs whose files it shows, below the folder of results."""
         jobs = Jobs(plan)
+        found = [stamp for stage, keys in self._shown(plan) for stamp in jobs.stamps(stage, keys)]
+        return list(dict.fromkeys(found))
+
+    def trainings(self, plan: Plan) -> set[str]:
+        """The paths of the trainings whose files it shows."""
+        return {key.path for _, keys in self._shown(plan) for key in keys}
+
+    def _shown(self, plan: Plan) -> list[tuple[str, Sequence[TrainingKey]]]:
+        """A stage and trainings, panel by panel."""
         if self.output.name == "fig_10":
-            return jobs.stamps("score", plan.curves())
-        panels = pictures(plan).get(self.output.name, [])
-        return list(dict.fromkeys(stamp for panel in panels for stamp in jobs.stamps(panel.stage, panel.keys)))
+            return [("score", plan.curves())]
+        return [(panel.stage, panel.keys) for panel in pictures(plan).get(self.output.name, [])]
 
 
 OF_ALL_CLASSES = " Trained on all classes (the paper: on one class each)."
