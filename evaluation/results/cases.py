@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from evaluation.datasets.subsets import left_out_class
 from evaluation.measures.statistics import paired_comparison
+from evaluation.plan.experiments import PAPERS_DATASETS
 from evaluation.results.changes import JUDGE, changes, is_known, shortened_judges
 from evaluation.results.formatting import in_protocol
 from evaluation.results.judge_accuracy import weak_judges
@@ -51,9 +53,9 @@ class Finding(NamedTuple):
 
 
 def _papers_datasets(results: Results, experiment: str) -> list[str]:
-    """The data sets of an experiment without those that stand in for another: the paper says nothing of these."""
+    """The data sets of an experiment of which the paper says something: its own, if none stands in for another."""
     others = results.plan.config.get("stands_in", {}).values()
-    return [name for name in results.plan.datasets(experiment) if name not in others]
+    return [name for name in results.plan.datasets(experiment) if name in PAPERS_DATASETS and name not in others]
 
 
 def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> Doubt:
@@ -143,14 +145,26 @@ def _against_a(results: Results, dataset: str, holds: Callable[[float, float], b
 
 def classes_are_comparable(results: Results) -> Iterator[Finding]:
     protocol = choosing(results.plan)
-    by_class = [reported(results, protocol, outlier) for outlier in range(10)]
-    others = {place: value for values in by_class[1:] for place, value in values.items()}
+    classes = sorted(set(map(int, results.of("outliers")["outlier_class"].dropna())))
+    by_class = {outlier: reported(results, protocol, outlier) for outlier in classes}
+    others = {place: value for outlier in classes if outlier for place, value in by_class[outlier].items()}
     for model, label, dataset in _instances(results, others, protocol):
-        areas = [values[dataset, model, "auroc"].mean for values in by_class if (dataset, model, "auroc") in values]
+        place = dataset, model, "auroc"
+        there = {outlier: values[place] for outlier, values in by_class.items() if place in values}
+        areas = [value.mean for value in there.values()]
         if len(areas) > 1:
             what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
             doubt = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            if lacking := _unfinished_classes(results, dataset, model, there):
+                doubt = Doubt("; ".join(filter(None, [doubt.words, lacking])), doubt.kind or UNFINISHED)
             yield Finding(max(areas) - min(areas) <= COMPARABLE, what, doubt=doubt)
+
+
+def _unfinished_classes(results: Results, dataset: str, model: str, there: Mapping[int, Value]) -> str:
+    """How many of the planned outlier classes have an area, where not all have; else nothing."""
+    planned = {left_out_class(key.subset) for key in results.plan.keys("outliers", dataset=dataset, model=model)}
+    whole = planned & there.keys()
+    return f"{len(whole)} of {len(planned)} outlier classes finished" if len(whole) < len(planned) else ""
 
 
 def e_beats_the_spns(results: Results) -> Iterator[Finding]:
@@ -188,12 +202,12 @@ def layers_converge_in_order(results: Results) -> Iterator[Finding]:
     rows = results.of("dynamics")
     rows = rows[rows["split"] == "test"]
     for dataset in _papers_datasets(results, "dynamics"):
-        for model, curves in rows[rows["dataset"] == dataset].groupby("model", sort=False):
-            steps = _converged(curves)
+        for key, curves in rows[rows["dataset"] == dataset].groupby(["model", "protocol", "point"], sort=False):
+            steps, (model, protocol) = _converged(curves), map(str, key[:2])
             if len(steps) > 1:
-                where = f"{_label(results, str(model))} on {dataset_label(dataset)}"
+                where = f"{in_protocol(_label(results, model), protocol)} on {dataset_label(dataset)}"
                 what = f"{where}: below until steps {', '.join(map(str, steps))}"
-                changed = _changed(results, "dynamics", str(model))
+                changed = _changed(results, "dynamics", model)
                 yield Finding(steps == sorted(steps), what, doubt=Doubt(changed, SHORTENED if changed else ""))
 
 
@@ -221,9 +235,24 @@ def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, 
     }
 
 
+def _in_one_form(
+    results: Results, judged: Mapping[tuple[str, str], tuple[str, Value]]
+) -> dict[tuple[str, str], tuple[str, Value]]:
+    """An instance that was also run in the form of the published runs counts in that form, in protocol "paper"."""
+    plan = results.plan
+    if choosing(plan) != "paper":
+        return dict(judged)
+    there = {model for model, _ in judged}
+    return {
+        place: found
+        for place, found in judged.items()
+        if as_published(plan, "judge", place[0], there.__contains__) == place[0]
+    }
+
+
 def samples_are_similar(results: Results) -> Iterator[Finding]:
-    """Each model beside the best of those that count. The judge is a training too."""
-    judged = _judged(results, "mnist")
+    """Each model beside the best of those that count, an instance in one form. The judge is a training too."""
+    judged = _in_one_form(results, _judged(results, "mnist"))
     doubts = {place: _doubt(results, "judge", "mnist", place[0], JUDGE, protocol=place[1]) for place in judged}
     counted = [place for place in judged if not doubts[place]]
     for place, (label, value) in judged.items() if len(judged) > 1 else ():

@@ -25,7 +25,7 @@ def plan(**changed):
         "outliers": outliers,
         "judge": {
             "datasets": ["mnist", "fashion_mnist"],
-            "models": ["dcgmm-e", "dcgmm-e-independent", "rat-spn", "gmm"],
+            "models": ["dcgmm-b", "dcgmm-e", "dcgmm-e-independent", "rat-spn", "gmm"],
         },
         "dynamics": {"datasets": ["mnist"], "models": ["dcgmm-f-dynamics"]},
     }
@@ -300,3 +300,47 @@ def test_a_rival_whose_grid_is_not_finished_is_not_counted():
 def test_what_was_judged_in_another_protocol_is_no_case():
     rows = [*judged("dcgmm-e", 95, "mnist"), *judged("rat-spn", 93, "mnist", "paper")]
     assert verdict([*rows, *judged("rat-spn", 50, "mnist", "clean")], "very similarly").verdict == HOLDS
+
+
+def test_an_instance_is_judged_in_one_form():
+    rows = [*judged("dcgmm-b", 99, "mnist"), *judged("dcgmm-e", 80, "mnist")]
+    assert verdict(rows, "very similarly").verdict == IN_PART
+    claim = verdict([*rows, *judged("dcgmm-e-independent", 98, "mnist")], "very similarly")
+    assert (claim.verdict, claim.evidence[:6]) == (HOLDS, "2 of 2")
+
+
+def test_some_of_the_outlier_classes_decide_nothing():
+    rows = [*area("dcgmm-a", [60, 60]), *area("dcgmm-a", [61, 61], outlier=4)]
+    config = plan().config
+    outliers = {**config["experiments"]["outliers"], "all_classes": ["dcgmm-a"]}
+    of = Plan({**config, "experiments": {**config["experiments"], "outliers": outliers}})
+    (claim,) = [c for c in claims(Results(tidy_frame(rows), of)) if "outlier classes" in c.words]
+    assert claim.verdict == f"{UNDECIDED} (unfinished)"
+    assert claim.cases == ("not counted: DCGMM-A on MNIST from 60.0 to 61.0 (2 of 10 outlier classes finished)",)
+
+
+def test_every_class_of_a_data_set_counts():
+    """Classes from 10 on were not looked at: of twelve, the last two may be the odd ones."""
+    rows = [row for outlier in range(12) for row in area("dcgmm-a", [80 if outlier < 10 else 20] * 2, outlier=outlier)]
+    assert verdict(rows, "outlier classes").verdict == FAILS
+
+
+def test_data_that_the_paper_does_not_have_decide_no_claim():
+    rows = [*area("dcgmm-e", [92] * 5, "digits"), *area("rat-spn", [81] * 5, "digits", protocol="paper")]
+    rows += [row for layer in (0, 1) for row in area("dcgmm-e", [50 + layer] * 2, "digits", f"auroc_layer_{layer}")][
+        ::2
+    ]
+    config = plan().config
+    outliers = {**config["experiments"]["outliers"], "datasets": ["digits"]}
+    of = Plan({**config, "experiments": {"outliers": outliers}})
+    found = claims(Results(tidy_frame(rows).drop_duplicates(["model", "metric", "seed"]), of))
+    assert {claim.verdict for claim in found} == {NOT_RUN}
+
+
+def test_curves_of_two_protocols_are_two_cases():
+    curves = [[0, 9, 10, 10], [5, 0, 6, 10]]
+    rows = [*dynamics(curves), *({**row, "protocol": "clean"} for row in dynamics(curves[::-1]))]
+    claim = verdict(
+        [{**row, "protocol": "paper"} if row["protocol"] == "both" else row for row in rows], "sequentially"
+    )
+    assert claim.verdict == IN_PART and "(clean) on MNIST" in claim.cases[0]
