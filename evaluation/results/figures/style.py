@@ -11,7 +11,7 @@ from evaluation.base.files import atomic_path
 COLUMN_WIDTH = 3.5  # inches, one column of the paper
 PAGE_WIDTH = 7.16  # inches, both columns
 LINE_HEIGHT, GAP = 0.13, 0.03  # inches, of a line of the mark below a figure, and above it
-LETTERS_PER_INCH = 30  # of the mark
+LETTERS_PER_INCH = 26  # of the mark, capitals among them
 
 
 def width_of(panels: int) -> float:
