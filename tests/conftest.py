@@ -4,6 +4,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)  # a machine that stands still for a moment fails no example
+settings.load_profile("no deadline")
 
 HERE = Path(__file__).parent
 # Folders and files whose tests train or compile models, or start Snakemake or a scheduler.

@@ -1,5 +1,6 @@
 """A real Slurm for the tests, shared by all processes of one pytest run."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from filelock import FileLock
 from tests.cluster.runs import HERE, Folder
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
+OURS = "# made by tests/cluster/start.sh"
+USED = Path("/tmp/bench-slurm.used")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
 
 
@@ -21,14 +24,31 @@ def why_not():
         return f"no Slurm: {', '.join(missing)} not found (Debian: munge slurmctld slurmd slurm-client)"
     if os.geteuid() != 0:
         return "no Slurm: not root"
-    if CONFIGURATION.exists():
-        return f"no Slurm: {CONFIGURATION} is there already (tests/cluster/stop.sh removes one of ours)"
+    if CONFIGURATION.exists() and not CONFIGURATION.read_text().startswith(OURS):
+        return f"no Slurm: {CONFIGURATION} is there already, and not of these tests"
     return None
+
+
+def start(held):
+    """Start Slurm for this pytest run; what a killed run has left of one of ours is removed first.
+
+    held: a file of all pytest runs, locked while one of their processes lives.
+    """
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.skip("no Slurm: another run of tests has one")
+    try:
+        subprocess.run([HERE / "start.sh"], check=True, timeout=120)
+    except BaseException:
+        subprocess.run([HERE / "stop.sh"], check=True, timeout=120)
+        raise
 
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory):
     """A running Slurm. Each process of the pytest run counts itself in and out; the last one ends it."""
+    held = USED.open("a")
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     users, lock = shared / "slurm-users", FileLock(shared / "slurm.lock")
@@ -37,7 +57,8 @@ def slurm(tmp_path_factory):
         if count == 0:
             if reason := why_not():
                 pytest.skip(reason)
-            subprocess.run([HERE / "start.sh"], check=True, timeout=60)
+            start(held)
+        fcntl.flock(held, fcntl.LOCK_SH)
         users.write_text(str(count + 1))
     yield
     with lock:
@@ -45,6 +66,7 @@ def slurm(tmp_path_factory):
         users.write_text(str(count))
         if count == 0:
             subprocess.run([HERE / "stop.sh"], check=True, timeout=120)
+    held.close()
 
 
 @pytest.fixture

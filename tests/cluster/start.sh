@@ -66,7 +66,7 @@ munged --force --key-file "$state/munge/key" --socket "$state/munge/socket" --pi
     --log-file "$state/munge/log" --seed-file "$state/munge/seed"
 slurmctld -c
 slurmd -c
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     [[ $(sinfo -h -o %T 2>/dev/null) == idle ]] && exit 0
     sleep 0.1
 done

@@ -15,7 +15,13 @@ from dcgmm.layers.pooling import pool, pool_by_rows, upsample
 from dcgmm.notation import Folding, Pooling
 
 RNG = np.random.default_rng(3)
+START = RNG.bit_generator.state
 FOLDINGS = [((6, 5, 2), 2, 1), ((7, 9, 1), 3, 2), ((8, 8, 3), 2, 2), ((4, 4, 5), 4, 1), ((5, 5, 1), 1, 1)]
+
+
+@pytest.fixture(autouse=True)
+def _the_same_numbers_whatever_ran_before():
+    RNG.bit_generator.state = START
 
 
 # ------------------------------------------------------------------------------------------------- folding

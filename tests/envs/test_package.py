@@ -59,17 +59,18 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 @pytest.mark.slow
 def test_a_wheel_in_an_empty_environment_trains_saves_loads_and_samples(tmp_path):
     """Needs a package index, or pip's cache of what the lock installed."""
+    pinned = {"PIP_CONSTRAINT": str(CHECKOUT / "requirements.lock")}  # a release of today breaks nothing here
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     copy = tmp_path / "copy"  # a build leaves files where it builds
     for room in ("dcgmm", "baselines", "evaluation"):
         shutil.copytree(CHECKOUT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / file, copy)
-    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path / "dist", copy, cwd=tmp_path)
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path / "dist", copy, cwd=tmp_path, **pinned)
     (wheel,) = (tmp_path / "dist").glob("dcgmm_benchmark-*.whl")
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path, **pinned)
     work = tmp_path / "work"
     work.mkdir()
     assert run(python, "-c", TEN_LINES, cwd=work) == "(10, 28, 28, 1) float32 dcgmm.model\n"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -262,12 +263,23 @@ def test_sigkill_in_mid_training_loses_nothing(victim, tmp_path):
         wait_for(lambda: list(models.glob(".seed0.*.checkpoint/state.json")))
         if victim == "snakemake alone":
             os.kill(running.pid, signal.SIGKILL)
+            os.killpg(running.pid, signal.SIGSTOP)  # its training stays in the middle until the next run waits for it
         else:
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     assert not (models / "seed0").exists()
-    run_tiny(folder)
-    log = (folder / "results/tiny/logs/train/slow/digits/not0/seed0-1.log").read_text()
+    path = folder / "results/tiny/logs/train/slow/digits/not0/seed0-1.log"
+    if victim == "snakemake alone":
+        with ThreadPoolExecutor(1) as threads:
+            try:
+                again = threads.submit(run_tiny, folder)
+                wait_for(lambda: again.done() or (path.exists() and "waiting for it" in path.read_text()))
+            finally:
+                os.killpg(running.pid, signal.SIGCONT)
+            again.result()
+    else:
+        run_tiny(folder)
+    log = path.read_text()
     assert ("waiting for it" if victim == "snakemake alone" else "resumed after step") in log
     assert tables(folder) == tables(whole)
     assert not [path for path in models.iterdir() if path.is_dir() and path.name.startswith(".")]

@@ -112,6 +112,7 @@ def test_whoever_stops_reading_hears_nothing():
         bench.stdout.close()
         error = bench.stderr.read().decode()
     assert "Traceback" not in error and "BrokenPipe" not in error
+    assert error == ""
 
 
 def test_output_that_is_closed_is_no_error():

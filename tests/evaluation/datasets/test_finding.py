@@ -123,6 +123,8 @@ def test_an_archive_that_is_silent(tmp_path, monkeypatch):
 
 
 def test_an_archive_that_is_slow_but_sends_something(tmp_path, monkeypatch):
-    apt(tmp_path, 'case "$*" in *update*) echo x > state/lists/partial/file; sleep 1;; esac', monkeypatch)
+    (partial := tmp_path / "state/lists/partial").mkdir(parents=True)
+    (partial / "file").write_text("x")
+    apt(tmp_path, 'case "$*" in *update*) sleep 1;; esac', monkeypatch)
     monkeypatch.setattr(debian, "SILENCE", 0.3)
     debian.find_package("toy-data", tmp_path)

@@ -260,20 +260,27 @@ def test_failing_program_is_quoted(tmp_path):
 # --- two at once
 
 
-def _fill(root: Path, address: str, results: multiprocessing.Queue) -> None:
+def _fill(root: Path, address: str, results: multiprocessing.Queue, told: multiprocessing.Queue) -> None:
     said: list[str] = []
-    results.put((ensure("mnist", root, mirrors=[address], say=said.append)[IMAGES], said))
+
+    def say(message: str) -> None:
+        said.append(message)
+        told.put(message)
+
+    results.put((ensure("mnist", root, mirrors=[address], say=say)[IMAGES], said))
 
 
 def test_two_processes_download_once(mirror, toy, tmp_path):
-    """Both start on an empty directory; the mirror answers only when both are under way."""
+    """Both start on an empty directory; the mirror answers only when one waits for the other."""
     context = multiprocessing.get_context("fork")  # the children inherit the small data set
     mirror.delay = threading.Event()
-    results = context.Queue()
-    workers = [context.Process(target=_fill, args=(tmp_path, mirror.address, results)) for _ in range(2)]
+    results, told = context.Queue(), context.Queue()
+    workers = [context.Process(target=_fill, args=(tmp_path, mirror.address, results, told)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    threading.Timer(1.0, mirror.delay.set).start()
+    while "waiting" not in told.get(timeout=30):
+        pass
+    mirror.delay.set()
     outcomes = [results.get(timeout=30) for _ in workers]
     for worker in workers:
         worker.join(30)
