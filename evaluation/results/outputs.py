@@ -212,8 +212,8 @@ _ALL = (
         "outliers", "paired:paired_table", lambda plan: _models(plan) == {True, False},
     ),
     _table(
-        "grid", "table_2_grid", COMPARISON, "All grid points",
-        f"All grid points, and which protocol chose which. {STATISTICS}", "outliers", "grid:grid_table",
+        "grid", "table_2_grid", COMPARISON, "Grid points",
+        f"Every grid point that was run, and which protocol chose which. {STATISTICS}", "outliers", "grid:grid_table",
         lambda plan: bool(_models(plan)),
     ),
     Output(

@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from evaluation.measures.tidy import canonical_params
+from evaluation.results.formatting import in_protocol
+from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.results import Key, Results, Value
 
 if TYPE_CHECKING:
@@ -106,6 +108,23 @@ def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -
     most = most_seeds(own)
     there = asked[place] & {p.point for p in own if p.seeds == most}
     return f"best of {len(there)} of {len(asked[place])} grid points" if len(there) < len(asked[place]) else ""
+
+
+def unfinished_grids(results: Results, rows: Mapping[str, str]) -> str:
+    """The sentence of a caption that names the grids behind a table's numbers (`rows`: model → label) that are not
+    finished; empty if there is none."""
+    found = []
+    for model, label, protocol in lines(results, rows):
+        values = reported(results, choosing(results.plan, protocol))
+        for dataset in dataset_labels(results.datasets("outliers")):
+            if (dataset, model, "auroc") in values and (of := unfinished_grid(results, dataset, model, protocol)):
+                found.append(f"{in_protocol(label, protocol)} on {dataset_label(dataset)} {of}")
+    return f"Not finished: {'; '.join(found)}." if found else ""
+
+
+def every_point_is_there(results: Results, rows: Mapping[str, str]) -> bool:
+    """Whether the grids of these models are finished, those without any result too."""
+    return not any(unfinished_grid(results, *place) for place in _asked(results.plan) if place[1] in rows)
 
 
 @lru_cache(maxsize=8)

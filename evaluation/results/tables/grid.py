@@ -11,7 +11,15 @@ from evaluation.measures.statistics import with_coverage
 from evaluation.results.formatting import with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import Point, chosen, most_seeds, points, protocols_of
+from evaluation.results.selection import (
+    Point,
+    chosen,
+    every_point_is_there,
+    most_seeds,
+    points,
+    protocols_of,
+    unfinished_grids,
+)
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 SPLITS = {"": "auroc", "_validation": "auroc_validation"}
@@ -37,9 +45,9 @@ def grid_table(results: Results, rows: Mapping[str, str]) -> Table:
         {"model": p.model, "dataset": p.dataset, "protocol": NOTHING, "point": p.point, "left_out": p.reason}
         for p in left_out
     ]
-    caption = (
-        f"All grid points, class 0 left out: exact AUROC in percent, {STATISTICS_WORDS}; which protocol chose which."
-    )
+    head = "All grid points" if every_point_is_there(results, rows) else "Grid points so far"
+    caption = f"{head}, class 0 left out: exact AUROC in percent, {STATISTICS_WORDS}; which protocol chose which."
+    caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     if left_out:
         caption += f" Left out for their estimated cost: {len(left_out)} points."
     if any(row.get("incomplete") for row in found):

@@ -10,7 +10,7 @@ from evaluation.results.formatting import as_printed, in_protocol, with_interval
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import published_number
 from evaluation.results.results import STATISTICS, Results, Value
-from evaluation.results.selection import choosing, lines, reported, unfinished_grid
+from evaluation.results.selection import choosing, lines, reported, unfinished_grids
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 COLUMNS = ["model", "label", "protocol", "dataset", "metric", "published", "published_std", *STATISTICS, "point"]
@@ -42,13 +42,11 @@ def outlier_table_models(results: Results, rows: Mapping[str, str]) -> Table:
 
 
 def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads: Mapping[str, str]) -> Table:
-    found, unfinished = [], []
+    found = []
     for model, label, protocol in lines(results, rows):
         values = reported(results, choosing(results.plan, protocol))
         for dataset in dataset_labels(results.datasets("outliers")):
             printed = published_number(table, "auroc", dataset, label)
-            if (dataset, model, "auroc") in values and (of := unfinished_grid(results, dataset, model, protocol)):
-                unfinished.append(f"{in_protocol(label, protocol)} on {dataset_label(dataset)} {of}")
             for metric in heads:
                 value = values.get((dataset, model, metric))
                 found.append(
@@ -64,7 +62,7 @@ def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads:
     counts = sorted({row["n"] for row in found if "n" in row}) or [0]
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"
     caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS_WORDS}; {seeds}."
-    caption += f" Not finished: {'; '.join(unfinished)}." if unfinished else ""
+    caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     frame = statistics_frame(found, [*COLUMNS, "annealing"])
     return Table(with_coverage(caption, counts), frame, ["model", "protocol"], {"model": name}, columns, "dataset")
 

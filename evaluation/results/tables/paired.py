@@ -9,7 +9,7 @@ from evaluation.measures.statistics import paired_comparison, with_coverage
 from evaluation.results.formatting import in_protocol, interval
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.results import Results, Value
-from evaluation.results.selection import choosing, lines, reported
+from evaluation.results.selection import choosing, lines, reported, unfinished_grids
 from evaluation.results.tables.table import Column, Record, Table, statistics_frame
 
 COLUMNS = ["dcgmm", "rival", "protocol", "dataset", "n", "mean", "low", "high", "wins", "p_value", "annealing"]
@@ -41,6 +41,7 @@ def paired_table(results: Results, rows: Mapping[str, str]) -> Table:
         "[95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not below 0.06 with five "
         "pairs). Above 0: the DCGMM is better."
     )
+    caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     counts = [int(row["n"]) for row in found if "n" in row]
     columns = [Column(label, _cell, {"_dcgmm": model}) for model, label in ours.items()]
     line = ["_rival", "protocol", "dataset"]

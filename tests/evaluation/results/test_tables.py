@@ -67,6 +67,25 @@ def test_the_caption_says_which_grids_are_not_finished():
         assert ("Not finished: PD-SPN (paper) on MNIST best of 2 of 3 grid points; PD" in caption) == unfinished
 
 
+@pytest.mark.parametrize(("asked", "unfinished"), [([5, 20, 40], True), ([5, 20], False)])
+def test_pairs_and_the_list_of_points_name_the_grids_that_are_not_finished(asked, unfinished):
+    found = [*rows("pd-spn", [80, 81], protocol="paper", sums=5), *rows("pd-spn", [70, 71], protocol="paper", sums=20)]
+    of = plan({"pd-spn": {"grid": {"sums": asked}}}, models=["dcgmm-a", "pd-spn"])
+    made = results(validated([*found, *rows("dcgmm-a", [90, 91])]), Plan({**of.config, "protocols": ["paper"]}))
+    shown = {**A, "pd-spn": "PD-SPN"}
+    said = "Not finished: PD-SPN (paper) on MNIST best of 2 of 3 grid points."
+    for table in (outlier_table_models, paired_table, grid_table):
+        assert (said in table(made, shown).caption) == unfinished
+    assert grid_table(made, shown).caption.startswith("Grid points so far" if unfinished else "All grid points")
+
+
+def test_a_grid_without_a_result_is_not_all_grid_points():
+    of = plan({"pd-spn": {"grid": {"sums": [5, 20]}}}, models=["dcgmm-a", "pd-spn"])
+    made = results(validated(rows("dcgmm-a", [90, 91])), of)
+    assert grid_table(made, {**A, "pd-spn": "PD-SPN"}).caption.startswith("Grid points so far, class 0 left out")
+    assert grid_table(made, A).caption.startswith("All grid points")
+
+
 def test_a_run_of_one_protocol_has_no_lines_of_the_other():
     of = Plan({**plan().config, "protocols": ["clean"]})
     table = outlier_table_models(results(grid(), of), {"gmm": "GMM"})
