@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.measures.statistics import with_coverage
+from evaluation.plan.experiments import classes_of
 from evaluation.results.formatting import as_printed, in_protocol, with_interval
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import published_number
@@ -14,7 +15,6 @@ from evaluation.results.selection import choosing, lines, reported, unfinished_g
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 COLUMNS = ["model", "label", "protocol", "dataset", "metric", "published", "published_std", *STATISTICS, "point"]
-CLASSES = range(10)
 
 
 def measured(record: Record) -> str:
@@ -74,7 +74,8 @@ def _statistics(value: Value | None) -> dict[str, Any]:
 
 def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
     """Models for which every class was the outlier once: AUROC of each ("comparable", says Sec. V-B)."""
-    by_class = {outlier: reported(results, choosing(results.plan), outlier) for outlier in CLASSES}
+    classes = _classes(results)
+    by_class = {outlier: reported(results, choosing(results.plan), outlier) for outlier in classes}
     found: list[dict[str, Any]] = []
     for model, label in rows.items():
         for dataset in dataset_labels(results.datasets("outliers")):
@@ -90,9 +91,16 @@ def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
             found += [{**place, "outlier_class": outlier, **_statistics(value)} for outlier, value in there.items()]
     caption = f"Outlier detection with each class left out in turn: exact AUROC in percent, {STATISTICS_WORDS}."
     frame = statistics_frame(found, ["model", "label", "dataset", "outlier_class", *STATISTICS, "annealing"])
-    columns = [Column(f"class {outlier}", measured, {"outlier_class": outlier}) for outlier in CLASSES]
+    columns = [Column(f"class {outlier}", measured, {"outlier_class": outlier}) for outlier in classes]
     index = {"model": lambda row: str(row["label"]), "data set": lambda row: dataset_label(row["dataset"])}
     return Table(with_coverage(caption, _counts(found)), frame, ["model", "dataset"], index, columns)
+
+
+def _classes(results: Results) -> list[int]:
+    """The classes of the data sets that there are results of."""
+    there = [name for name in results.plan.datasets("outliers") if name in results.datasets("outliers")]
+    left_out = results.of("outliers")["outlier_class"].dropna()
+    return sorted({*map(int, left_out), *(label for name in there for label in classes_of(name))})
 
 
 def _counts(found: Sequence[Record]) -> list[int]:

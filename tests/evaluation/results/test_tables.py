@@ -1,5 +1,6 @@
 """Tables of results: their cells, the numbers behind them, and what is left out."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -106,6 +107,20 @@ def test_classes_left_out_in_turn():
         ["GMM", "81.0 ± 1.4 [80.0, 82.0]", "11.0 ± 1.4 [10.0, 12.0]"]
     ]
     assert set(table.data["outlier_class"]) == {0, 3}
+
+
+def test_classes_left_out_in_turn_are_those_of_the_data_set(tmp_path, monkeypatch):
+    """Twelve of them, the last two at 20.0."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    images = np.zeros((60, 4, 4), np.uint8)
+    images[:, 0, 0] = 255
+    np.savez(tmp_path / "mine.npz", x=images, y=np.arange(60) % 12)
+    areas = [80.0] * 10 + [20.0] * 2
+    found = [row for o, area in enumerate(areas) for row in rows("gmm", [area], "mine", outlier_class=o)]
+    of = plan(datasets=["mine"], models=["gmm"], all_classes=["gmm"])
+    table = outlier_class_table(results(validated(found), of), {"gmm": "GMM"})
+    assert printed(table).columns[2:] == [f"class {label}" for label in range(12)]
+    assert cells(table) == [["GMM", "mine", *["80.0"] * 10, *["20.0"] * 2]]
 
 
 # --- the grid --------------------------------------------------------------------------------------------------------
