@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evaluation.datasets.contents import specification
 from evaluation.results.changes import JUDGE, changes
 from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label, dataset_labels
@@ -24,6 +25,7 @@ KINDS = {"measured values": "percent", "parameter counts": "count"}  # name in t
 # The experiment whose results a table of the paper prints.
 EXPERIMENTS = {"table_1": "outliers", "table_2": "outliers", "table_3": "judge", "appendix": "judge"}
 EXPERIMENTS |= {"table_4": "classification"}
+IMAGE_SHAPE = (28, 28, 1)  # of the models whose parameters the paper counts
 
 
 @dataclass(frozen=True)
@@ -165,16 +167,17 @@ class _Side:
 
     def _parameters(self, label: str) -> Ours:
         """Centroids of a DCGMM from its notation (as the paper counts); otherwise everything that is trained, in the
-        model whose samples are judged, or else in the one that Table II reports."""
+        model whose samples are judged, or else in the one that Table II reports, of images of the paper's shape."""
         from dcgmm.instances import INSTANCES
         from dcgmm.notation import place
 
         name = label.removeprefix("DCGMM-")
         if label != name and name in INSTANCES:
-            return Ours(count=float(place(INSTANCES[name].config, (28, 28, 1)).centroid_parameters))
+            return Ours(count=float(place(INSTANCES[name].config, IMAGE_SHAPE).centroid_parameters))
         for experiment in ("judge", "outliers"):
+            datasets = [d for d in self.plan.datasets(experiment) if specification(d).image_shape == IMAGE_SHAPE]
             for model in (model for model in self.plan.rows(experiment) if model.label == label):
-                for dataset in self.plan.datasets(experiment):
+                for dataset in datasets:
                     found = self._found(experiment, dataset, model.name, "parameters")
                     if found is not None:
                         return self.of(found, sizes=True)

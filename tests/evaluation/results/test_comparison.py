@@ -99,6 +99,23 @@ def test_parameters_are_those_of_the_model_that_the_table_reports():
     assert cell(compared(found, judging), "table_3", "RAT-SPN", "any")["ours"] == 11
 
 
+@pytest.mark.parametrize("experiment", ["outliers", "judge"])
+def test_parameters_are_those_of_images_of_the_paper_s_shape(experiment):
+    """A model of photographs, 32×32×3, has more of them, and comes first here."""
+    settings = {experiment: {"datasets": ["photos", "mnist"], "models": ["rat-spn"]}}
+    of = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    sizes = [(name, size, rows("rat-spn", [90], name)) for name, size in (("photos", 5_000_000), ("mnist", 1_187_840))]
+    found = [
+        {**row, "experiment": experiment, **({"params": "{}"} if experiment == "judge" else {})}
+        for name, size, areas in sizes
+        for row in [*validated(areas), *rows("rat-spn", [size], name, metric="parameters")]
+    ]
+    row = cell(compared(found, of), "table_3", "RAT-SPN", "any")
+    assert (row["ours"], row["verdict"]) == (1_187_840, REPRODUCED)
+    row = cell(compared([row for row in found if row["dataset"] == "photos"], of), "table_3", "RAT-SPN", "any")
+    assert (row["verdict"], row["remark"].split(";")[0]) == (NOT_RUN, "no trained RAT-SPN in this profile")
+
+
 # --- remarks ---------------------------------------------------------------------------------------------------------
 
 
