@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evaluation.datasets.contents import specification
+from evaluation.plan.experiments import outlier_classes
 from evaluation.results.changes import JUDGE, changes
 from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label, dataset_labels
@@ -121,7 +122,7 @@ class _Side:
             )
         found = self._found(experiment, printed.dataset, model, printed.metric)
         if found is None:
-            return Ours(reason="no result: the job has not finished, or it failed (see the logs)")
+            return Ours(reason=self._missing(experiment, printed.dataset, model))
         return self.of(found)
 
     def of(self, found: Value, *, sizes: bool = False) -> Ours:
@@ -154,6 +155,13 @@ class _Side:
         if label == JUDGE:  # is not among the judged models
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
+
+    def _missing(self, experiment: str, dataset: str, model: str) -> str:
+        """Why there is no result of a model that the run has."""
+        settings = self.plan.profile.experiments.outliers
+        if experiment == "outliers" and settings and 0 not in outlier_classes(settings, model, dataset):
+            return "class 0 is not left out in this profile"
+        return "no result: the job has not finished, or it failed (see the logs)"
 
     def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Value | None:
         """A result: in the outlier experiment of the chosen grid point, of judges what Table III says, else of the

@@ -116,6 +116,15 @@ def test_parameters_are_those_of_images_of_the_paper_s_shape(experiment):
     assert (row["verdict"], row["remark"].split(";")[0]) == (NOT_RUN, "no trained RAT-SPN in this profile")
 
 
+def test_a_class_that_the_profile_does_not_leave_out_is_the_reason():
+    of = plan(outlier_classes=[3], models=["dcgmm-a"], all_classes=["dcgmm-e"])
+    frame = compared(validated(rows("dcgmm-a", [90, 91], outlier_class=3)), of)
+    row = cell(frame, "table_1", "DCGMM-A")
+    assert (row["verdict"], row["remark"]) == (NOT_RUN, "class 0 is not left out in this profile")
+    every = plan(outlier_classes=[3], models=["dcgmm-a"], all_classes=["dcgmm-a"])
+    assert "not finished" in cell(compared(validated(rows("gmm", [1])), every), "table_1", "DCGMM-A")["remark"]
+
+
 # --- remarks ---------------------------------------------------------------------------------------------------------
 
 
