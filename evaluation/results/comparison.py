@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.datasets.contents import specification
 from evaluation.plan.experiments import outlier_classes
-from evaluation.results.changes import JUDGE, changes
+from evaluation.results.cases import OWN_ENTRY
+from evaluation.results.changes import JUDGE, changes, is_known
 from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
@@ -21,6 +22,7 @@ from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, UNDECIDE
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.models.catalogue import Model
 
 KINDS = {"measured values": "percent", "parameter counts": "count"}  # name in the totals → unit
 # The experiment whose results a table of the paper prints.
@@ -131,14 +133,15 @@ class _Side:
         samples = experiment == "judge" and model != JUDGE
         entry = None if model == JUDGE else self.plan.catalogue.model(model)
         named = entry.label if entry and entry.as_published else ""
+        own = "" if is_known(model) else OWN_ENTRY
         sigma = "" if sizes else self.results.annealing(experiment, dataset, model, found.protocol)
         annealing = f"the annealing was not over ({sigma})" if sigma else ""
         weak = weak_judges(self.results, dataset, self.protocol) if samples and not sizes else ""
         grid = experiment == "outliers"
         unfinished = unfinished_grid(self.results, dataset, model, found.protocol) if grid else ""
         changed = changes(self.plan, model, sizes=sizes, one_class=samples, protocol=found.protocol, grid=grid)
-        facts = tuple(filter(None, [named, changed, annealing, unfinished, weak]))
-        return Ours(found, facts=facts, decided=not annealing and not unfinished)
+        facts = tuple(filter(None, [named, own, changed, annealing, unfinished, weak]))
+        return Ours(found, facts=facts, decided=not own and not annealing and not unfinished)
 
     def _model(self, experiment: str, dataset: str, label: str) -> tuple[str, str]:
         """Catalogue name of the model with this label in an experiment, or the reason why there is none."""
@@ -149,12 +152,16 @@ class _Side:
             if other:
                 return "", f"other data: {dataset_label(other)} was used in its place"
             return "", f"{dataset_label(dataset)} is not in this profile"
-        for model in self.plan.rows(experiment):
-            if model.label == label:
-                return model.name, ""
+        for model in self._labelled(experiment, label):
+            return model.name, ""
         if label == JUDGE:  # is not among the judged models
             return label, ""
         return "", f"{label} is not among the models of this profile's {experiment}"
+
+    def _labelled(self, experiment: str, label: str) -> list[Model]:
+        """The models of an experiment with this label, the catalogue's before the profile's own."""
+        found = [model for model in self.plan.rows(experiment) if model.label == label]
+        return sorted(found, key=lambda model: not is_known(model.name))
 
     def _missing(self, experiment: str, dataset: str, model: str) -> str:
         """Why there is no result of a model that the run has."""
@@ -184,7 +191,7 @@ class _Side:
             return Ours(count=float(place(INSTANCES[name].config, IMAGE_SHAPE).centroid_parameters))
         for experiment in ("judge", "outliers"):
             datasets = [d for d in self.plan.datasets(experiment) if specification(d).image_shape == IMAGE_SHAPE]
-            for model in (model for model in self.plan.rows(experiment) if model.label == label):
+            for model in self._labelled(experiment, label):
                 for dataset in datasets:
                     found = self._found(experiment, dataset, model.name, "parameters")
                     if found is not None:

@@ -195,6 +195,25 @@ def test_what_is_known_about_a_difference_is_said():
     assert quoted["remark"].str.contains("from the literature").all()
 
 
+def own_model():
+    return {"my-e": {"extends": "dcgmm-a", "label": "DCGMM-E", "params": {"epochs": 1}}}
+
+
+def test_a_model_of_the_profile_s_own_decides_nothing_under_a_label_of_the_paper():
+    frame = compared(validated(rows("my-e", [92.8, 92.8])), plan(own_model(), models=["my-e"]))
+    for table in ("table_1", "table_2"):
+        for protocol in ("paper", "clean"):
+            row = cell(frame, table, "DCGMM-E", protocol=protocol)
+            assert (row["ours"], row["verdict"]) == (92.8, UNDECIDED)
+            assert row["remark"] == "a model of this profile, not of the paper"
+
+
+def test_the_catalogue_s_model_is_compared_before_one_of_the_profile_s_own():
+    of = plan(own_model(), models=["my-e", "dcgmm-e"])
+    row = cell(compared(validated(rows("my-e", [50, 50]) + rows("dcgmm-e", [92.8, 92.8])), of), "table_1", "DCGMM-E")
+    assert (row["ours"], row["verdict"], row["remark"]) == (92.8, REPRODUCED, "")
+
+
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
