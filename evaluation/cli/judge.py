@@ -200,21 +200,26 @@ def _read(args: argparse.Namespace) -> list[Source]:
 
 
 def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
-    """One row for each model, means over seeds and judges, and the accuracies of the classes below it."""
+    """One row for each file and each reference, means over judges, and the accuracies of the classes below it.
+
+    Rows of the same model have what tells them apart in their name: protocol, grid point, seed.
+    """
     from evaluation.base.text import NOTHING
     from evaluation.cli.printing import print_table
-    from evaluation.jobs.judge import MEASURES
-    from evaluation.measures.tidy import tidy_frame
+    from evaluation.jobs.judge import MEASURES, summary_rows
+    from evaluation.results.formatting import told_apart, variant_words
 
-    means = tidy_frame(rows).groupby(["model", "metric"], sort=False)["value"].mean()
+    means: dict[tuple[str, str, str, int], dict[str, float]] = {}
+    for row in summary_rows(rows):
+        means.setdefault((row["model"], row["protocol"], row["params"], row["seed"]), {})[row["metric"]] = row["value"]
+    names = told_apart((model, (*variant_words(*of), f"seed {seed}")) for model, *of, seed in means)
     columns = ["samples", "accuracy (%)", "Fréchet distance", "precision (%)", "recall (%)", "nearest neighbour"]
     lines, by_class = [], []
-    for model in dict.fromkeys(row["model"] for row in rows):
-        of_model = means[model]
-        lines.append([model, *(f"{of_model[m]:.2f}" if m in of_model else NOTHING for m in MEASURES)])
-        accuracies = [f"{of_model[m]:.1f}" for m in of_model.index if m.startswith("judge_accuracy_class_")]
+    for name, values in zip(names, means.values(), strict=True):
+        lines.append([name, *(f"{values[m]:.2f}" if m in values else NOTHING for m in MEASURES)])
+        accuracies = [f"{value:.1f}" for m, value in values.items() if m.startswith("judge_accuracy_class_")]
         if accuracies:
-            by_class.append(f"{model}, accuracy by class: {' '.join(accuracies)}")
+            by_class.append(f"{name}, accuracy by class: {' '.join(accuracies)}")
     print_table(f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}", columns, lines)
     for line in by_class:
         print(line)

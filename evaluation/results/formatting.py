@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.base.text import NOTHING
@@ -56,3 +58,31 @@ def with_interval(mean: float, std: float, low: float, high: float, digits: int 
 def in_protocol(label: str, protocol: str) -> str:
     """ "RAT-SPN (clean)"; the label alone of what is the same in both protocols."""
     return label if protocol == "both" else f"{label} ({protocol})"
+
+
+def point_words(point: str) -> str:
+    """A grid point in words: "depth 5, sums 20"; a dash for a model without a grid."""
+    return ", ".join(f"{key} {value}" for key, value in json.loads(point).items()) or NOTHING
+
+
+def variant_words(protocol: str, point: str) -> tuple[str, str]:
+    """The protocol and the grid point of a model, as words for `told_apart`: empty where there is nothing to say."""
+    words = point_words(point)
+    return "" if protocol == "both" else protocol, "" if words == NOTHING else words
+
+
+def told_apart(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """A name for each row, of its label and words: "RAT-SPN (clean, depth 5)".
+
+    A name has only the words in which rows of the same label differ; these rows have equally many words.
+    """
+    every = list(rows)
+    of_label: dict[str, list[Sequence[str]]] = {}
+    for label, words in every:
+        of_label.setdefault(label, []).append(words)
+    differ = {label: [len(set(some)) > 1 for some in zip(*those, strict=True)] for label, those in of_label.items()}
+    found = []
+    for label, words in every:
+        said = [word for word, differs in zip(words, differ[label], strict=True) if word and differs]
+        found.append(f"{label} ({', '.join(said)})" if said else label)
+    return found

@@ -62,11 +62,11 @@ def rows(model, values, dataset="mnist", protocol="both", metric="auroc", **poin
     return [tidy_row(**facts, seed=seed, metric=metric, value=value) for seed, value in enumerate(values)]
 
 
-def judged(model, value, dataset="mnist", seed=0, judge=0, protocol="both", metric="judge_accuracy"):
+def judged(model, value, dataset="mnist", seed=0, judge=0, protocol="both", metric="judge_accuracy", **point):
     """What one judge says of the samples of one training."""
     return tidy_row(
-        protocol=protocol, experiment="judge", dataset=dataset, model=model, params={"judge": judge}, seed=seed,
-        metric=metric, value=value,
+        protocol=protocol, experiment="judge", dataset=dataset, model=model, params={**point, "judge": judge},
+        seed=seed, metric=metric, value=value,
     )  # fmt: skip
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from evaluation.base.text import NOTHING
 from evaluation.measures.statistics import with_coverage
-from evaluation.results.formatting import with_interval
+from evaluation.results.formatting import point_words, with_interval
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import Results, Value
 from evaluation.results.selection import (
@@ -83,11 +82,6 @@ def grid_points(results: Results) -> list[tuple[Point, str, str]]:
         incomplete = f"incomplete: {point.seeds} of {most} seeds" if point.seeds < most else ""
         found.append((point, " ".join(protocol for protocol in protocols if point in by[protocol]), incomplete))
     return found
-
-
-def point_words(point: str) -> str:
-    """A grid point in words: "depth 5, sums 20"; a dash for a model without a grid."""
-    return ", ".join(f"{key} {value}" for key, value in json.loads(point).items()) or NOTHING
 
 
 def _area(split: str, value: Value | None) -> dict[str, Any]:

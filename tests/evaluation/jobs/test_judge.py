@@ -1,6 +1,8 @@
 """Judging samples of the embedded digits, from the training of a judge to the table."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ pytest.importorskip("keras")
 
 from evaluation.base.errors import UserError
 from evaluation.cli import main
+from evaluation.cli.judge import _print
 from evaluation.datasets import load_dataset
 from evaluation.jobs.judge import (
     MEASURES,
@@ -27,6 +30,7 @@ from evaluation.jobs.measure import _models, _source
 from evaluation.jobs.sample import read_samples, write_samples
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.paths import Paths
+from tests.evaluation.made_up import judged as row
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.002, "batch_size": 20}
 
@@ -266,6 +270,23 @@ def test_command_judges_anybodys_samples(judges, tmp_path, capsys):
     out = tmp_path / "metrics.parquet"
     assert main([*command, "--samples", str(tmp_path / "mine.npz"), "--no-references", "--out", str(out)]) == 0
     assert set(pd.read_parquet(out)["model"]) == {"mine", "CNN"}
+
+
+def test_each_file_is_a_row_and_only_judges_are_averaged(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    names = "paper, depth 1, seed 0", "clean, depth 1, seed 0", "clean, depth 1, seed 1", "clean, depth 2, seed 0"
+    files = dict(zip(names, (99, 80, 70, 60), strict=True))
+    rows = [row("real test images", 97), row("other", 90, protocol="clean", depth=1)]
+    for (name, value), judge, end in itertools.product(files.items(), (0, 1), ("", "_class_3")):
+        protocol, depth, seed = name.split(", ")
+        of = {"protocol": protocol, "depth": depth[-1], "seed": int(seed[-1])}
+        rows.append(row("rat-spn", value + judge, judge=judge, metric=f"judge_accuracy{end}", **of))
+    for shown, names in ((rows, list(files)), (rows[:10], ["paper", "clean"])):
+        _print(shown, "mnist", 2)
+        assert "real test images " in (printed := capsys.readouterr().out) and "other (" not in printed
+        for name, value in zip(names, files.values(), strict=False):
+            assert re.search(rf"rat-spn \({name}\) .* {value}.50 ", printed)
+            assert f"rat-spn ({name}), accuracy by class: {value}.5" in printed
 
 
 def test_classes_of_a_model_are_judged_together(judge, tmp_path):
