@@ -59,13 +59,17 @@ def rows_of_training(results: Results, record: Mapping[str, Any]) -> pd.DataFram
     wanted = (rows["seed"] == record["seed"]) & (rows["point"] == point)
     for name in ("dataset", "model", "protocol"):
         wanted &= rows[name] == record[name]
-    if subset.startswith("not"):
-        wanted &= rows["outlier_class"] == int(subset[3:])
-    elif subset.startswith("only"):
-        wanted &= rows["experiment"] == "judge"
-    else:
-        wanted &= ~rows["experiment"].isin(["outliers", "judge"])
-    return results.metrics[wanted]
+    together = ["only"] if subset.startswith("only") else []
+    return results.metrics[wanted & _trained_on(rows).isin([subset, *together])]
+
+
+def _trained_on(rows: pd.DataFrame) -> pd.Series:
+    """The subset that the model of each row was trained on; "only" of judged samples, whose models of one class each
+    share their rows."""
+    found = rows["subset"].where(rows["subset"].notna(), "all")  # completions say it, where it is not all classes
+    left_out = rows["outlier_class"]
+    found = found.where(left_out.isna(), left_out.map("not{}".format))
+    return found.where(rows["experiment"] != "judge", "only")
 
 
 def training_lines(run: Run, results: Results | None, word: str) -> Iterator[str]:
