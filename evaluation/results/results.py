@@ -186,24 +186,27 @@ class Results:
         found = self._plain.get((experiment, dataset, model, metric), [])
         return next((value for value in found if value.protocol in (protocol, "both")), None)
 
-    def annealing(self, experiment: str, dataset: str, model: str, protocol: str | None = None) -> str:
+    def annealing(
+        self, experiment: str, dataset: str, model: str, protocol: str | None = None, point: str | None = None
+    ) -> str:
         """That a DCGMM was still annealing when its training ended, "σ 0.40"; empty where it was not, or is not known.
 
-        The largest σ of its layers and seeds counts, of every protocol where none is given.
+        The largest σ of its layers and seeds counts, of every protocol and grid point where none is given.
         """
         sigmas = self._sigmas.get((experiment, dataset, model), {})
-        widest = max((s for which, s in sigmas.items() if protocol in (None, which) or which == "both"), default=0.0)
+        there = [s for (which, at), s in sigmas.items() if which in (protocol or which, "both") and at == (point or at)]
+        widest = max(there, default=0.0)
         entry = self.plan.catalogue.model(model) if widest > ANNEALED else None
-        return annealing_words([widest], {} if entry is None else entry.params)
+        return annealing_words([widest], {} if entry is None else {**entry.params, **json.loads(point or NO_POINT)})
 
     @cached_property
-    def _sigmas(self) -> dict[tuple[str, str, str], dict[str, float]]:
-        """(experiment, data set, model) → protocol → largest σ."""
+    def _sigmas(self) -> dict[tuple[str, str, str], dict[tuple[str, str], float]]:
+        """(experiment, data set, model) → (protocol, grid point) → largest σ."""
         rows = self.rows[self.rows["metric"].str.startswith(SIGMA)]
-        found: dict[tuple[str, str, str], dict[str, float]] = {}
-        for key, values in rows.groupby(["experiment", "dataset", "model", "protocol"])["value"]:
-            experiment, dataset, model, protocol = map(str, key)
-            found.setdefault((experiment, dataset, model), {})[protocol] = float(values.max())
+        found: dict[tuple[str, str, str], dict[tuple[str, str], float]] = {}
+        for key, values in rows.groupby(["experiment", "dataset", "model", "protocol", "point"])["value"]:
+            experiment, dataset, model, protocol, point = map(str, key)
+            found.setdefault((experiment, dataset, model), {})[protocol, point] = float(values.max())
         return found
 
 

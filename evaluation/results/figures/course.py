@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.errors import UserError
 from evaluation.results.figures.style import PAGE_WIDTH, plotting
+from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label, dataset_labels
 
 if TYPE_CHECKING:
@@ -20,6 +23,15 @@ PANEL_HEIGHT = 2.6  # inches
 INDEPENDENT = "independent"  # in the notation of a model whose lower layers are not shared
 
 
+class Place(NamedTuple):
+    """What a line is of; point: canonical JSON of a grid point."""
+
+    dataset: str
+    model: str
+    protocol: str
+    point: str
+
+
 def course(material: Material, item: Item) -> tuple[Any, str]:
     """A panel for each data set and sharing; see `draw_course`."""
     return draw_course(material.results)
@@ -29,7 +41,7 @@ def draw_course(results: Results) -> tuple[Any, str]:
     """AUROC in percent (top layer, class 0 left out) against the part of the training that is done, in percent.
 
     A row of panels for each data set: models with shared layers, models with independent ones. A line is the mean over
-    seeds, its band goes from the lowest to the highest seed.
+    seeds of a model, in one protocol and at one grid point; its band goes from the lowest to the highest seed.
 
     Returns:
         The figure, and a sentence that names the trainings whose areas were not followed.
@@ -44,37 +56,59 @@ def draw_course(results: Results) -> tuple[Any, str]:
     plt, _ = plotting()
     rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
     datasets = [name for name in dataset_labels(results.datasets("course")) if name in set(rows["dataset"])]
-    rows["independent"] = rows["model"].map(lambda model: _independent(results, str(model)))
-    kinds = sorted(rows["independent"].unique())
+    followed, scored = _by_place(rows), _scored(results)
+    names = _names(results, {**scored, **followed})
+    kinds = sorted({_independent(results, place) for place in followed})
     figure, axes = plt.subplots(
         len(datasets), len(kinds), figsize=(PAGE_WIDTH, PANEL_HEIGHT * len(datasets)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for line, dataset in zip(axes, datasets, strict=True):
         for axis, kind in zip(line, kinds, strict=True):
-            here = rows[(rows["dataset"] == dataset) & (rows["independent"] == kind)]
-            for model, curves in here.groupby("model"):
-                _draw(axis, curves, str(results.plan.catalogue.model(str(model)).label))
+            here = [place for place in followed if place.dataset == dataset and _independent(results, place) == kind]
+            for place in here:
+                _draw(axis, followed[place], names[place])
             axis.set_title(f"{dataset_label(dataset)}, {INDEPENDENT if kind else 'shared'} layers", fontsize="small")
             axis.set_xlabel("part of the training (%)", fontsize="x-small")
             axis.set_ylabel("AUROC (%)", fontsize="x-small")
             axis.tick_params(labelsize="x-small")
-            if not here.empty:
+            if here:
                 axis.legend(fontsize="xx-small")
-    return figure, _not_followed(results, rows)
+    return figure, _not_followed(scored, followed, names)
 
 
-def _not_followed(results: Results, rows: pd.DataFrame) -> str:
+def _by_place(rows: pd.DataFrame) -> dict[Place, pd.DataFrame]:
+    return {Place(*map(str, key)): here for key, here in rows.groupby(list(Place._fields))}
+
+
+def _scored(results: Results) -> dict[Place, pd.DataFrame]:
+    """The rows of DCGMMs that were scored without class 0."""
+    rows = results.of("outliers")
+    found = _by_place(rows[rows["outlier_class"] == 0])
+    return {p: here for p, here in found.items() if results.plan.catalogue.model(p.model).family == "dcgmm"}
+
+
+def _names(results: Results, places: Collection[Place]) -> dict[Place, str]:
+    """The label of each line; of several of a model on a data set, with its protocol and grid point."""
+    found: dict[Place, str] = {}
+    for dataset in dict.fromkeys(place.dataset for place in places):
+        here = [place for place in places if place.dataset == dataset]
+        labels = [str(results.plan.catalogue.model(place.model).label) for place in here]
+        words = [variant_words(place.protocol, place.point) for place in here]
+        found |= zip(here, told_apart(zip(labels, words, strict=True)), strict=True)
+    return found
+
+
+def _not_followed(
+    scored: Mapping[Place, pd.DataFrame], followed: Mapping[Place, pd.DataFrame], names: Mapping[Place, str]
+) -> str:
     """DCGMMs that were scored and have no course: `course: true` came after their training, and retrains nothing."""
-    scored = results.of("outliers")
-    followed = {place: set(here["seed"]) for place, here in rows.groupby(["dataset", "model"])}
     words = []
-    for place, here in scored[scored["outlier_class"] == 0].groupby(["dataset", "model"]):
-        dataset, model = map(str, place)
-        entry = results.plan.catalogue.model(model)
-        if entry.family == "dcgmm" and (left := sorted(set(here["seed"]) - followed.get((dataset, model), set()))):
+    for place, here in scored.items():
+        there = set(followed[place]["seed"]) if place in followed else set()
+        if left := sorted(set(here["seed"]) - there):
             seeds = f"seed{'s' if len(left) > 1 else ''} {', '.join(map(str, left))}"
-            words.append(f"{entry.label} on {dataset_label(dataset)}, {seeds}")
+            words.append(f"{names[place]} on {dataset_label(place.dataset)}, {seeds}")
     return f"Not followed in training: {'; '.join(words)}." if words else ""
 
 
@@ -87,5 +121,7 @@ def _draw(axis: Any, curves: pd.DataFrame, label: str) -> None:
     axis.fill_between(done, by_step.min(), by_step.max(), color=line.get_color(), alpha=0.15, linewidth=0)
 
 
-def _independent(results: Results, model: str) -> bool:
-    return INDEPENDENT in str(results.plan.catalogue.model(model).params.get("config", ""))
+def _independent(results: Results, place: Place) -> bool:
+    model = results.plan.catalogue.model(place.model)
+    params = {**model.params, **model.protocol_params(place.protocol), **json.loads(place.point)}
+    return INDEPENDENT in str(params.get("config", ""))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
-from evaluation.results.changes import changes
+from evaluation.results.changes import changes, is_known
 from evaluation.results.figures.style import PAGE_WIDTH, empty, left_out_words, plotting
+from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label, dataset_labels
+from evaluation.results.results import NO_POINT
 
 if TYPE_CHECKING:
     from evaluation.results.material import Material
@@ -16,19 +19,21 @@ if TYPE_CHECKING:
 
 PREFIX = "log_likelihood_layer_"
 PANEL_HEIGHT = 1.55  # inches
+LETTERS = 36  # of a line beside a panel
 
 
 def dynamics(material: Material, item: Item) -> tuple[Any, str]:
-    """A row of panels for each model and data set; see `draw_dynamics`."""
+    """A row of panels for each model, as it was trained, and data set; see `draw_dynamics`."""
     return draw_dynamics(material.results)
 
 
 def draw_dynamics(results: Results) -> tuple[Any, str]:
     """A small panel for each layer: its test log-likelihood in nats against training steps, mean over seeds.
 
-    A row for each model and data set, layers from bottom to top; each panel has an axis of its own, since layers differ
-    by orders of magnitude. A grey band goes from the lowest to the highest seed. A model that was still annealing at
-    its end is left out, unless its training is as in the catalogue: the paper's own is this short.
+    A row for each model, protocol, grid point and data set, layers from bottom to top; each panel has an axis of its
+    own, since layers differ by orders of magnitude. A grey band goes from the lowest to the highest seed. A model that
+    was still annealing at its end is left out, unless it is the catalogue's and trained as there: the paper's own
+    training is this short.
 
     Returns:
         The figure, and the sentences that name what is left out, and what was still annealing.
@@ -45,11 +50,14 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
     rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
     order = dataset_labels(results.datasets("dynamics"))
     lines, left_out, published = [], [], []
-    groups = {(str(key[0]), str(key[1])): curves for key, curves in rows.groupby(["dataset", "model"])}
-    for (dataset, model), curves in sorted(groups.items(), key=lambda group: list(order).index(group[0][0])):
-        name = f"{_label(results, model)} on {dataset_label(dataset)}"
-        sigma = results.annealing("dynamics", dataset, model)
-        if sigma and changes(results.plan, model, grid=False):
+    groups = {tuple(map(str, key)): curves for key, curves in rows.groupby(["dataset", "model", "protocol", "point"])}
+    groups = dict(sorted(groups.items(), key=lambda group: list(order).index(group[0][0])))
+    names = told_apart(
+        (f"{_label(results, model)} on {dataset_label(dataset)}", variant_words(*of)) for dataset, model, *of in groups
+    )
+    for name, ((dataset, model, protocol, point), curves) in zip(names, groups.items(), strict=True):
+        sigma = results.annealing("dynamics", dataset, model, protocol, point)
+        if sigma and not _as_papers(results, model, protocol, point):
             left_out.append(f"{name} ({sigma})")
             continue
         lines.append((name, curves))
@@ -60,6 +68,12 @@ def draw_dynamics(results: Results) -> tuple[Any, str]:
     if not lines:
         return empty(words), words
     return _panels(lines), words
+
+
+def _as_papers(results: Results, model: str, protocol: str, point: str) -> bool:
+    """Whether the training is the paper's, as the catalogue has it."""
+    changed = changes(results.plan, model, protocol=protocol, grid=False)
+    return is_known(model) and point == NO_POINT and not changed
 
 
 def _label(results: Results, model: str) -> str:
@@ -83,5 +97,5 @@ def _panels(lines: list[tuple[str, Any]]) -> Any:
             axis.set_title(f"{name}, layer {layer}" if columns == 1 else f"layer {layer}", fontsize="small")
             axis.tick_params(labelsize="x-small", pad=0)
             axis.set_xlabel("training step", fontsize="x-small")
-        row[0].set_ylabel(f"{name}\nnats" if columns > 1 else "nats", fontsize="x-small")
+        row[0].set_ylabel(f"{fill(name, LETTERS)}\nnats" if columns > 1 else "nats", fontsize="x-small")
     return figure

@@ -68,25 +68,50 @@ def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
         draw_course(results([row | {"experiment": "dynamics"} for row in rows]))
 
 
+def test_the_course_of_each_grid_point_is_a_line_of_its_own():
+    facts = {"protocol": "both", "seed": 0, "dataset": "mnist"}
+    ends = [
+        ("dcgmm-b", {"epochs": 3}, 60.0), ("dcgmm-b", {"epochs": 9}, 96.0), ("dcgmm-c", {"epochs": 3}, 70.0),
+        ("dcgmm-b-independent", {"config": "F(28,1)-G(4)"}, 80.0),
+    ]  # fmt: skip
+    rows = [
+        tidy_row(
+            **facts, experiment="course", model=model, params={"outlier_class": 0, "step": 10, **point},
+            metric="auroc_layer_0", value=value,
+        )
+        for model, point, value in ends
+    ]  # fmt: skip
+    params = {"outlier_class": 0, "epochs": 20}
+    late = tidy_row(**facts, experiment="outliers", model="dcgmm-b", params=params, metric="auroc", value=90.0)
+    figure, words = draw_course(results([*rows, late]))
+    (axis,) = figure.axes  # at this point the layers of the last model are shared
+    shown = {line.get_label(): line.get_ydata()[-1] for line in axis.lines}
+    independent = "DCGMM-B, independent"
+    assert shown == {"DCGMM-B (epochs 3)": 60.0, "DCGMM-B (epochs 9)": 96.0, "DCGMM-C": 70.0, independent: 80.0}
+    assert words == "Not followed in training: DCGMM-B (epochs 20) on MNIST, seed 0."
+
+
 # --- Fig. 4 ----------------------------------------------------------------------------------------------------------
 
 CURVES = {0: [-900.0, -100.0, -50.0], 1: [3.0, 5.0, 5.5]}
 
 
-def course(model="dcgmm-f-dynamics", dataset="mnist", sigma=None):
-    """Two layers, two seeds one nat apart, of test and of validation images."""
-    facts = {"protocol": "both", "experiment": "dynamics", "dataset": dataset, "model": model}
+def course(model="dcgmm-f-dynamics", dataset="mnist", sigma=None, protocol="both", more=0, **point):
+    """Two layers, two seeds one nat apart, of test and of validation images; more: nats on top."""
+    facts = {"protocol": protocol, "experiment": "dynamics", "dataset": dataset, "model": model}
     found = [
         tidy_row(
-            **facts, seed=seed, params={"step": 10 * step, "split": split}, metric=f"log_likelihood_layer_{layer}",
-            value=value + seed + (1000 if split == "validation" else 0),
+            **facts, seed=seed, params={"step": 10 * step, "split": split, **point},
+            metric=f"log_likelihood_layer_{layer}",
+            value=value + seed + more + (1000 if split == "validation" else 0),
         )
         for layer, curve in CURVES.items()
         for step, value in enumerate(curve)
         for seed in (0, 1)
         for split in ("test", "validation")
     ]  # fmt: skip
-    return found + ([] if sigma is None else [tidy_row(**facts, seed=0, metric="sigma_layer_0", value=sigma)])
+    end = tidy_row(**facts, seed=0, params=point, metric="sigma_layer_0", value=0.0 if sigma is None else sigma)
+    return found if sigma is None else [*found, end]
 
 
 def test_fig_4_has_a_panel_of_its_own_for_each_layer_in_nats():
@@ -116,6 +141,31 @@ def test_fig_4_shows_a_training_of_the_papers_length_though_it_was_still_anneali
     figure, words = draw_dynamics(results(course(sigma=0.5)))
     assert len(figure.axes) == 2 and words.startswith("Still annealing at the end, as the paper's training: DCGMM-F on")
     assert "(σ 0.50)" in words
+
+
+def test_fig_4_says_of_no_model_of_ones_own_that_it_is_trained_as_the_papers():
+    own = plan({"mine": {"extends": "dcgmm-f-dynamics", "label": "Mine"}})
+    figure, words = draw_dynamics(results([*course("mine", sigma=0.5), *course(sigma=0.5)], own))
+    assert words == (
+        "Left out, still annealing when training ended: Mine on MNIST (σ 0.50). "
+        "Still annealing at the end, as the paper's training: DCGMM-F on MNIST (σ 0.50)."
+    )
+    assert len(figure.axes) == 2
+
+
+def test_fig_4_has_a_row_for_each_protocol_and_grid_point():
+    rows = [*course(protocol="paper"), *course(protocol="clean", more=20, epochs=3)]
+    rows += [
+        *course(protocol="clean", more=40, epochs=5, sigma=0.5),
+        *course(dataset="fashion_mnist", protocol="clean"),
+    ]
+    figure, words = draw_dynamics(results(rows))
+    assert words == "Left out, still annealing when training ended: DCGMM-F on MNIST (clean, epochs 5) (σ 0.50)."
+    shown = {axis.get_ylabel(): axis.lines[0].get_ydata()[0] for axis in figure.axes if axis.get_ylabel()}
+    assert shown == {
+        "DCGMM-F on MNIST (clean, epochs 3)\nnats": -879.5, "DCGMM-F on MNIST (paper)\nnats": -899.5,
+        "DCGMM-F on Fashion-MNIST\nnats": -899.5,
+    }  # fmt: skip
 
 
 # --- Fig. 10 ---------------------------------------------------------------------------------------------------------
