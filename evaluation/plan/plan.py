@@ -273,7 +273,8 @@ class Plan:
         return list(self.judges.seeds)
 
     def curves(self) -> list[TrainingKey]:
-        """The trainings whose curves Fig. 10 shows, the first seed of each panel."""
+        """The trainings whose curves Fig. 10 shows, the first seed of each panel; without class 0, where it is left out
+        in turn."""
         settings = self.profile.experiments.outliers
         panels = []
         for name, dataset in settings.curves if settings else ():
@@ -283,7 +284,7 @@ class Plan:
                     f"{self._where}: experiments.outliers.curves: [{name}, {dataset}] is not run; name a model and a "
                     "data set of this experiment"
                 )
-            panels.append(chosen[0])
+            panels.append(next((key for key in chosen if key.subset == "not0"), chosen[0]))
         return panels
 
     def paths(self, folder: str | Path | None = None) -> Paths:

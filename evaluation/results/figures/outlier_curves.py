@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.errors import UserError
+from evaluation.datasets.subsets import left_out_class
 from evaluation.jobs.score import read_scores
 from evaluation.measures.outliers import inliers_and_outliers
 from evaluation.measures.roc import auroc, kept_and_rejected
+from evaluation.measures.tidy import canonical_params
 from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
+from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label
 from evaluation.results.results import annealing_words
 from evaluation.results.specs import check_record
 
 if TYPE_CHECKING:
+    from evaluation.plan.key import TrainingKey
+    from evaluation.plan.plan import Plan
     from evaluation.results.material import Material
     from evaluation.results.outputs import Item
+
+LETTERS_PER_INCH = 14  # of a panel's title
 
 
 def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
@@ -32,7 +40,7 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
     panels, left_out, missing = [], [], []
     for key in material.plan.curves():
         path = material.plan.paths(material.folder).scores(key)
-        label = f"{material.plan.variant(key).model.label} ({dataset_label(key.dataset)})"
+        label = _label(material.plan, key)
         if not path.is_file():
             missing.append(label)
             continue
@@ -54,6 +62,7 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
     figure, axes = plt.subplots(
         1, len(panels), figsize=(width_of(len(panels)), 2.6), squeeze=False, sharey=True, layout="constrained"
     )
+    letters = int(LETTERS_PER_INCH * figure.get_figwidth() / len(panels))
     for axis, (label, inliers, outliers) in zip(axes[0], panels, strict=True):
         # Below all scores, and right above each: a threshold on a score would count it on neither side.
         above = np.nextafter(np.unique(np.concatenate([inliers, outliers])), np.inf)
@@ -62,6 +71,17 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
         axis.fill_between(100 * kept, 100 * rejected, alpha=0.15)
         area = f"area {auroc(inliers, outliers):.1f} %"
         axis.text(0.05, 0.08, area, transform=axis.transAxes, fontsize="small")
-        axis.set(title=label, xlabel="inliers kept (%)", xlim=(0, 100), ylim=(0, 101), aspect="equal")
+        axis.set(title=fill(label, letters), xlabel="inliers kept (%)", xlim=(0, 100), ylim=(0, 101), aspect="equal")
     axes[0][0].set_ylabel("outliers rejected (%)")
     return figure, words
+
+
+def _label(plan: Plan, key: TrainingKey) -> str:
+    """The model and its data set: "RAT-SPN (clean, depth 5) (MNIST, class 4 left out)"; protocol and grid point of a
+    model that has several, the class where it is not class 0."""
+    model = plan.variant(key).model
+    several = {one.variant: plan.variant(one) for one in plan.keys("outliers", dataset=key.dataset, model=model.name)}
+    words = [variant_words(variant.protocol, canonical_params(dict(variant.point))) for variant in several.values()]
+    names = dict(zip(several, told_apart((model.label, some) for some in words), strict=True))
+    label = left_out_class(key.subset)
+    return f"{names[key.variant]} ({dataset_label(key.dataset)}{f', class {label} left out' if label else ''})"

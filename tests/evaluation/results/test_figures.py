@@ -200,6 +200,20 @@ def test_fig_10_names_what_it_does_not_show(tmp_path):
         outlier_curves(Material(Run(curves(tmp_path / "c")[0].plan, tmp_path / "d"), []), None)
 
 
+@pytest.mark.parametrize(("classes", "subset", "word"), [([4, 0], "not0", ""), ([4], "not4", ", class 4 left out")])
+def test_fig_10_names_protocol_grid_point_and_class_where_there_are_several(tmp_path, classes, subset, word):
+    grids = {"rat-spn": {"grid": {"depth": [1, 5]}}, "gmm": {"grid": {"components": [7]}}}
+    shown = [["rat-spn", "mnist"], ["gmm", "mnist"]]
+    of = plan(grids, curves=shown, models=["rat-spn", "gmm"], outlier_classes=classes)
+    variants = ["rat-spn@paper+depth=1", "gmm+components=7"]
+    assert [key.word for key in of.curves()] == [f"{name}/mnist/{subset}/seed0" for name in variants]
+    for key in of.curves():
+        write_scores(of.paths(tmp_path).scores(key), scores(), {"spec": of.spec(key)})
+    figure, words = outlier_curves(Material(Run(of, tmp_path), []), None)
+    titles = [" ".join(axis.get_title().split("\n")) for axis in figure.axes]
+    assert words == "" and titles == [f"RAT-SPN (paper, depth 1) (MNIST{word})", f"GMM (MNIST{word})"]
+
+
 # --- heat maps -------------------------------------------------------------------------------------------------------
 
 
