@@ -97,5 +97,6 @@ def _panels(lines: list[tuple[str, Any]]) -> Any:
             axis.set_title(f"{name}, layer {layer}" if columns == 1 else f"layer {layer}", fontsize="small")
             axis.tick_params(labelsize="x-small", pad=0)
             axis.set_xlabel("training step", fontsize="x-small")
-        row[0].set_ylabel(f"{fill(name, LETTERS)}\nnats" if columns > 1 else "nats", fontsize="x-small")
+        beside = f"{fill(name, LETTERS, break_on_hyphens=False)}\nnats" if columns > 1 else "nats"
+        row[0].set_ylabel(beside, fontsize="x-small")
     return figure

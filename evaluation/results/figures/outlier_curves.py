@@ -71,7 +71,13 @@ def outlier_curves(material: Material, item: Item) -> tuple[Any, str]:
         axis.fill_between(100 * kept, 100 * rejected, alpha=0.15)
         area = f"area {auroc(inliers, outliers):.1f} %"
         axis.text(0.05, 0.08, area, transform=axis.transAxes, fontsize="small")
-        axis.set(title=fill(label, letters), xlabel="inliers kept (%)", xlim=(0, 100), ylim=(0, 101), aspect="equal")
+        axis.set(
+            title=fill(label, letters, break_on_hyphens=False),
+            xlabel="inliers kept (%)",
+            xlim=(0, 100),
+            ylim=(0, 101),
+            aspect="equal",
+        )
     axes[0][0].set_ylabel("outliers rejected (%)")
     return figure, words
 
