@@ -97,14 +97,17 @@ def _instances(results: Results, values: Mapping[Key, Value], protocol: str) -> 
     for model in results.plan.rows("outliers"):
         for dataset in _papers_datasets(results, "outliers"):
             if model.family == DCGMM and model.extends is None and (dataset, model.name, "auroc") in values:
-                name = _as_published(results, values, dataset, model.name, protocol)
+                name = _as_published(results, "outliers", model.name, protocol, _with_area(values, dataset))
                 yield name, _label(results, name), dataset
 
 
-def _as_published(results: Results, values: Mapping[Key, Value], dataset: str, model: str, protocol: str) -> str:
-    if protocol != "paper":
-        return model
-    return as_published(results.plan, "outliers", model, lambda name: (dataset, name, "auroc") in values)
+def _with_area(values: Mapping[Key, Value], dataset: str) -> Callable[[str], bool]:
+    return lambda name: (dataset, name, "auroc") in values
+
+
+def _as_published(results: Results, experiment: str, model: str, protocol: str, measured: Callable[[str], bool]) -> str:
+    """The model in which an instance counts: in protocol "paper" in the form of the published runs, if measured."""
+    return as_published(results.plan, experiment, model, measured) if protocol == "paper" else model
 
 
 def top_layer_is_best(results: Results) -> Iterator[Finding]:
@@ -145,9 +148,8 @@ def _against_a(results: Results, dataset: str, holds: Callable[[float, float], b
 
 def classes_are_comparable(results: Results) -> Iterator[Finding]:
     protocol = choosing(results.plan)
-    classes = sorted(set(map(int, results.of("outliers")["outlier_class"].dropna())))
-    by_class = {outlier: reported(results, protocol, outlier) for outlier in classes}
-    others = {place: value for outlier in classes if outlier for place, value in by_class[outlier].items()}
+    by_class = {outlier: reported(results, protocol, outlier) for outlier in results.outlier_classes}
+    others = {place: value for outlier in by_class if outlier for place, value in by_class[outlier].items()}
     for model, label, dataset in _instances(results, others, protocol):
         place = dataset, model, "auroc"
         there = {outlier: values[place] for outlier, values in by_class.items() if place in values}
@@ -176,7 +178,7 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
         choice = choosing(results.plan, protocol)
         values = reported(results, choice)
         for dataset in _papers_datasets(results, "outliers"):
-            ours = _as_published(results, values, dataset, "dcgmm-e", choice)
+            ours = _as_published(results, "outliers", "dcgmm-e", choice, _with_area(values, dataset))
             e, other = (values.get((dataset, name, "auroc")) for name in (ours, model))
             if e is None or other is None or (e.source, other.source) in seen:
                 continue
@@ -238,16 +240,13 @@ def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, 
 def _in_one_form(
     results: Results, judged: Mapping[tuple[str, str], tuple[str, Value]]
 ) -> dict[tuple[str, str], tuple[str, Value]]:
-    """An instance that was also run in the form of the published runs counts in that form, in protocol "paper"."""
-    plan = results.plan
-    if choosing(plan) != "paper":
-        return dict(judged)
-    there = {model for model, _ in judged}
-    return {
-        place: found
-        for place, found in judged.items()
-        if as_published(plan, "judge", place[0], there.__contains__) == place[0]
-    }
+    """Each instance in the one form in which it counts."""
+    there, choice = {model for model, _ in judged}, choosing(results.plan)
+
+    def counts(model: str) -> bool:
+        return _as_published(results, "judge", model, choice, there.__contains__) == model
+
+    return {place: found for place, found in judged.items() if counts(place[0])}
 
 
 def samples_are_similar(results: Results) -> Iterator[Finding]:

@@ -158,7 +158,7 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     for name, frame in found.items():
         write_metrics(out / "metrics" / name, frame, basis_of(plan, name, frame))
     made = Material(run, [out / "metrics" / name for name in found])
-    made.experiments = ()  # whose models are checked already
+    made.experiments, made.so_far = (), True  # models are checked already; panels that are not there are named
     results = made.results
     tables: list[Path] = []
     for item in items(plan, TABLE).values():
@@ -210,7 +210,6 @@ def _figure(item: Item, made: Material, path: Path, title: str, *, kept: bool) -
             with atomic_path(path) as part:
                 shutil.copyfile(source, part)
             return True
-        made.so_far = True
         if kept and path.is_file() and len(not_yet(note_of(path))) < len(absent(made, item)):
             return True
     try:

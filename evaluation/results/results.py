@@ -148,6 +148,11 @@ class Results:
         """The data sets of which an experiment has results."""
         return set(map(str, self.of(experiment)["dataset"].unique()))
 
+    @cached_property
+    def outlier_classes(self) -> list[int]:
+        """The classes that were left out for outlier detection, in order."""
+        return sorted(set(map(int, self.of("outliers")["outlier_class"].dropna())))
+
     def values(self, experiment: str, outlier_class: int = 0) -> list[Value]:
         """Every result of an experiment, in the order of the rows; of outlier detection, with this class left out."""
         if (experiment, outlier_class) not in self._values:

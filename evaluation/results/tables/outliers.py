@@ -99,8 +99,7 @@ def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
 def _classes(results: Results) -> list[int]:
     """The classes of the data sets that there are results of."""
     there = [name for name in results.plan.datasets("outliers") if name in results.datasets("outliers")]
-    left_out = results.of("outliers")["outlier_class"].dropna()
-    return sorted({*map(int, left_out), *(label for name in there for label in classes_of(name))})
+    return sorted({*results.outlier_classes, *(label for name in there for label in classes_of(name))})
 
 
 def _counts(found: Sequence[Record]) -> list[int]:

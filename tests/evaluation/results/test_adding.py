@@ -4,19 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from evaluation.cli import main
 from evaluation.cost.missing import collected
 from evaluation.jobs.basis import basis
-from evaluation.jobs.sample import write_samples
 from evaluation.jobs.unable import note_unable
 from evaluation.measures.tidy import IDENTITY, tidy_frame, tidy_row, write_metrics
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
-from tests.evaluation.results.test_collect import MODELS, finish, plan, stopped  # noqa: F401 - a fixture
+from tests.evaluation.results.test_collect import MODELS, finish, plan, pooled, stopped  # noqa: F401 - a fixture
 
 
 def change(folder, **changes):
@@ -186,13 +184,9 @@ def test_judged_samples_of_other_settings_are_not_kept(stopped, judge, kept, not
 
 def test_figures_of_trainings_that_are_dropped_go_with_them(stopped):  # noqa: F811
     """They stayed, and were in the report, since their files were there."""
-    sampling = {"datasets": ["digits"], "pooled": ["mine"], "seeds": 1}
-    of = Plan({**plan().config, "experiments": {**plan().config["experiments"], "sampling": sampling}})
-    (stopped / "profile.json").write_text(of.as_json())
-    key = next(iter(of.keys("sampling")))
-    record = json.loads((of.paths(stopped).model(key) / "bench.json").read_text())
-    for stage in ("grid_plain", "grid_sharpened"):
-        write_samples(of.paths(stopped).samples(key, stage), np.zeros((100, 8, 8, 1), np.float32), record, {})
+    of, _, sample = pooled(stopped)
+    sample("grid_plain")
+    sample("grid_sharpened")
     collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
     figures = Path("so-far/figures")
     assert main(collect) == 0
@@ -205,17 +199,12 @@ def test_figures_of_trainings_that_are_dropped_go_with_them(stopped):  # noqa: F
 
 
 def test_a_picture_of_a_training_that_the_run_has_made_anew_goes(stopped):  # noqa: F811
-    sampling = {"datasets": ["digits"], "pooled": ["mine"], "seeds": 1}
-    experiments = {**plan().config["experiments"], "sampling": sampling}
-    of = Plan({**plan().config, "experiments": experiments})
-    (stopped / "profile.json").write_text(of.as_json())
-    key = next(iter(of.keys("sampling")))
-    record = json.loads((of.paths(stopped).model(key) / "bench.json").read_text())
-    for stage in ("grid_plain", "grid_sharpened"):
-        write_samples(of.paths(stopped).samples(key, stage), np.zeros((100, 8, 8, 1), np.float32), record, {})
+    of, key, sample = pooled(stopped)
+    sample("grid_plain")
+    sample("grid_sharpened")
     collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
     assert main(collect) == 0
-    other = change(stopped, experiments=experiments, train_images=7)
+    other = change(stopped, experiments=of.config["experiments"], train_images=7)
     finish(other.training(key), stopped)
     assert main(collect) == 0
     assert not Path("so-far/figures/fig_5_sharpening.png").exists()

@@ -47,6 +47,21 @@ def finish(one, folder, shift=1.0, spec=None):
     write_scores(plan().paths(folder).scores(one.key), frame.assign(layer_0=score), record)
 
 
+def pooled(folder):
+    """The run also shows pooled samples of its model of all classes (Fig. 5): its plan, that training, and what writes
+    the samples of a stage."""
+    sampling = {"datasets": ["digits"], "pooled": ["mine"], "seeds": 1}
+    of = Plan({**plan().config, "experiments": {**plan().config["experiments"], "sampling": sampling}})
+    (folder / "profile.json").write_text(of.as_json())
+    key, paths = next(iter(of.keys("sampling"))), of.paths(folder)
+    record = json.loads((paths.model(key) / "bench.json").read_text())
+
+    def sample(stage):
+        write_samples(paths.samples(key, stage), np.zeros((100, 8, 8, 1), np.float32), record, {})
+
+    return of, key, sample
+
+
 @pytest.fixture
 def stopped(tmp_path, monkeypatch):
     """A run with both points of the first seed, one of the second (the other is of older settings), and no metrics."""
@@ -244,11 +259,8 @@ def test_pictures_of_an_earlier_collection_are_not_reported(stopped):
 
 def test_a_picture_of_what_is_there_is_replaced_by_one_that_shows_no_less(stopped):
     """The pooled samples of one model with and without sharpening: two panels, in three collections of parts."""
-    sampling = {"datasets": ["digits"], "pooled": ["mine"], "seeds": 1}
-    of = Plan({**plan().config, "experiments": {**plan().config["experiments"], "sampling": sampling}})
-    (stopped / "profile.json").write_text(of.as_json())
-    key, paths = next(iter(of.keys("sampling"))), of.paths(stopped)
-    record = json.loads((paths.model(key) / "bench.json").read_text())
+    of, key, sample = pooled(stopped)
+    paths = of.paths(stopped)
     picture = Path("so-far/figures/fig_5_sharpening.png")
 
     def collected(stage=None):
@@ -256,7 +268,7 @@ def test_a_picture_of_what_is_there_is_replaced_by_one_that_shows_no_less(stoppe
         for file in (paths.samples(key, "grid_plain"), paths.samples(key, "grid_sharpened")):
             file.unlink(missing_ok=True)
         if stage:
-            write_samples(paths.samples(key, stage), np.zeros((100, 8, 8, 1), np.float32), record, {})
+            sample(stage)
         assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
         return not_yet(note_of(picture)) if picture.is_file() else None
 
@@ -267,7 +279,7 @@ def test_a_picture_of_what_is_there_is_replaced_by_one_that_shows_no_less(stoppe
     assert "Not there yet: Mine (no sharpening)" in Path("so-far/report.html").read_text()
     whole = main(["figure", "fig_5", "--profile", "results/p", "--so-far"])
     assert whole == 0 and not_yet(note_of(stopped / "figures/fig_5_sharpening.png")) == ["Mine (no sharpening)"]
-    write_samples(paths.samples(key, "grid_plain"), np.zeros((100, 8, 8, 1), np.float32), record, {})
+    sample("grid_plain")
     assert main(["collect", "--profile", "p", "--out", "so-far", "--add"]) == 0
     assert not_yet(note_of(picture)) == []
     assert collected("grid_plain") == []
