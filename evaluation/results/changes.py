@@ -10,6 +10,7 @@ from evaluation.jobs.judges import printed
 from evaluation.models.catalogue import family_of
 from evaluation.plan.catalogue import Catalogue
 from evaluation.plan.plan import Plan
+from evaluation.results.published import NOT_PRINTED, PublishedNumber, published_number
 from evaluation.results.selection import protocols_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def changes(
 def is_known(model: str) -> bool:
     """Whether a model is the catalogue's, or the judge, and not a profile's own."""
     return model == JUDGE or model in Catalogue().names()
+
+
+def printed_beside(plan: Plan, model: str, label: str, table: str, metric: str, dataset: str) -> PublishedNumber:
+    """The paper's number beside a model's own; none beside a profile's own model, whatever its label."""
+    own = model in plan.catalogue.names() and not is_known(model)
+    return NOT_PRINTED if own else published_number(table, metric, dataset, label)
 
 
 def _settings(model: Model, protocol: str, one_class: bool, grid: bool) -> dict[str, Sequence[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -170,11 +171,11 @@ class _Side:
             return "class 0 is not left out in this profile"
         return "no result: the job has not finished, or it failed (see the logs)"
 
-    def _found(self, experiment: str, dataset: str, model: str, metric: str) -> Value | None:
+    def _found(self, experiment: str, dataset: str, model: str, metric: str, outlier_class: int = 0) -> Value | None:
         """A result: in the outlier experiment of the chosen grid point, of judges what Table III says, else of the
         model as it stands in the catalogue."""
         if experiment == "outliers":
-            return self.outliers.get((dataset, model, metric))
+            return reported(self.results, self.protocol, outlier_class).get((dataset, model, metric))
         for protocol in (self.protocol, "both"):
             if (dataset, model, protocol, metric) in self.results.judged and experiment == "judge":
                 return self.results.judged[dataset, model, protocol, metric]
@@ -192,8 +193,8 @@ class _Side:
         for experiment in ("judge", "outliers"):
             datasets = [d for d in self.plan.datasets(experiment) if specification(d).image_shape == IMAGE_SHAPE]
             for model in self._labelled(experiment, label):
-                for dataset in datasets:
-                    found = self._found(experiment, dataset, model.name, "parameters")
+                for dataset, outlier_class in itertools.product(datasets, self.results.outlier_classes or [0]):
+                    found = self._found(experiment, dataset, model.name, "parameters", outlier_class)
                     if found is not None:
                         return self.of(found, sizes=True)
         return Ours(reason=f"no trained {label} in this profile")

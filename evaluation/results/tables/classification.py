@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.measures.statistics import with_coverage
+from evaluation.results.changes import printed_beside
 from evaluation.results.labels import dataset_labels
-from evaluation.results.published import published, published_number
+from evaluation.results.published import published
 from evaluation.results.results import STATISTICS, Results
 from evaluation.results.tables.outliers import measured, published_cell
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
@@ -24,7 +25,7 @@ def classification_table(results: Results, rows: Mapping[str, str]) -> Table:
     found: list[dict[str, Any]] = []
     for model, label in [*rows.items(), *((None, label) for label in literature)]:
         for dataset in datasets:
-            paper = published_number("table_4", "accuracy", dataset, label)
+            paper = printed_beside(results.plan, model or label, label, "table_4", "accuracy", dataset)
             place: dict[str, Any] = {
                 "model": model or label,
                 "label": label,

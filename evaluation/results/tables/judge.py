@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evaluation.measures.statistics import with_coverage
+from evaluation.results.changes import printed_beside
 from evaluation.results.formatting import with_interval, with_std
 from evaluation.results.labels import dataset_labels
-from evaluation.results.published import published_number
 from evaluation.results.results import Results, Value
 from evaluation.results.tables.outliers import name, published_cell
 from evaluation.results.tables.table import Column, Record, Table, statistics_frame
@@ -50,7 +50,7 @@ def judge_table(results: Results, rows: Mapping[str, str]) -> Table:
 def _lines(results: Results, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """Each metric, the accuracies of single classes too; of a model without results, that there are none."""
     for dataset in dataset_labels({dataset for dataset, _, _, _ in results.judged}):
-        paper = published_number("table_3", ACCURACY, dataset, place["label"])
+        paper = printed_beside(results.plan, place["model"], place["label"], "table_3", ACCURACY, dataset)
         printed = {"published": paper.mean, "published_std": paper.std}
         annealing = results.annealing("judge", dataset, place["model"], place["protocol"])
         line = {**place, "dataset": dataset, "annealing": annealing}

@@ -7,9 +7,9 @@ from typing import Any
 
 from evaluation.measures.statistics import with_coverage
 from evaluation.plan.experiments import classes_of
+from evaluation.results.changes import printed_beside
 from evaluation.results.formatting import as_printed, in_protocol, with_interval
 from evaluation.results.labels import dataset_label, dataset_labels
-from evaluation.results.published import published_number
 from evaluation.results.results import STATISTICS, Results, Value
 from evaluation.results.selection import choosing, lines, reported, unfinished_grids
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
@@ -46,7 +46,7 @@ def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads:
     for model, label, protocol in lines(results, rows):
         values = reported(results, choosing(results.plan, protocol))
         for dataset in dataset_labels(results.datasets("outliers")):
-            printed = published_number(table, "auroc", dataset, label)
+            printed = printed_beside(results.plan, model, label, table, "auroc", dataset)
             for metric in heads:
                 value = values.get((dataset, model, metric))
                 found.append(

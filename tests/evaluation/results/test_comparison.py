@@ -99,6 +99,13 @@ def test_parameters_are_those_of_the_model_that_the_table_reports():
     assert cell(compared(found, judging), "table_3", "RAT-SPN", "any")["ours"] == 11
 
 
+def test_parameters_are_counted_whatever_class_is_left_out():
+    of = plan(outlier_classes=[3], models=["rat-spn"])
+    found = [*validated(rows("rat-spn", [90], outlier_class=3)), parameters("rat-spn", 1_187_840, outlier_class=3)]
+    row = cell(compared(found, of), "table_3", "RAT-SPN", "any")
+    assert (row["ours"], row["verdict"]) == (1_187_840, REPRODUCED)
+
+
 @pytest.mark.parametrize("experiment", ["outliers", "judge"])
 def test_parameters_are_those_of_images_of_the_paper_s_shape(experiment):
     """A model of photographs, 32×32×3, has more of them, and comes first here."""

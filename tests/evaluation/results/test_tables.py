@@ -94,6 +94,17 @@ def test_a_run_of_one_protocol_has_no_lines_of_the_other():
     assert {row[-1] for row in cells(grid_table(results(grid(), of), {"gmm": "GMM"}))} == {"", "clean"}
 
 
+def test_no_number_of_the_paper_stands_beside_a_model_of_the_profile_s_own():
+    own = {"my-a": {"extends": "dcgmm-a", "label": "DCGMM-A"}}
+    settings = {name: {"datasets": ["mnist"], "models": ["my-a"]} for name in ("outliers", "judge")}
+    of = Plan({"profile": "p", "seeds": 1, "models": own, "experiments": settings})
+    found = [*validated(rows("my-a", [95.0, 96.0])), judged("my-a", 98.0)]
+    made = results(found, of)
+    for table in (outlier_table_dcgmm, judge_table):
+        data = table(made, {"my-a": "DCGMM-A"}).data.query("model == 'my-a'")
+        assert data["mean"].notna().any() and data["published"].isna().all()
+
+
 def test_models_of_one_label_have_a_line_each():
     """Nobody forbids two entries of the same label; no number may vanish behind the other's."""
     table = outlier_table_models(results(two_models()), {"dcgmm-a": "Same", "gmm": "Same"})
