@@ -125,7 +125,7 @@ def _use(fitted: Any, model: Any, x: Any) -> dict[str, float]:
 
 def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
     """Rows from the jobs of a run: of each model the longest training, with what was made from it."""
-    from evaluation.cost.prices import image_epochs
+    from evaluation.cost.prices import image_epochs, lasting
     from evaluation.datasets import specification
     from evaluation.models.catalogue import families
 
@@ -135,7 +135,9 @@ def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
         job, made = _job(results, "train", stamp), _made(stamp)
         records = [json.loads((model / "bench.json").read_text()) for model in made]
         family, dataset = family_of.get(records[0]["factory"], ""), records[0]["dataset"]
-        images = sum(image_epochs(dataset, r["subset"], r["params"], r["train_images"]) for r in records)
+        params = [lasting(family, r["params"]) for r in records]
+        parts = zip(records, params, strict=True)
+        images = sum(image_epochs(dataset, r["subset"], p, r["train_images"]) for r, p in parts)
         if job is None or family not in START or job["cpu_time"] < SHORT * START[family]:
             continue
         old = rows.get(records[0]["model"])

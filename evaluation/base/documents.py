@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ def read_yaml(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no text in UTF-8: {error}") from error
     return parse_json(text, str(path)) if path.suffix == ".json" else parse_yaml(text, str(path))
+
+
+def with_numbers(content: Any) -> Any:
+    """A mapping with its keys that are whole numbers as numbers: JSON writes them as text. All else as it is."""
+    if not isinstance(content, dict):
+        return content
+    return {int(k) if isinstance(k, str) and re.fullmatch(r"-?\d+", k) else k: v for k, v in content.items()}
 
 
 def parse_json(text: str, where: str) -> Any:

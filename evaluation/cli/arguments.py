@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +181,7 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: a word of another form, or one key twice.
     """
+    from evaluation.base.documents import with_numbers
     from evaluation.base.errors import UserError
 
     options: dict[str, Any] = {}
@@ -191,17 +191,15 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--option {word!r} is not KEY=VALUE, for example top_s=1")
         if key in options:
             raise UserError(f"--option {key} is given twice; give it once")
-        options[key] = _value(value)
+        options[key] = with_numbers(plain_value(value))
     return options
 
 
-def _value(text: str) -> Any:
+def plain_value(text: str) -> Any:
+    """The value of KEY=VALUE: JSON, or Python's True, False and None; a word needs no quotes."""
     if text in WORDS:
         return WORDS[text]
     try:
-        content = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError:
         return text
-    if isinstance(content, dict):  # keys of a JSON object are words, numbers of layers are not
-        content = {int(k) if re.fullmatch(r"-?\d+", k) else k: v for k, v in content.items()}
-    return content

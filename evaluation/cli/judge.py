@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not (args.train or args.samples):
         raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
+    if args.train:
+        _refuse_judging(args)
     out = named(args.out, "--out", ".parquet") if args.out else None
     if out:
         check_free([out], args.overwrite)
@@ -74,6 +76,16 @@ def run(args: argparse.Namespace) -> int:
     rows = source_rows(args.dataset, judges, sources, references=args.references, mixture=args.mixture)
     _print(rows, args.dataset, len(directories))
     return 0
+
+
+def _refuse_judging(args: argparse.Namespace) -> None:
+    """Refuse what is about judging beside --train. Raises UserError."""
+    from evaluation.base.errors import UserError
+
+    defaults = {"samples": [], "mixture": False, "references": True, "judge": None, "out": None}
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            raise UserError(f"--{name} has no effect with --train, which only trains judges; leave one of them out")
 
 
 def _of_run(args: argparse.Namespace) -> None:

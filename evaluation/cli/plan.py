@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise UserError(f"--measured {folder}: there is no such folder; give folders of results")
     prices = Prices(folders)
-    found = resolve(args.configfile or args.profile)
+    found = resolve(args.profile or args.configfile, args.configfile if args.profile else None)
     estimate = Estimate(found.plan, prices)
     if args.missing:
         _print_missing(estimate, Path(args.missing), found.source)

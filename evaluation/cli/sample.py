@@ -49,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.sample import place, sample
     from evaluation.models.registry import read_record
 
+    if args.stage != "sample":
+        raise UserError(
+            f"--stage {args.stage} is of a run; give --profile, or by hand --option sharpen=true and the like"
+        )
     if not args.out:
         raise UserError("say where the samples go: --out DIR, or --out FILE.npz for one model")
     grid = named(args.grid, "--grid", ".png") if args.grid else None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_by_hand, work
+from evaluation.cli.arguments import add_run, distinct, natural, plain_value, positive, refuse_by_hand, work
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
@@ -45,9 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--subset", nargs="+", default=["all"], help="all, notC (without class C), onlyC (default: all)")
     what.add_argument("--seed", nargs="+", type=natural, default=[0], help="one or several seeds (default: 0)")
     what.add_argument("--train-images", type=positive, metavar="N", help="train on the first N images")
-    what.add_argument("--monitor", choices=["validation", "test", "none"], default="validation", help="images followed")
+    what.add_argument("--monitor", choices=["validation", "test", "none"], help="images followed (default: validation)")
     where = parser.add_argument_group("output")
-    where.add_argument("--out", metavar="DIR", help="directory of the model (of one seed and subset)")
+    where.add_argument(
+        "--out", metavar="DIR", help="directory of the model (of one seed and subset), in place of --models"
+    )
     where.add_argument("--models", metavar="DIR", help=f"directory of all models (default: {BY_HAND})")
     where.add_argument("--name", help="name of the model in paths")
     where.add_argument("--again", action="store_true", help="retrain existing models")
@@ -87,7 +88,7 @@ def _of_run(args: argparse.Namespace) -> None:
 
     nothing = dict.fromkeys(["config", "model", "factory", "configfile", "params", "epochs", "protocol", "dataset"])
     nothing |= dict.fromkeys(["train_images", "out", "models", "name"])
-    refuse_by_hand(args, param=[], subset=["all"], seed=[0], monitor="validation", **nothing)
+    refuse_by_hand(args, param=[], subset=["all"], seed=[0], monitor=None, **nothing)
     doing = work(args, args.jobs)
     for job in doing.chosen:
         _check_sampling(doing, job)
@@ -122,7 +123,8 @@ def _check_sampling(doing: Work, job: Job) -> None:
 
 
 class _What(NamedTuple):
-    """name: for paths; model: of the catalogue; one_class: parameters of a model of one class, over the others."""
+    """name: for paths; model: of the catalogue; one_class: parameters of a model of one class, over the others;
+    monitor: the images that are followed, unless the command line says which."""
 
     name: str
     model: str
@@ -130,12 +132,14 @@ class _What(NamedTuple):
     params: dict[str, Any]
     protocol: str = "both"
     one_class: dict[str, Any] = {}
+    monitor: str = "validation"
 
 
 def _trainings(args: argparse.Namespace) -> list[Training]:
     """Every training that the command line asks for."""
     from evaluation.base.words import path_word
     from evaluation.datasets.subsets import subset_class
+    from evaluation.plan.merging import parameters_over
     from evaluation.plan.training import Training
 
     what = _what(args)
@@ -149,12 +153,12 @@ def _trainings(args: argparse.Namespace) -> list[Training]:
             name=name,
             model=what.model,
             factory=what.factory,
-            params={**what.params, **of_one},
+            params=parameters_over(what.params, of_one),
             dataset=args.dataset,
             subset=subset,
             seed=seed,
             protocol=what.protocol,
-            monitor=args.monitor,
+            monitor=args.monitor or what.monitor,
             train_images=args.train_images,
         )
 
@@ -174,12 +178,20 @@ def _what(args: argparse.Namespace) -> _What:
         raise UserError("--config is a DCGMM by itself; leave out --model and --factory")
     if not (args.config or args.model or args.factory):
         raise UserError("name a model: --config NOTATION, --model NAME or --factory PACKAGE.MODULE:CLASS")
+    if args.configfile and (args.factory or not args.model):
+        raise UserError(
+            "--configfile changes the catalogue, of which --model names a model; give --model, or leave it out"
+        )
     given, all_params = _given_params(args), _all_params(args)
     if args.factory:
         params = {**all_params, **given}
         model = args.model or args.factory.rpartition(":")[2].lower()
         return _What(model + _suffix(given), model, args.factory, params, args.protocol or "both")
     if args.config:
+        if "config" in {**all_params, **given}:
+            raise UserError("--config is the same as --param config; give one of them")
+        if args.protocol:
+            raise UserError(f"--protocol {args.protocol} has no effect on --config; leave it out")
         from dcgmm.notation import ConfigurationError, parse
 
         try:
@@ -194,16 +206,18 @@ def _what(args: argparse.Namespace) -> _What:
 def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: dict[str, Any]) -> _What:
     from evaluation.models.catalogue import check_params
     from evaluation.plan.catalogue import BOTH, Catalogue, Variant
+    from evaluation.plan.merging import parameters_over
 
     config = _config(args.configfile) if args.configfile else {}
     entry = Catalogue(config.get("models"), where=args.configfile or "the catalogue").model(args.model)
     protocol = (args.protocol or "clean") if entry.in_protocols else BOTH
     variant = Variant(entry, protocol, ())
-    params = {**variant.params, **all_params, **given}
+    own = parameters_over(all_params, given)
+    params = parameters_over(variant.params, own)
     check_params(entry.family, params, "the command line")
-    one_class = {} if LENGTHS & given.keys() else {k: v for k, v in entry.one_class.items() if k not in given}
+    one_class = {} if LENGTHS & own.keys() else {k: v for k, v in entry.one_class.items() if k not in own}
     args.train_images = args.train_images or entry.train_images or config.get("train_images")
-    return _What(variant.name + _suffix(given), entry.name, entry.factory, params, protocol, one_class)
+    return _What(variant.name + _suffix(given), entry.name, entry.factory, params, protocol, one_class, entry.monitor)
 
 
 def _config(path: str) -> dict[str, Any]:
@@ -238,10 +252,7 @@ def _given_params(args: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"--param {text!r} is not KEY=VALUE")
         if key in given:
             raise UserError(f"--param {key} is given twice; give it once")
-        try:
-            given[key] = json.loads(value)
-        except json.JSONDecodeError:
-            given[key] = value  # a word needs no quotes
+        given[key] = plain_value(value)
     if args.epochs is not None:
         if "epochs" in given:
             raise UserError("--epochs is the same as --param epochs; give one of them")

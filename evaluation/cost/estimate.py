@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evaluation.cost.prices import SHAPE, Price, Prices, image_epochs
+from evaluation.cost.prices import SHAPE, Price, Prices, image_epochs, lasting
 from evaluation.datasets.contents import specification
 from evaluation.plan.jobs import Job, Jobs
 from evaluation.plan.plan import Plan
@@ -119,9 +119,8 @@ class Estimate:
         if stage == "train":
             trainings = len(job.keys)
             at_most = variant.model.train_images or self.plan.profile.train_images
-            images = sum(
-                image_epochs(job.dataset, key.subset, variant.params_of(key.subset), at_most) for key in job.keys
-            )
+            params = {subset: lasting(variant.model.family, variant.params_of(subset)) for subset in job.subsets}
+            images = sum(image_epochs(job.dataset, key.subset, params[key.subset], at_most) for key in job.keys)
             work, disk = images / 1000 * price.train, price.disk_mb
         else:
             each, unit = self._uses(stage, job.dataset, price)

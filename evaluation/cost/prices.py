@@ -32,7 +32,6 @@ RESULTS = Path("results")  # below the working directory
 ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
 SHAPE = (28, 28, 1)  # of the images that prices were measured with
 LEAST_MEMORY_MB = 400.0  # of a process with its libraries
-SHARES = {"all": 1.0, "not": 0.9, "only": 0.1}  # of the images; classes are taken as equally large
 
 
 @dataclass(frozen=True)
@@ -88,19 +87,29 @@ def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
         known = CATALOGUE.get(record["dataset"])
         if known is None or record["factory"] not in family:
             continue
-        images = image_epochs(record["dataset"], record["subset"], record["params"], record.get("train_images"))
-        if images >= ENOUGH_IMAGES:
+        params = lasting(family[record["factory"]], record["params"])
+        images = image_epochs(record["dataset"], record["subset"], params, record.get("train_images"))
+        if images >= ENOUGH_IMAGES and record["seconds"] is not None:  # None: it was resumed
             key = _key(record["factory"], family[record["factory"]], known.image_shape, record["params"])
             found[key].append(1000 * record["seconds"] / images)
     return {key: statistics.median(values) for key, values in found.items()}
 
 
 def image_epochs(dataset: str, subset: str, params: Mapping[str, Any], at_most: int | None = None) -> float:
-    """Images times epochs of one training, or what it sees in its `iterations`."""
+    """Images times epochs of one training, or what it sees in its `iterations`; classes count as equally large."""
     if iterations := params.get("iterations"):
         return float(iterations * params.get("batch_size", 100))
-    images = SHARES[read_subset(subset)[0]] * specification(dataset).sizes[0]
+    of = specification(dataset)
+    share = 1 / len(of.class_names)
+    images = {"all": 1.0, "not": 1 - share, "only": share}[read_subset(subset)[0]] * of.sizes[0]
     return (min(images, at_most) if at_most else images) * params.get("epochs", 1)
+
+
+def lasting(family: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with the epochs that the family has where they name none."""
+    described = family_of(family)
+    epochs = described.parameters.get("epochs") if described else None
+    return {**({"epochs": epochs.default} if epochs and epochs.has_default else {}), **params}
 
 
 def _deciding(family: str | None, params: Mapping[str, Any], without: str | None = None) -> dict[str, Any]:

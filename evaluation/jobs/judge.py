@@ -172,7 +172,10 @@ class Source:
 def source_rows(
     dataset: str, judges: Sequence[Judge], sources: Sequence[Source], *, references: bool = True, mixture: bool = False
 ) -> list[dict[str, Any]]:
-    """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside."""
+    """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside;
+    of no sources none."""
+    if not sources:
+        return []
     per_class = images_per_class([(s.images, s.labels) for s in sources], len(load_dataset(dataset).classes))
     beside = real_images(dataset, per_class) if references else {}
     if mixture:

@@ -68,13 +68,13 @@ def train_judge(
     for used, state in states.items():
         with refusals("the judge"):
             judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
-        started = time.perf_counter()
+        resumed, started = state.exists(), time.perf_counter()
         try:
             judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)
         except DivergedError as error:
             diverged.append(str(error))
             continue
-        minutes = round((time.perf_counter() - started) / 60, 2)
+        minutes = None if resumed else round((time.perf_counter() - started) / 60, 2)
         result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
         judge.save(root)
         write_json(root / JUDGE_FILE, {**wanted, **result})

@@ -127,8 +127,10 @@ def held(directories: Sequence[Path]) -> Iterator[None]:
         yield
 
 
-def keep(training: Training, model: Any, history: Any, seconds: float, directory: Path) -> None:
+def keep(training: Training, model: Any, history: Any, seconds: float | None, directory: Path) -> None:
     """Write the model beside its place and rename it there: a directory with bench.json is whole.
+
+    seconds: of the whole training; None of a resumed one, whose earlier part was not measured.
 
     Of a model that was there, its own files go; what somebody has put beside them stays.
     """
@@ -177,11 +179,12 @@ def _carry_over(directory: Path, part: Path) -> None:
                 shutil.copy2(path, part / name, follow_symlinks=False)
 
 
-def _record(training: Training, model: Any, seconds: float) -> dict[str, Any]:
+def _record(training: Training, model: Any, seconds: float | None) -> dict[str, Any]:
     from evaluation.jobs.provenance import stamp
 
     sigmas = {"sigmas": model.sigmas_} if hasattr(model, "sigmas_") else {}  # of a DCGMM: how far its annealing came
-    facts = {"parameters": parameters(model, training.factory), "seconds": round(seconds, 3)}
+    took = None if seconds is None else round(seconds, 3)
+    facts = {"parameters": parameters(model, training.factory), "seconds": took}
     return {**training.record(), **facts, **sigmas, **stamp()}
 
 

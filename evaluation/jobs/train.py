@@ -127,7 +127,7 @@ def images(dataset: Dataset, split: str, subset: str, at_most: int | None = None
     return x[:at_most], y[:at_most]
 
 
-def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float]:
+def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float | None]:
     x, y = images(dataset, "train", training.subset, training.train_images)
     model = registry.build(training.factory, training.params, dataset.image_shape, training.seed)
     check_model(model, training.factory)
@@ -137,15 +137,16 @@ def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool)
         options["validation"] = images(dataset, training.monitor, training.subset)[0]
     if training.course and takes(model.fit, MEASURES):
         options[MEASURES] = area_measures(training, dataset)
-    start = time.perf_counter()
+    resumed, start = checkpoint.exists(), time.perf_counter()
     with refusals(training.factory):
         history = model.fit(x, progress=progress, **options)
-    return model, history_rows(history, training.factory), time.perf_counter() - start
+    seconds = None if resumed else time.perf_counter() - start
+    return model, history_rows(history, training.factory), seconds
 
 
 def _fit_many(
     trainings: Sequence[Training], dataset: Dataset, checkpoint: Path, progress: bool
-) -> list[tuple[Any, Any, float]]:
+) -> list[tuple[Any, Any, float | None]]:
     """Several models of one configuration in one program; each counts an equal part of the time."""
     import numpy as np
 
@@ -163,10 +164,10 @@ def _fit_many(
         options["validation"] = _validation(trainings, dataset)
     if first.course and takes(many.fit_many, MEASURES):
         options[MEASURES] = [area_measures(training, dataset) for training in trainings]
-    start = time.perf_counter()
+    resumed, start = checkpoint.exists(), time.perf_counter()
     with refusals(first.factory):
         histories = many.fit_many(models, x, rows, progress=progress, checkpoint=checkpoint, **options)
-    seconds = (time.perf_counter() - start) / len(models)
+    seconds = None if resumed else (time.perf_counter() - start) / len(models)
     return [(model, history, seconds) for model, history in zip(models, histories, strict=True)]
 
 

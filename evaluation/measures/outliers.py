@@ -38,8 +38,8 @@ def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dic
     """Tidy rows of one model's scores. `record` is the model's bench.json.
 
     Metrics: auroc (exact), auroc_100_thresholds (as the authors' scripts), each also with _layer_0 …, auroc_validation
-    (for choosing grid points), all in percent; log_likelihood of the test inliers in nats; parameters; seconds of
-    training; of a DCGMM, sigma_layer_0 …, where the annealing of each layer was when training ended.
+    (for choosing grid points), all in percent; log_likelihood of the test inliers in nats; parameters; seconds of a
+    training that was not resumed; of a DCGMM, sigma_layer_0 …, where the annealing of each layer was when it ended.
     """
     subset = record["subset"]
     common = {key: record[key] for key in ("protocol", "dataset", "model", "seed")}
@@ -52,7 +52,7 @@ def outlier_rows(frame: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dic
         values[f"auroc_100_thresholds{suffix}"] = auroc_100_thresholds(inliers, outliers)
         values[f"log_likelihood{suffix}"] = float(inliers.mean())
     values["auroc_validation"] = auroc(*inliers_and_outliers(frame, "validation", subset))
-    values |= {"parameters": record["parameters"], "seconds": record["seconds"]}
+    values |= {name: record[name] for name in ("parameters", "seconds") if record[name] is not None}
     values |= {f"sigma_layer_{layer}": sigma for layer, sigma in enumerate(record.get("sigmas", []))}
     for metric, value in values.items():
         yield tidy_row(experiment=EXPERIMENT, params=params, metric=metric, value=value, **common)

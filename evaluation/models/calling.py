@@ -132,7 +132,7 @@ def completions(
 ) -> np.ndarray:
     """x (n, H, W, C) completed where `known` (n, H, W) is False; errors as of `samples`."""
     with refusals(name, options=options):
-        found = model.inpaint(x, known, seed=seed, **options)
+        found = model.inpaint(x.copy(), known.copy(), seed=seed, **options)  # it may complete them in place
     completed = _images(found, len(x), "inpaint", name)
     if completed.shape != x.shape:
         raise ModelError(f"{name}: inpaint gives images of shape {completed.shape[1:]}; {x.shape[1:]} is expected")

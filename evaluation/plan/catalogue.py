@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from evaluation.base.checked import check
+from evaluation.base.documents import with_numbers
 from evaluation.base.errors import ConfigError, UserError
 from evaluation.base.words import nearest, path_word, shortened
 from evaluation.datasets.subsets import subset_class
@@ -25,9 +26,8 @@ from evaluation.models.catalogue import (
     known_entries,
 )
 from evaluation.models.importing import check_object
+from evaluation.plan.merging import entry_over, parameters_over
 
-# Merged key by key with the entry that is changed or extended; other keys are replaced.
-MERGED_KEYS = ("params", "resources", "packing", "sampling", "sharpening")
 OWN_KEYS = ("label", "extends", "as_published")  # not inherited by an entry that extends another
 BOTH = "both"  # the protocol of models that are the same in both
 FORBIDDEN = {"seed", "image_shape", "input_shape"}  # which `build` gives
@@ -52,16 +52,17 @@ class Variant:
 
     @property
     def params(self) -> dict[str, Any]:
-        return {**self.model.params, **self.model.protocol_params(self.protocol), **dict(self.point)}
+        own = parameters_over(self.model.params, self.model.protocol_params(self.protocol))
+        return parameters_over(own, dict(self.point))
 
     def params_of(self, subset: str) -> dict[str, Any]:
         """The parameters of a training: `params`, and `one_class` over them where the subset is a single class."""
-        return {**self.params, **(self.model.one_class if subset_class(subset) is not None else {})}
+        return parameters_over(self.params, self.model.one_class) if subset_class(subset) is not None else self.params
 
     def sampling(self, *, sharpened: bool = False) -> dict[str, Any]:
         """The options of `sample` and `inpaint`."""
-        options = dict(self.model.sampling)
-        return {**options, "sharpen": True, **self.model.sharpening} if sharpened else options
+        options = {**self.model.sampling, **({"sharpen": True, **self.model.sharpening} if sharpened else {})}
+        return {name: with_numbers(value) for name, value in options.items()}
 
     @property
     def gpu(self) -> bool:
@@ -133,10 +134,10 @@ class Catalogue:
             raise ConfigError(f"{self._where}: there is no model {name!r}; {nearest(name, self.names())}")
         if name in seen:
             raise ConfigError(f"{self._where}: models.{name} extends itself, by way of {', '.join(seen)}")
-        own = _merge(self._known.get(name, {}), self._changes.get(name) or {})
+        own = entry_over(self._known.get(name, {}), self._changes.get(name) or {})
         if "extends" in own:
             inherited = self._entry(own["extends"], (*seen, name))
-            return _merge({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own)
+            return entry_over({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own)
         family = own.get("family")
         described = family_of(family)
         if family is not None and described is None:
@@ -144,7 +145,7 @@ class Catalogue:
         if described is None:
             return own
         resources = described.resources.model_dump(exclude_none=True)
-        return _merge({"factory": described.factory, "resources": resources}, own)
+        return entry_over({"factory": described.factory, "resources": resources}, own)
 
     def variants(self, name: str, *, grid: bool = False) -> list[Variant]:
         """The variants of a model in the protocols of the run; with `grid`, one for each grid point.
@@ -173,14 +174,6 @@ class Catalogue:
             stated = {**entry.get("resources", {}), **stated}
             following = self.model(following).extends
         return stated
-
-
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**under, **over}
-    for key in MERGED_KEYS:
-        if key in under and key in over:
-            merged[key] = {**under[key], **over[key]}
-    return merged
 
 
 __all__ = ["BOTH", "Catalogue", "Entry", "Model", "Point", "Variant"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluation.base.documents import read_yaml
 from evaluation.base.errors import ConfigError
+from evaluation.plan.merging import profile_over
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXTENDS = "extends"
@@ -27,22 +28,17 @@ def resolved(config: Mapping[str, Any], path: Path, seen: Sequence[Path] = ()) -
     own = dict(config)
     if EXTENDS not in own:
         return own
+    if not seen and "profile" not in own:
+        raise ConfigError(
+            f"{path}: 'profile' is missing; a profile that extends another has a name of its own, for its results"
+        )
     place = path.parent / str(own.pop(EXTENDS))
     here = (*seen, path.resolve())
     if place.resolve() in here:
         raise ConfigError(f"{path}: {EXTENDS} leads back to {place}; a profile cannot extend itself")
     if not place.is_file():
         raise ConfigError(f"{path}: {EXTENDS} names {place}, which is no file; give a path relative to {path.parent}")
-    return merged(resolved(_read(place), place, here), own)
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` over `under`: mappings key by key, everything else replaced."""
-    found = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-        found[key] = merged(found[key], value) if both else value
-    return found
+    return profile_over(resolved(_read(place), place, here), own)
 
 
 def given_to_snakemake(config: Mapping[str, Any], files: Sequence[str | Path]) -> dict[str, Any]:

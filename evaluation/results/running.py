@@ -144,7 +144,14 @@ class Asked:
         job = self.jobs.whole(wildcards.job)
         if wildcards.stage == "train":
             return digest([*map(self.plan.spec, job.keys)])
-        return digest([] if wildcards.stage == "score" else self.plan.sampled(wildcards.stage, job.variant))
+        how = [] if wildcards.stage == "score" else self.plan.sampled(wildcards.stage, job.variant)
+        keys = self.jobs.keys(wildcards.stage, job)  # a stage may be for some of the job's trainings only
+        return digest(how if len(keys) == len(job.keys) else [how, [key.path for key in keys]])
+
+    def trainings(self, wildcards: Any) -> str:
+        """Hash of the trainings that an experiment's metrics are made from: other ones, and it is measured again."""
+        keys = self.plan.keys(wildcards.experiment, dataset=wildcards.dataset)
+        return digest([key.path for key in keys])
 
     def judging(self, wildcards: Any) -> dict[str, Any]:
         """How a judge is trained, and the hash of a user's own images: others, and Snakemake trains it again."""

@@ -19,6 +19,8 @@ rule measure:
         * attempt,
         runtime=lambda wildcards, attempt: MINUTES.get(wildcards.experiment, 10)
         * attempt,
+    params:
+        trainings=ASKED.trainings,
     shell:
         f"bench measure {{wildcards.experiment}} {{wildcards.dataset}} {BENCH} --threads {{threads}}"
         " > {log} 2>&1"

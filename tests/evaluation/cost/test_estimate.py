@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from evaluation.cost.estimate import (
     images_mb,
 )
 from evaluation.cost.prices import TABLE, Prices, image_epochs
+from evaluation.models.catalogue import families
 from evaluation.plan.plan import Plan
 
 ROW = {"start": 5.0, "train": 0.2, "score": 0.01, "sample": 0.5, "memory_mb": 900.0, "disk_mb": 2.0}
@@ -205,6 +207,30 @@ def test_image_epochs():
     assert image_epochs("mnist", "not7", {}) == pytest.approx(45_000)
     assert image_epochs("photos", "only0", {"iterations": 600, "epochs": 120}) == 60_000  # epochs do not count then
     assert image_epochs("mnist", "all", {"iterations": 600, "batch_size": 50}) == 30_000
+
+
+def test_classes_of_an_own_data_set_are_as_large_as_they_are_many(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    np.savez(tmp_path / "two.npz", x=np.full((40, 6, 6), 255, np.uint8), y=np.arange(40) % 2)
+    everything = image_epochs("two", "all", {})
+    assert [image_epochs("two", part, {}) for part in ("not0", "only1")] == [everything / 2, everything / 2]
+
+
+def test_a_model_without_epochs_trains_as_long_as_its_class_does(table):
+    """An own entry of a family was priced as one epoch, and Slurm killed it."""
+    prices = [
+        estimate(table, {"mine": {"family": "rat-spn", "label": "Mine", "params": {**RAT, **epochs}}}, seeds=1)
+        for epochs in ({}, {"epochs": families()["rat-spn"].parameters["epochs"].default})
+    ]
+    assert prices[0].stages()[0]["cpu_hours"] == prices[1].stages()[0]["cpu_hours"]
+
+
+def test_a_resumed_training_gives_no_price(table, tmp_path):
+    directory = tmp_path / "quick/models/mnist/not0/dcgmm-a/seed0"
+    directory.mkdir(parents=True)
+    record = {"factory": "dcgmm:DCGMM", "params": {"config": "F(28,1)-G(49)", "epochs": 2}, "dataset": "mnist"}
+    (directory / "bench.json").write_text(json.dumps({**record, "subset": "not0", "seconds": None}))
+    assert not Prices([tmp_path / "quick"], table).trained
 
 
 def test_the_command_prints_every_stage_and_worker(capsys):

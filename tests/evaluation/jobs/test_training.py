@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.cli import main
 from evaluation.jobs.score import read_scores
+from evaluation.measures.outliers import outlier_rows
 from evaluation.models.registry import load_model, read_spec
 
 TOY = ["--factory", "toy_models:Brightness", "--name", "toy", "--model", "toy"]
@@ -158,6 +159,11 @@ def test_a_checkpoint_is_resumed_only_by_its_own_training(tmp_path, capsys):
     assert not own.exists()
     assert not other.exists()
     assert not (load_model(whole).mean == load_model(folder / "seed0").mean).all()  # it did go on from 0.5
+    seconds = [read_spec(directory)["seconds"] for directory in (whole, folder / "seed0")]
+    assert seconds[0] > 0 and seconds[1] is None  # of which an earlier part was not measured
+    (table,) = scores(tmp_path / "killed").values()
+    metrics = {row["metric"] for row in outlier_rows(table, read_spec(folder / "seed0"))}
+    assert "parameters" in metrics and "seconds" not in metrics
 
 
 def test_half_a_model_is_no_model(tmp_path):

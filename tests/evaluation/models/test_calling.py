@@ -92,6 +92,19 @@ def test_known_pixels_come_back():
     assert (completions(Mine(inpaint=lambda x, known, seed: x), X, KNOWN, 0, {}, "mine") == X).all()
 
 
+def test_a_model_may_complete_images_in_place():
+    """The originals were overwritten, and every completion was perfect."""
+
+    def inpaint(x, known, seed):
+        x[~known] = 0.0
+        known[:] = True
+        return x
+
+    x, known = X.copy(), KNOWN.copy()
+    assert (completions(Mine(inpaint=inpaint), x, known, 0, {}, "mine")[~KNOWN] == 0).all()
+    assert (x == X).all() and (known == KNOWN).all()
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [

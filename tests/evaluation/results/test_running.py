@@ -39,6 +39,20 @@ def test_only_a_report_of_ours_is_forgotten(tmp_path):
     forget_partial(tmp_path)
 
 
+def test_another_seed_of_an_experiment_asks_for_its_part_of_a_packed_job_again():
+    """The job's name stayed, so its stamp did: the new seed was never completed, and the table failed."""
+    experiment = {"datasets": ["digits"], "models": ["gmm"]}
+    packed = {**PROFILE, "seeds": 3, "packing": {"seeds_per_job": 3}}
+    (job,) = [job.name for job in Asked(Plan({**packed, "experiments": {"sampling": experiment}})).jobs.all()]
+    stage, measure = (Namespace(job=job, stage="inpaint"), Namespace(experiment="inpainting", dataset="digits"))
+    asked = []
+    for seeds in (1, 2, 3):
+        experiments = {"sampling": experiment, "inpainting": {**experiment, "seeds": seeds}}
+        run = Asked(Plan({**packed, "experiments": experiments}))
+        asked.append((run.settings(stage), run.trainings(measure)))
+    assert all(len(set(hashes)) == 3 for hashes in zip(*asked, strict=True))
+
+
 def test_own_images_that_changed_ask_for_another_judge(tmp_path, monkeypatch):
     """Snakemake kept the stamp of a judge whose images were others."""
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
