@@ -4,7 +4,7 @@
     y        labels (n,), integers from 0 without gaps; all 0 where no images have labels
     x_test, y_test, x_validation, y_validation
              these splits; one that is missing is the last fifth of what is left, as in the embedded data sets,
-             so x must not be sorted by class then; all that are there have labels, or none has
+             so x must not be sorted, or in blocks, by class then; all that are there have labels, or none has
     class_names
              one text for each class, also for classes without images; numbers where it is missing
 
@@ -26,7 +26,9 @@ from evaluation.base.errors import DataError, UserError
 from evaluation.datasets.catalogue import CATALOGUE, DatasetSpec
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
-COLOURS = (1, 3)  # channels of usual images
+CHANNELS = 4  # of usual images, at most
+DARKEST = {"u": 16.5, "f": 1.5 / 255}  # brightest pixel of images whose range is another: 0 to 1, to 16, or 255 twice
+MANY = 60  # images of a class, of which a fifth drawn at random lacks all once in a million
 FRACTION = 5  # one in five images of what is not split
 ENDS = ("", "_validation", "_test")  # of the names of arrays
 KEYS = (*(f"{letter}{end}" for end in ENDS for letter in "xy"), "class_names")
@@ -193,7 +195,7 @@ def _images(x: np.ndarray, where: str) -> np.ndarray:
     x = x[..., None] if x.ndim == 3 else x
     if x.ndim != 4 or 0 in x.shape[1:]:
         raise DataError(f"{where} has shape {shape}; expected (n, H, W) or (n, H, W, C), every side at least 1")
-    if x.shape[1] in COLOURS and min(x.shape[2:]) > max(COLOURS):
+    if x.shape[1] <= CHANNELS < min(x.shape[2:]):
         raise DataError(
             f"{where} has shape {shape}, channels in front; expected (n, H, W, C): x.transpose(0, 2, 3, 1) has that"
         )
@@ -224,21 +226,29 @@ def _labels(y: np.ndarray, n: int, where: str) -> np.ndarray:
 
 
 def _refuse_black(images: Sequence[np.ndarray], path: Path) -> None:
-    """Refuse bytes of 0 and 1 only, and floats that were divided by 255 twice: models would see black images."""
+    """Refuse bytes up to 1 or 16 only, and floats that were divided by 255 twice: models would see black images."""
     brightest, white = max(x.max() for x in images), 255 if images[0].dtype == np.uint8 else 1
-    if brightest < 1.5 / 255 * white:
+    if brightest < DARKEST[images[0].dtype.kind]:
         found = f"the brightest pixel is {brightest:.3g} of {white}"
-        raise DataError(f"{path}: {found}; expected up to {white}: multiply the images by 255")
+        factor = "255" if white == 1 or brightest <= 1 else f"255 / {brightest}"
+        raise DataError(f"{path}: {found}; expected up to {white}: multiply the images by {factor}")
 
 
 def _refuse_sorted(y: np.ndarray, path: Path) -> None:
-    """Refuse images in the order of their classes where the last fifth of them is to be a split."""
+    """Refuse images in the order, or in blocks, of their classes where the last fifth of them is to be a split."""
     up, down = np.all(y[:-1] <= y[1:]), np.all(y[:-1] >= y[1:])
     if up != down:  # both: one class
         raise DataError(
             f"{path}: y is sorted, so that the last fifth of the images lacks classes; expected mixed classes: shuffle "
             "x and y alike, or give x_test, y_test, x_validation and y_validation"
         )
+    kept = len(y) - len(y) // FRACTION
+    for label, images in zip(*np.unique(y, return_counts=True), strict=True):
+        if images >= MANY and not np.any(y[kept:] == label):
+            raise DataError(
+                f"{path}: none of the {images} images of class {label} is among the last fifth, a split of its own; "
+                "expected mixed classes: shuffle x and y alike, or give x_test, y_test, x_validation and y_validation"
+            )
 
 
 def _last_fifth(part: Arrays) -> tuple[Arrays, Arrays]:

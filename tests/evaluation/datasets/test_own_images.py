@@ -79,7 +79,7 @@ def test_shapes_without_pixels(tmp_path, shape):
     assert f"x has shape {shape}; expected (n, H, W) or (n, H, W, C), every side at least 1" in said
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 24, 40)])
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 24, 40), (4, 28, 28), (2, 6, 5)])
 def test_channels_in_front(tmp_path, shape):
     """32 channels of 3×32 pixels were taken for images."""
     said = refused(tmp_path, x=images(shape=shape), y=labels())
@@ -132,6 +132,24 @@ def test_sorted_labels_need_splits_of_ones_own(tmp_path, y):
     both = {"x_test": images(5), "y_test": labels(5), "x_validation": images(5), "y_validation": labels(5)}
     np.savez(tmp_path / "mine.npz", x=images(), y=y, **both)
     assert load_dataset("mine", tmp_path).split("train")[1].tolist() == y.tolist()
+
+
+def test_classes_in_blocks_need_splits_of_ones_own(tmp_path):
+    """Blocks in no order passed, and the last fifth had one class alone."""
+    y = np.repeat([1, 2, 0], 70)
+    said = refused(tmp_path, x=images(210), y=y)
+    assert "none of the 70 images of class 1 is among the last fifth, a split of its own; expected mixed" in said
+    both = {"x_test": images(5), "y_test": labels(5), "x_validation": images(5), "y_validation": labels(5)}
+    np.savez(tmp_path / "mine.npz", x=images(210), y=y, **both)
+    assert load_dataset("mine", tmp_path).split("train")[1].tolist() == y.tolist()
+
+
+def test_bytes_up_to_16_are_named(tmp_path):
+    """scikit-learn's digits: models saw images of at most 0.06."""
+    said = refused(tmp_path, x=images() // 16 + 1, y=labels())
+    assert "the brightest pixel is 16 of 255; expected up to 255: multiply the images by 255 / 16" in said
+    np.savez(tmp_path / "mine.npz", x=images() // 8, y=labels())
+    assert load_dataset("mine", tmp_path).classes == (0, 1, 2)
 
 
 def test_one_class_is_not_sorted(tmp_path):
