@@ -37,7 +37,7 @@ class Annealing:
 
     The loss is averaged over windows of `window` learning iterations. From the third window on, a relative gain
     (now - last)/(last - first) inside (-0.10, 0.05) means that the layer is stationary: sigma and the learning
-    rate shrink by 0.9, down to their floors.
+    rate shrink by 0.9, down to their floors; one that is below its floor stays.
     """
 
     components: int
@@ -91,8 +91,8 @@ class Annealing:
         assert self.first is not None and self.last is not None
         gained = self.last - self.first
         if gained != 0.0 and -0.10 < (now - self.last) / gained < 0.05:
-            self.sigma = max(self.decay * self.sigma, self.sigma_end)
-            self.learning_rate = max(self.decay * self.learning_rate, self.learning_rate_end)
+            self.sigma = min(self.sigma, max(self.decay * self.sigma, self.sigma_end))
+            self.learning_rate = min(self.learning_rate, max(self.decay * self.learning_rate, self.learning_rate_end))
 
     def smoothing(self) -> np.ndarray:
         """The current G, (K, K) float64."""

@@ -21,7 +21,7 @@ class TrainingOptions:
         epochs: passes over the training images.
         iterations: number of training steps, instead of `epochs`.
         batch_size: images per step.
-        learning_rate, learning_rate_end: start and floor of the SGD rate.
+        learning_rate, learning_rate_end: start and floor of the SGD rate; a start below the floor stays.
         rate_mu, rate_s, rate_w: factors on the gradients of centroids, inverse standard deviations, weights.
         sigma_end: floor of the smoothing width; its start is 0.25·√(2K).
         window: learning iterations per window of the annealing control.

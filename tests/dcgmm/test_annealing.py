@@ -74,6 +74,14 @@ def test_floors():
     assert annealing.learning_rate == 0.01
 
 
+@pytest.mark.parametrize("below", [{"learning_rate": 1e-4}, {"sigma": 0.2, "sigma_end": 0.5}])
+def test_nothing_rises_to_its_floor(below):
+    annealing = Annealing(25, **below)
+    windows(annealing, 0.0, *[10.0] * 5)
+    assert {name: getattr(annealing, name) for name in below} == below
+    assert annealing.finished == ("sigma" in below)
+
+
 def test_losses_past_a_window_are_refused():
     with pytest.raises(ValueError, match="101"):
         Annealing(4).observe([0.0] * 101)

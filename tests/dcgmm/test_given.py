@@ -41,6 +41,16 @@ def test_a_warm_start_keeps_the_annealing_where_nothing_is_given():
         assert (control.sigma_end, control.learning_rate_end, control.window) == (0.3, 0.005, 7)
 
 
+def test_a_learning_rate_and_a_sigma_below_their_floors_stay():
+    ours, x = model(learning_rate=1e-4, window=2), noise(16)
+    ours.fit(x, iterations=60, sigma_end=0.5, progress=False)
+    assert [control.learning_rate for control in ours._annealing] == [1e-4, 1e-4]
+    before = ours.sigmas_
+    assert max(before) < 0.7  # of 0.71 at the start: windows were stationary
+    ours.fit(x, iterations=60, sigma_end=0.8, warm_start=True, progress=False)
+    assert ours.sigmas_ == before
+
+
 def test_layers_that_have_learnt_learn_in_every_step_of_a_warm_start():
     """The delay, a share of all steps, stopped them until it was over for the larger number."""
     x, y, after = noise(8), np.arange(8) % 3, []
