@@ -49,7 +49,9 @@ def _drawn(p: jax.Array, u: jax.Array, power: jax.Array | float | None) -> jax.A
 def draw_patches(
     parameters: cgmm.Parameters, component: jax.Array, noise: jax.Array, divisor: jax.Array | float
 ) -> jax.Array:
-    """Patches from N(mu, (1/s)²/divisor²) of the chosen components; no noise where s is at its upper bound.
+    """Patches from N(mu, (1/s)²/divisor²) of the chosen components; no noise where s is at its upper bound √20.
+
+    Training never takes s above the bound; where `set_parameters` has, there is noise as everywhere else.
 
     Args:
         component: (N, h, w) int32.
@@ -59,7 +61,8 @@ def draw_patches(
         (N, h, w, D).
     """
     mu, s, _ = parameters
-    deviation = jnp.where(s < cgmm.S_MAX * (1.0 - 1e-6), 1.0 / (s * divisor), 0.0)
+    at_bound = (s >= cgmm.S_MAX * (1.0 - 1e-6)) & (s <= cgmm.S_MAX * (1.0 + 1e-6))
+    deviation = jnp.where(at_bound, 0.0, 1.0 / (s * divisor))
     sets, components, dimension = mu.shape
     if sets > 1:
         position = jnp.arange(sets, dtype=jnp.int32) * components

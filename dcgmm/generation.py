@@ -43,7 +43,8 @@ class Generation(Scoring):
             n: number of images. Image i depends on the seed and i only, so fewer images are the first of more.
             seed: of all random choices.
             top_s: S, how many of the largest entries of a control signal are kept; None for all.
-            divisor: standard deviations are divided by it. Where s is at its upper bound √20 they are 0.
+            divisor: standard deviations are divided by it. Where s is at its upper bound √20 they are 0
+                (not above it, where only `set_parameters` puts s).
             power: control signals are raised to it before they are normalised (no effect where one entry is kept).
             sharpen: sharpen the result of every folding layer by gradient ascent (`dcgmm.sharpening`).
             sharpen_iterations: number of its iterations.

@@ -62,6 +62,17 @@ def test_no_noise_where_s_is_at_its_bound():
     assert (x[:, 5:].std(0) > 0.03).all()
 
 
+def test_a_mixture_with_small_variances_samples_what_it_scores():
+    """A user's own mixture may have s above the bound of training: its samples had no noise at all."""
+    model, own = one_layer()
+    own["s"][0, 1] = np.linspace(1.001 * S_MAX, 100.0, 9)
+    model.set_parameters([own])
+    x = model.sample(4000, seed=0, divisor=4.0, layer_options={0: {"component": 1}}).reshape(4000, 9)
+    deviation = 1 / (4.0 * own["s"][0, 1])
+    np.testing.assert_allclose(x.std(0), deviation, rtol=0.05)
+    np.testing.assert_allclose((x.mean(0) - own["mu"][0, 1]) / deviation, 0, atol=5 / np.sqrt(4000))
+
+
 def test_component_of_the_start_layer_is_fixed_or_cycled():
     model, own = one_layer()
     centroids = own["mu"][0].astype(np.float32)
