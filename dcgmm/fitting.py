@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,6 +91,7 @@ def fit_models(
     before = sum(own.iteration for own in start)
     done = sum(own.iteration for own in states) - before
     under_way: tuple[Trainer, list[int]] | None = None  # replaced as a whole: an interruption never mixes two groups
+    complete: list[int] = []
 
     def now() -> list[TrainingState]:
         if under_way is not None:
@@ -126,10 +127,15 @@ def fit_models(
                 under_way = trainer, members
                 trainer.run(report, after_window)
                 now()
+                complete += members
     except (KeyboardInterrupt, SystemExit):
-        _adopt(models, now())
+        pairs = zip(start, now(), strict=True)
+        _adopt(models, states, [i for i, (begin, own) in enumerate(pairs) if own.iteration > begin.iteration])
         raise
-    _adopt(models, now())
+    except Exception:  # one has diverged, or the disk is full
+        _adopt(models, states, complete)
+        raise
+    _adopt(models, states, complete)
     kept.remove()
     return [state.history for state in states]
 
@@ -290,8 +296,9 @@ def _groups(
     return list(groups.values())
 
 
-def _adopt(models: Sequence[Scoring], states: Sequence[TrainingState]) -> None:
-    for model, state in zip(models, states, strict=True):
+def _adopt(models: Sequence[Scoring], states: Sequence[TrainingState], which: Iterable[int]) -> None:
+    """Give these of the models what training has made of them."""
+    for model, state in ((models[i], states[i]) for i in which):
         model._replace(state.parameters, state.classifier)
         model._annealing, model._iteration = list(state.annealing), state.iteration
         model.sigmas_ = [control.sigma for control in state.annealing]

@@ -68,7 +68,8 @@ class DCGMM(Generation):
     ) -> History:
         """Train all layers in parallel from the initial parameters (Sec. III-G).
 
-        If it is interrupted (Ctrl-C), the checkpoint is written and the model keeps its current parameters.
+        If it is interrupted (Ctrl-C), the checkpoint is written and the model keeps its current parameters: those of
+        before until the first steps are done. If training fails, it stays as it was.
 
         Args:
             x: (n, H, W, C) training images.
@@ -125,6 +126,9 @@ class DCGMM(Generation):
         On a GPU they are one compiled program; those whose rows make other numbers of steps or smaller batches than
         the rest are another one. Model i becomes what `models[i].fit(x[rows[i]])` makes of it: to the bit on a CPU, up
         to rounding on a GPU.
+
+        If it is interrupted or fails, models whose training is complete keep it; those that it had not reached stay as
+        they were.
 
         Args:
             models: at least one.

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from dcgmm import DCGMM, checkpoint, fitting
-from dcgmm.training import Alone, Stacked, Trainer
+from dcgmm.training import Alone, Stacked, Trainer, TrainingDiverged
 from tests.dcgmm.test_fit_many import CONFIGS, OPTIONS, SHAPE, X, assert_close, assert_same_bits, new
 
 TRAINING = {name: value for name, value in OPTIONS.items() if name != "progress"}
 COUNT = 2
+IN_THE_SECOND = 25  # the number of a window; a model has 19
 
 
 def fit(models, folder=None, runner=Alone, **options):
@@ -38,7 +39,7 @@ def interrupted(monkeypatch, folder, where, at, **options):
     return models
 
 
-@pytest.mark.parametrize("windows", [3, 12], ids=["within the first model", "within the second model"])
+@pytest.mark.parametrize("windows", [3, 12, IN_THE_SECOND], ids=["in the first model", "later in it", "in the second"])
 def test_a_checkpoint_of_models_one_by_one_is_resumed_side_by_side(windows, whole, monkeypatch, tmp_path):
     """Begun on a CPU, ended on a GPU: models that had not come equally far stayed where they were, or went astray."""
     expected, histories = whole
@@ -75,6 +76,77 @@ def test_ctrl_c_between_two_models_mixes_nothing(whole, monkeypatch, tmp_path):
     assert fit(resumed, tmp_path) == histories
     for own, other in zip(resumed, expected, strict=True):
         assert_same_bits(own, other)
+
+
+def spoilt(monkeypatch, models, at, error, folder=None, runner=Alone, **options):
+    """Train them until the window number `at` raises an error."""
+    original, calls = Trainer._window, []
+
+    def stopping(trainer):
+        calls.append(1)
+        if len(calls) == at:
+            raise error
+        return original(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_window", stopping)
+        with pytest.raises(type(error)):
+            fit(models, folder, runner, **options)
+
+
+def kept(model):
+    return model.get_parameters(), model.sigmas_, model._iteration, model._annealing
+
+
+def assert_kept(model, before):
+    for own, former in zip(model.get_parameters(), before[0], strict=True):
+        for name in own:
+            np.testing.assert_array_equal(own[name], former[name], err_msg=name)
+    assert kept(model)[1:] == before[1:]
+
+
+@pytest.mark.parametrize("at", [1, 3], ids=["before the first step", "within the first model"])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_ctrl_c_leaves_trained_models_that_it_had_not_reached(at, warm_start, monkeypatch):
+    """They lost their training: they were given the initial parameters from which theirs would have begun."""
+    models = new(CONFIGS["shared"], COUNT)
+    fit(models)
+    before = [kept(model) for model in models]
+    spoilt(monkeypatch, models, at, KeyboardInterrupt(), warm_start=warm_start)
+    assert_kept(models[1], before[1])
+    if at == 1:
+        assert_kept(models[0], before[0])
+    else:
+        assert 0 < models[0]._iteration != TRAINING["iterations"]
+
+
+def test_ctrl_c_keeps_what_the_checkpoint_knows_of_a_model(whole, monkeypatch, tmp_path):
+    expected, _ = whole
+    interrupted(monkeypatch, tmp_path, "_window", IN_THE_SECOND)
+    models = new(CONFIGS["shared"], COUNT)
+    spoilt(monkeypatch, models, 1, KeyboardInterrupt(), tmp_path)
+    assert_same_bits(models[0], expected[0])
+    assert 0 < models[1]._iteration < TRAINING["iterations"]
+
+
+@pytest.mark.parametrize("error", [TrainingDiverged("at model 1"), OSError("no space left")])
+def test_a_failure_leaves_the_trainings_that_were_complete(error, whole, monkeypatch):
+    """On a CPU models train one after another: hours of the first ones were lost where a later one diverged."""
+    expected, _ = whole
+    models = new(CONFIGS["shared"], COUNT)
+    before = kept(models[1])
+    spoilt(monkeypatch, models, IN_THE_SECOND, error)
+    assert_same_bits(models[0], expected[0])
+    assert models[0]._iteration == TRAINING["iterations"] and models[0].sigmas_ == expected[0].sigmas_
+    assert_kept(models[1], before)
+
+
+def test_a_failure_of_models_side_by_side_leaves_them_as_they_were(monkeypatch):
+    models = new(CONFIGS["shared"], COUNT)
+    before = [kept(model) for model in models]
+    spoilt(monkeypatch, models, 5, TrainingDiverged("at both"), runner=Stacked)
+    for model, former in zip(models, before, strict=True):
+        assert_kept(model, former)
 
 
 def test_what_was_measured_before_the_first_step_is_not_measured_again(whole, monkeypatch, tmp_path):
