@@ -50,8 +50,10 @@ class Annealing:
     first: float | None = None
     last: float | None = None
     losses: list[float] = field(default_factory=list)  # of the window that is under way
+    begun: bool = False  # the layer has learnt; a file of an older version does not say
 
     def __post_init__(self) -> None:
+        self.begun = self.begun or self.first is not None or bool(self.losses)
         if not self.sigma:
             self.sigma = max(0.25 * sqrt(2 * self.components), self.sigma_end)
 
@@ -59,11 +61,6 @@ class Annealing:
     def finished(self) -> bool:
         """True once sigma is at its floor, where G is the identity."""
         return self.sigma <= self.sigma_end
-
-    @property
-    def begun(self) -> bool:
-        """True once the layer has learnt."""
-        return self.first is not None or bool(self.losses)
 
     @property
     def until_window_end(self) -> int:
@@ -75,6 +72,7 @@ class Annealing:
         if len(losses) > self.until_window_end:
             raise ValueError(f"{len(losses)} losses pass the window's end, {self.until_window_end} iterations away")
         self.losses.extend(losses)
+        self.begun = self.begun or bool(losses)
         if len(self.losses) < self.window:
             return
         now = float(np.mean(self.losses))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcgmm import DCGMM
+from dcgmm.annealing import Annealing
 from dcgmm.training import TrainingDiverged
 from tests.dcgmm.test_training import SHAPE, TINY, distance, noise
 
@@ -62,6 +63,22 @@ def test_layers_that_have_learnt_learn_in_every_step_of_a_warm_start():
         assert [len(control.losses) for control in ours._annealing] == [80, 74]
         after.append(ours.get_parameters())
     assert max(max(own.values()) for own in distance(*after)) == 0
+
+
+def test_layers_that_have_learnt_go_on_at_once_with_another_window_too(tmp_path):
+    """Its losses were the only sign that a layer had begun, and another window starts without them."""
+    ours, x = model(delay=0.3), noise(8)
+    ours.fit(x, progress=False)
+    ours.save(tmp_path)
+    for warm in (DCGMM.load(tmp_path), ours):
+        for steps in (60, 200):  # no window is complete the first time
+            warm.fit(x, iterations=steps, warm_start=True, window=steps + 1, progress=False)
+            assert [len(control.losses) for control in warm._annealing] == [steps, steps]
+
+
+def test_a_layer_of_an_older_version_has_begun_where_its_losses_say_so():
+    said = [{"losses": [1.0]}, {"first": 1.0}, {}]
+    assert [Annealing(4, **own).begun for own in said] == [True, True, False]
 
 
 def test_a_layer_that_has_not_learnt_waits_in_a_warm_start():
