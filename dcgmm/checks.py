@@ -60,9 +60,10 @@ def known(mask: Any, n: int, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
     return np.broadcast_to(array, (n, height, width))
 
 
-def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray[np.int64]:
+def labels(y: Any, n: int, classes: int, *, name: str = "labels", used: Any = slice(None)) -> npt.NDArray[np.int64]:
     """The class of each of n images as int64 (n,), from 0 to classes - 1.
 
+    used: indices of the images whose classes count; the others may have any integer, and get 0 for an unknown class.
     Raises ValueError for another shape ((n, 1) among them), for other types than integers, and for unknown classes.
     """
     array = as_array(y, name)
@@ -71,11 +72,12 @@ def labels(y: Any, n: int, classes: int, *, name: str = "labels") -> npt.NDArray
         raise ValueError(f"{name} have shape {array.shape}: expected ({n},), one integer per image{cure}")
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} have type {array.dtype}: expected integers from 0 to {classes - 1}")
-    if n and (array.min() < 0 or array.max() >= classes):
+    counting = array[used]
+    if counting.size and (counting.min() < 0 or counting.max() >= classes):
         raise ValueError(
-            f"{name} have values from {array.min()} to {array.max()}: expected classes from 0 to {classes - 1}"
+            f"{name} have values from {counting.min()} to {counting.max()}: expected classes from 0 to {classes - 1}"
         )
-    return array.astype(np.int64)
+    return np.where((array < 0) | (array >= classes), 0, array).astype(np.int64)
 
 
 def rows(value: Any, models: int, n: int) -> list[npt.NDArray[np.int64]]:

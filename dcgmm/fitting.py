@@ -64,8 +64,8 @@ def fit_models(
     options = _common_options(models, training)
     first = models[0]
     x = first._check_images(x)
-    labels = first._check_labels(labels, len(x))
     each = [np.arange(len(x))] * len(models) if rows is None else checks.rows(rows, len(models), len(x))
+    labels = first._check_labels(labels, len(x), np.concatenate(each))
     chosen = [own.astype(np.int32) for own in each]
     splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
     warm_start = checks.flag(warm_start, name="warm_start")

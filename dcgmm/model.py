@@ -134,7 +134,7 @@ class DCGMM(Generation):
             models: at least one.
             x: (n, H, W, C) images of all models.
             rows: for each model the indices (or n booleans) of the images that it sees; None: all of them.
-            labels: (n,) integer classes, for models with a classifier layer.
+            labels: (n,) integer classes, for models with a classifier layer; of images in no `rows`, any integer.
             validation, measures: as for `fit`, for all models; or a list with one for each.
             progress, checkpoint, warm_start, **training: as for `fit`; the checkpoint is of all models together.
 

@@ -206,14 +206,14 @@ class Stack:
         """Contiguous float32 (n, H, W, C)."""
         return checks.images(x, self.input_shape)
 
-    def _check_labels(self, labels: Any, count: int) -> np.ndarray | None:
-        """(n,) int32, None for a model without a classifier."""
+    def _check_labels(self, labels: Any, count: int, used: np.ndarray) -> np.ndarray | None:
+        """(n,) int32, None for a model without a classifier; `used`: indices of the images whose labels count."""
         placed = self.architecture.classifier
         if placed is None:
             return None
         if labels is None:
             raise ValueError(f"{self.config!r} has a classifier layer: fit needs labels=, one integer per image")
-        return checks.labels(labels, count, placed.output_shape[2]).astype(np.int32)
+        return checks.labels(labels, count, placed.output_shape[2], used=used).astype(np.int32)
 
     def _need_classifier(self) -> None:
         if self.architecture.classifier is None:

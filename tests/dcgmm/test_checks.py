@@ -116,6 +116,13 @@ def test_other_labels_are_refused(y, said):
         checks.labels(y, 3, 3)
 
 
+def test_labels_of_images_that_are_not_used_may_be_anything():
+    found = checks.labels(np.array([2, -1, 5, 1], np.int16), 4, 3, used=[3, 0, 0])
+    np.testing.assert_array_equal(found, [2, 0, 0, 1])
+    with pytest.raises(ValueError, match=r"^labels have values from 2 to 5: expected classes from 0 to 2"):
+        checks.labels([2, -1, 5, 1], 4, 3, used=np.array([0, 2]))
+
+
 @pytest.mark.parametrize("kind", [int, np.int8, np.uint64, np.int64])
 def test_integers_of_numpy_are_integers(kind):
     for found in (checks.seed(kind(3)), checks.count(kind(3)), checks.integer(kind(3), name="k", at_least=3)):

@@ -177,6 +177,29 @@ def test_booleans_choose_rows_too():
     assert_same_bits(a[0], b[0])
 
 
+@pytest.mark.parametrize("runner", [Alone, Stacked])
+@pytest.mark.parametrize("unlabelled", [-1, 3, 2**40])
+def test_labels_of_images_that_no_model_sees_do_not_matter(runner, unlabelled):
+    """As `fit(X[rows])` with their labels, the way "no label" may be written."""
+    rows = [np.flatnonzero(Y == 1), np.flatnonzero(Y != 0)]
+    given, options = np.where(Y == 0, unlabelled, Y), {"iterations": 20, "batch_size": 8, "delay": 0.0}
+    assert given[0] == unlabelled  # rows of indices are filled up with 0
+    alone, together = new(CONFIGS["classifier"], 2), new(CONFIGS["classifier"], 2)
+    for model, own in zip(alone, rows, strict=True):
+        model.fit(X[own], labels=given[own], progress=False, **options)
+    fitting.fit_models(together, X, rows, labels=given, progress=False, training=options, runner=runner)
+    for a, b in zip(together, alone, strict=True):
+        (assert_same_bits if runner is Alone else assert_close)(a, b)
+
+
+def test_a_label_that_one_of_the_models_sees_counts():
+    given = np.where(Y == 0, -1, Y)
+    with pytest.raises(ValueError, match="labels have values from -1 to 2: expected classes from 0 to 2"):
+        fit_many(new(CONFIGS["classifier"]), X, ROWS, labels=given, **OPTIONS)
+    with pytest.raises(ValueError, match="labels have type float64"):
+        fit_many(new(CONFIGS["classifier"]), X, [ROWS[1]] * 3, labels=np.where(Y == 0, np.nan, Y), **OPTIONS)
+
+
 def test_scores_of_many():
     models = new(CONFIGS["shared"])
     scores = score_many(models, X)
