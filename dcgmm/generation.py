@@ -94,8 +94,8 @@ class Generation(Scoring):
 
         Args:
             n, seed, from_layer, labels, use_weights, layer_options: as for `sample`.
-            **options: the other options of `sample`, with the same defaults; also `component` of all layers
-                (`dcgmm.sampling_options.LayerOptions`).
+            **options: the other options of `sample`, with the same defaults. As there, `component` is an option of the
+                start layer, given in `layer_options`.
 
         Returns:
             The images of `sample`; and for each sharpened folding layer, by its index in the configuration, the target

@@ -1,5 +1,7 @@
 """Sampling: exact for one layer, the options, and independence of mini-batches."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from dcgmm import DCGMM, randomness, sampling
 from dcgmm.backwards import choose_components
+from dcgmm.batches import MINI_BATCHES
 from dcgmm.layers.cgmm import S_MAX
 from dcgmm.network import stages
 
@@ -80,6 +83,20 @@ def test_component_of_the_start_layer_is_fixed_or_cycled():
     np.testing.assert_allclose(fixed, centroids[[2] * 7], atol=1e-5)
     cycled = model.sample(7, seed=0, divisor=1e6, layer_options={0: {"component": "cycle"}}).reshape(7, 9)
     np.testing.assert_allclose(cycled, centroids[np.arange(7) % 4], atol=1e-5)
+
+
+def test_component_is_an_option_of_the_start_layer_alone():
+    model = random_model()
+    cycled = {"seed": 0, "layer_options": {-1: {"component": "cycle"}}}
+    np.testing.assert_array_equal(model.sample_traced(5, **cycled)[0], model.sample(5, **cycled))
+    with pytest.raises(ValueError, match="only the layer where sampling starts, 2, has no control signal"):
+        model.sample_traced(5, seed=0, component="cycle")
+
+
+def test_the_sizes_of_mini_batches_are_those_of_the_documentation():
+    text = " ".join((Path(__file__).parents[2] / "docs" / "sampling.md").read_text(encoding="utf-8").split())
+    small, large = MINI_BATCHES
+    assert f"mini-batches of {small} images (up to {small}) or {large}, padded with zeros" in text
 
 
 def test_images_depend_on_the_seed_and_their_number_only():
