@@ -199,18 +199,18 @@ def _dropped(before: Earlier) -> list[str]:
 
 def _figure(item: Item, made: Material, path: Path, title: str, *, kept: bool) -> bool:
     """A PNG, in a folder to look at and to commit (the run itself has figures to print): figures of metrics and scores
-    are drawn again, marked with the title; pictures are copied, or drawn of what is there so far. kept: what an
-    earlier collection has stays, if it shows more. Whether there is one in the end."""
+    are drawn again, marked with the title; pictures are copied where they show what is there (`_up_to_date`), or drawn
+    of that. kept: what an earlier collection has stays, if it shows more. Whether there is one in the end."""
     if item.output.shows_files and item.output.name != "fig_10":
         from evaluation.results.figures.samples import absent, not_yet
         from evaluation.results.figures.style import note_of
 
-        source = made.folder / "figures" / path.name
-        if source.is_file() and not not_yet(note_of(source)):
+        source, lacking = made.folder / "figures" / path.name, absent(made, item)
+        if not lacking and _up_to_date(source, item, made):
             with atomic_path(path) as part:
                 shutil.copyfile(source, part)
             return True
-        if kept and path.is_file() and len(not_yet(note_of(path))) < len(absent(made, item)):
+        if kept and path.is_file() and len(not_yet(note_of(path))) < len(lacking):
             return True
     try:
         draw_figure(item, made, path, title)
@@ -218,3 +218,14 @@ def _figure(item: Item, made: Material, path: Path, title: str, *, kept: bool) -
         return kept and path.is_file()
     path.with_suffix(".pdf").unlink()
     return True
+
+
+def _up_to_date(picture: Path, item: Item, made: Material) -> bool:
+    """Whether a run's picture shows all its panels, and was drawn after the jobs that made them, and the profile."""
+    from evaluation.results.figures.samples import not_yet
+    from evaluation.results.figures.style import note_of
+
+    before = [made.folder / name for name in (*item.stamps(made.plan), PROFILE_FILE)]
+    if not all(path.is_file() for path in (picture, *before)) or not_yet(note_of(picture)):
+        return False
+    return all(path.stat().st_mtime_ns < picture.stat().st_mtime_ns for path in before)

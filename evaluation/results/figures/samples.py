@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from math import ceil, isqrt
 from pathlib import Path
 from textwrap import fill
@@ -11,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.base.errors import UserError
+from evaluation.jobs.basis import completed
+from evaluation.jobs.inpaint import MEASURES_FILE
 from evaluation.jobs.unable import why_not
+from evaluation.measures.tidy import read_made_from
 from evaluation.results.figures.grid import image_grid
 from evaluation.results.figures.style import empty, left_out_words, plotting, width_of
 from evaluation.results.labels import dataset_label
@@ -123,7 +129,7 @@ def picture(material: Material, item: Item) -> tuple[Any, str]:
 
 
 def absent(material: Material, item: Item) -> list[Panel]:
-    """The panels of a figure that the run has not made yet."""
+    """The panels of a figure that the run has not made yet, or made of other models than the plan's."""
     figure = item.output.name
     return [panel for panel in pictures(material.plan)[figure] if not _is_there(material, figure, panel)]
 
@@ -154,26 +160,59 @@ def _words(classes: Sequence[int]) -> str:
 
 
 def _is_there(material: Material, figure: str, panel: Panel) -> bool:
-    """Whether the run has made what a panel shows, or has found that its model cannot."""
-    paths = material.plan.paths(material.folder)
+    """Whether the run has made what a panel shows, of the plan's models, or has found that its model cannot."""
     if figure == "fig_14":
         return all(finished(material.plan, material.folder, key) for key in panel.keys)
-    if figure == "fig_8":
-        return _completions(material, panel).is_file() or _cannot(material, figure, panel)
-    return all(paths.samples(key, panel.stage).is_file() for key in panel.keys) or _cannot(material, figure, panel)
+    try:
+        if figure == "fig_8":
+            _completions(material, panel)
+        else:
+            for key in panel.keys:
+                file = material.plan.paths(material.folder).samples(key, panel.stage)
+                check_record(material.plan, key, _record_in(file), file)
+    except UserError:
+        return _cannot(material, figure, panel)
+    return True
+
+
+def _record_in(file: Path) -> Mapping[str, Any]:
+    """bench.json in a file of samples, whose images are not read.
+
+    Raises:
+        UserError: no such file, or a damaged one.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            found = json.loads(str(kept["record"])) if "record" in kept.files else {}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{file} cannot be read ({error}); sample again") from error
+    return found if isinstance(found, Mapping) else {}
 
 
 def _completions(material: Material, panel: Panel) -> Path:
-    """The file of completions that Fig. 8 shows, whether it is there or not."""
-    folder = material.plan.paths(material.folder).completions(panel.keys[0])
-    file, own = (folder / f"{FIG_8_MASK}_{way}.npz" for way in (FIG_8_VARIANT, "own"))
-    return file if file.is_file() else own  # a model that has one way to complete images
+    """The file of completions that Fig. 8 shows.
+
+    Raises:
+        UserError: it is not there, or it is of another model, or of other numbers or options, than the plan's.
+    """
+    (key,) = panel.keys
+    folder = material.plan.paths(material.folder).completions(key)
+    # A model that has one way to complete images has its own; what an earlier entry of this name had is older.
+    files = [folder / f"{FIG_8_MASK}_{way}.npz" for way in (FIG_8_VARIANT, "own")]
+    there = sorted((file for file in files if file.is_file()), key=lambda file: file.stat().st_mtime_ns)
+    if not there:
+        raise UserError(f"there are no completions in {files[-1]}; make them with `bench inpaint --completions DIR`")
+    measures = folder / MEASURES_FILE
+    if not measures.is_file() or read_made_from(measures) != completed(material.plan, key):
+        raise UserError(
+            f"{there[-1]} is of another model, or of other numbers or options of images, than the profile's; complete "
+            f"again: `bench inpaint --profile {material.folder} {key.word}`"
+        )
+    return there[-1]
 
 
 def _cannot(material: Material, figure: str, panel: Panel) -> bool:
     """Whether the model of a panel has said that it cannot make what the figure shows."""
-    from evaluation.jobs.inpaint import MEASURES_FILE
-
     paths = material.plan.paths(material.folder)
     if figure == "fig_14":
         return False
@@ -190,10 +229,7 @@ def _read(material: Material, figure: str, panel: Panel) -> Picture:
 
         return centroid_panel(panel.label, load_model(paths.model(first)))
     if figure == "fig_8":
-        file = _completions(material, panel)
-        if not file.is_file():
-            raise UserError(f"there are no completions in {file}; make them with `bench inpaint --completions DIR`")
-        with np.load(file, allow_pickle=False) as kept:
+        with np.load(_completions(material, panel), allow_pickle=False) as kept:
             return completion_panel(panel.label, kept["x"], kept["known"], kept["completed"])
     from evaluation.jobs.sample import read_samples
 

@@ -8,9 +8,11 @@ import pytest
 from dcgmm import DCGMM
 from evaluation.base.errors import UserError
 from evaluation.datasets import load_dataset
+from evaluation.jobs.basis import completed
 from evaluation.jobs.inpaint import MEASURES_FILE, keep_in
 from evaluation.jobs.sample import write_samples
 from evaluation.jobs.unable import note_unable
+from evaluation.measures.tidy import write_metrics
 from evaluation.plan.plan import Plan
 from evaluation.plan.resolve import Run
 from evaluation.results.figures.grid import image_grid, write_grid
@@ -57,6 +59,14 @@ def made(experiments, folder, figure, sigmas=None, shape=(4, 4, 1)):
 def files_of(plan, folder, panel):
     """The samples that a panel shows."""
     return [plan.paths(folder).samples(key, panel.stage) for key in panel.keys]
+
+
+def complete(plan, folder, key, way="paper", pixel=0.0, made_from=None):
+    """Completions of three images of one grey, as `bench inpaint` leaves them."""
+    place = plan.paths(folder).completions(key)
+    x = np.full((3, 4, 4, 1), pixel, np.float32)
+    keep_in(place)(f"right_{way}", x, x[..., 0] < 0.5, x)
+    write_metrics(place / MEASURES_FILE, [], made_from or completed(plan, key))
 
 
 def layout(figure):
@@ -195,8 +205,7 @@ def test_completions_of_a_model_with_one_way_to_complete_are_shown(tmp_path):
     one, other = plan.keys("inpainting")
     for key in (one, other):
         finish(plan, tmp_path, key)
-    x, known = np.zeros((3, 4, 4, 1), np.float32), np.ones((3, 4, 4), bool)
-    keep_in(plan.paths(tmp_path).completions(one))("right_own", x, known, x)
+    complete(plan, tmp_path, one, "own")
     note_unable(plan.paths(tmp_path).completions(other) / MEASURES_FILE, "this model completes no images")
     figure, words = picture(Material(Run(plan, tmp_path), []), items(plan)["fig_8_inpainting"])
     assert layout(figure)[2] == ["GMM"]
@@ -253,9 +262,8 @@ def test_completions_and_centroids_so_far(tmp_path):
     material = Material(Run(plan, tmp_path), [])
     by_name = {item.output.name: item for item in items(plan).values()}
     first, second = pictures(plan)["fig_8"]
-    x = np.zeros((3, 4, 4, 1), np.float32)
     assert absent(material, by_name["fig_8"]) == [first, second]
-    keep_in(plan.paths(tmp_path).completions(first.keys[0]))("right_paper", x, x[..., 0] == 0, x)
+    complete(plan, tmp_path, first.keys[0])
     assert absent(material, by_name["fig_8"]) == [second]
     note_unable(plan.paths(tmp_path).completions(second.keys[0]) / MEASURES_FILE, "cannot")
     assert absent(material, by_name["fig_8"]) == []
