@@ -59,7 +59,7 @@ def earlier(plan: Plan, out: Path, run_has: Collection[str]) -> Earlier:
     ours = plan.trained_as_planned(there)
     origins = Origins(plan, facts)
     metrics, left = {}, [path for path in sorted(there) if path not in ours and path not in run_has]
-    for file in files:
+    for file in (file for file in files if file.name in places(plan)):  # not somebody's own
         frame = read_metrics([file])
         if (others := _of_other_settings(plan, out, file)) is not None:
             left.append(file.stem.replace("_", " of ", 1))

@@ -21,6 +21,7 @@ from evaluation.jobs.basis import basis
 from evaluation.jobs.measure import measured_so_far
 from evaluation.measures.tidy import read_made_from, read_metrics, write_metrics
 from evaluation.plan.paths import Paths
+from evaluation.plan.plan import load_plan
 from evaluation.plan.resolve import PROFILE_FILE, Run
 from evaluation.results.adding import Earlier, earlier, merged, part_of, with_models
 from evaluation.results.comparison import compare, comparison_frame
@@ -154,6 +155,7 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
     there = len(trained if failed else plan.with_all_results(facts["models"]))
     title = marked(plan, there)
+    replaced = _files_there(plan, out)
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
         write_metrics(out / "metrics" / name, frame, basis_of(plan, name, frame))
@@ -172,7 +174,9 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
         kept = add and item.output.shows_files and not item.trainings(plan) & before.stale
         if _figure(item, made, picture, title, kept=kept):
             pictures.append(picture)
-    _remove_others(out, [*made.files, *tables, *pictures])
+    for path in replaced - {*made.files, *tables, *pictures}:  # of trainings that are not here; other files stay
+        if path.is_file():
+            path.unlink()
     lacking = [*failed, *_dropped(before), *not_made(plan, out)]
     with atomic_path(out / "compare.csv") as part:
         comparison_frame(compare(results)).to_csv(part, index=False)
@@ -182,13 +186,19 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     return title
 
 
-def _remove_others(out: Path, made: Sequence[Path]) -> None:
-    """Remove the metrics, tables and figures that an earlier collection has left, whose trainings are not here."""
-    kept = set(made)
-    for folder, ends in OURS.items():
-        for path in sorted((out / folder).glob("*")):
-            if path.suffix in ends and path.is_file() and path not in kept:
-                path.unlink()
+def _files_of(plan: Plan, out: Path) -> set[Path]:
+    """Every file of metrics, tables and figures that a collection of this plan may have."""
+    names = {"metrics": [Path(name).stem for name in places(plan)]}
+    names |= {"tables": list(items(plan, TABLE)), "figures": list(items(plan, FIGURE))}
+    return {out / folder / f"{name}{end}" for folder, ends in OURS.items() for name in names[folder] for end in ends}
+
+
+def _files_there(plan: Plan, out: Path) -> set[Path]:
+    """The same of the plan and of the collection that is there, whose profile may have had more."""
+    try:
+        return _files_of(plan, out) | _files_of(load_plan(out / PROFILE_FILE), out)
+    except UserError:  # there is none yet, or its profile is none of this version
+        return _files_of(plan, out)
 
 
 def _dropped(before: Earlier) -> list[str]:

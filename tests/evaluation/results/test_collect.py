@@ -257,6 +257,30 @@ def test_pictures_of_an_earlier_collection_are_not_reported(stopped):
     assert "fig_99_old" not in Path("so-far/report.html").read_text()
 
 
+NOTES = ["tables/my_notes.md", "tables/table_9.csv", "figures/mine.png", "figures/mine.pdf", "metrics/mine.parquet"]
+
+
+@pytest.mark.parametrize("profile", ["as it was", "none of this version"])
+def test_somebodys_own_files_in_a_collection_stay(stopped, profile):
+    """Every table, picture and Parquet file there that was not made now was removed."""
+    assert main(["collect", "--profile", "p", "--out", "so-far"]) == 0
+    assert Path("so-far/figures/heat_map_mine.png").is_file()
+    for name in NOTES:
+        Path("so-far", name).write_text("mine")
+    if profile != "as it was":
+        old = {**plan().config, "of_an_earlier_version": 1}
+        Path("so-far/profile.json").write_text(json.dumps(old))
+    models = {"mine": {**MODELS["mine"], "grid": {}}}
+    of = Plan({**plan().config, "models": models})
+    finish(of.training(TrainingKey("digits", "not0", "mine", 0)), stopped)
+    (stopped / "profile.json").write_text(of.as_json())
+    for add in ([], ["--add"]):
+        assert main(["collect", "--profile", "p", "--out", "so-far", *add]) == 0
+        assert {Path("so-far", name).read_text() for name in NOTES} == {"mine"}
+    # The new profile has no grid: a picture of it goes with the profile that made it.
+    assert Path("so-far/figures/heat_map_mine.png").is_file() == (profile != "as it was")
+
+
 def test_a_picture_of_what_is_there_is_replaced_by_one_that_shows_no_less(stopped):
     """The pooled samples of one model with and without sharpening: two panels, in three collections of parts."""
     of, key, sample = pooled(stopped)
