@@ -208,7 +208,8 @@ _ALL = (
     _table(
         "paired", "table_2_paired", COMPARISON, "Pairs: every DCGMM against every rival",
         "Between runs of equal seeds: DCGMM minus rival, in points of exact AUROC; mean, interval, number of pairs "
-        "n, and the p-value of an exact sign-flip test (with n pairs never below 2/2ⁿ).",
+        "n, and the p-value of a sign-flip test, exact up to 20 pairs (with n pairs never below 2/2ⁿ), of more pairs "
+        "over 100,000 drawn sign patterns.",
         "outliers", "paired:paired_table", lambda plan: _models(plan) == {True, False},
     ),
     _table(

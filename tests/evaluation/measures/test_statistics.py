@@ -14,6 +14,7 @@ from evaluation.measures.statistics import (
     COVERAGE,
     bootstrap_interval,
     coverage_words,
+    drawn_sign_flip_p_value,
     over_seeds,
     paired_comparison,
     sign_flip_p_value,
@@ -94,6 +95,29 @@ def test_sign_flip_p_value_is_that_of_all_patterns(differences):
     sums = [abs(np.dot(signs, differences)) for signs in itertools.product([1, -1], repeat=len(differences))]
     expected = np.mean(np.array(sums) >= abs(sum(differences)) - 1e-9)
     assert sign_flip_p_value(np.array(differences)) == pytest.approx(expected)
+
+
+def test_beyond_20_pairs_sign_patterns_are_drawn():
+    """A profile may have 25 seeds: the table of pairs ended in an error after all of its trainings."""
+    rng = np.random.default_rng(0)
+    first = dict(enumerate(rng.normal(0.4, 1.0, 25)))
+    pair = paired_comparison(first, dict.fromkeys(range(25), 0.0))
+    # of all patterns, counted by sums that meet in the middle
+    halves = [np.array([np.dot(s, d) for s in itertools.product([1, -1], repeat=len(d))]) for d in
+              (list(first.values())[:12], list(first.values())[12:])]  # fmt: skip
+    upper, bound = np.sort(halves[1]), abs(sum(first.values())) - 1e-9
+    exact = 2 * (len(upper) - np.searchsorted(upper, bound - halves[0])).sum() / 2**25
+    assert (pair.n, pair.p_value) == (25, pytest.approx(exact, abs=4 * math.sqrt(exact / 100_000)))
+    assert pair.p_value == paired_comparison(first, dict.fromkeys(range(25), 0.0)).p_value
+    assert paired_comparison(first, first).p_value == 1.0
+    sure = paired_comparison(dict.fromkeys(range(400), 1.0), dict.fromkeys(range(400), 0.0))
+    assert sure.p_value == 1 / 100_001
+
+
+@pytest.mark.parametrize("differences", [[1.0, 2.0, 3.0], [-1.0, 2.0, 3.0], [1.0, -1.0], [0.1, 0.2, -0.3, 0.4, 2.0]])
+def test_drawn_patterns_give_nearly_the_exact_p_value(differences):
+    exact = sign_flip_p_value(np.array(differences))
+    assert drawn_sign_flip_p_value(np.array(differences)) == pytest.approx(exact, abs=0.007)  # four standard errors
 
 
 # --- Welch
