@@ -201,8 +201,11 @@ class Results:
         sigmas = self._sigmas.get((experiment, dataset, model), {})
         there = [s for (which, at), s in sigmas.items() if which in (protocol or which, "both") and at == (point or at)]
         widest = max(there, default=0.0)
-        entry = self.plan.catalogue.model(model) if widest > ANNEALED else None
-        return annealing_words([widest], {} if entry is None else {**entry.params, **json.loads(point or NO_POINT)})
+        if widest <= ANNEALED:
+            return ""
+        entry = self.plan.catalogue.model(model)
+        of_one_class = entry.one_class if experiment == "judge" else {}
+        return annealing_words([widest], {**entry.params, **json.loads(point or NO_POINT), **of_one_class})
 
     @cached_property
     def _sigmas(self) -> dict[tuple[str, str, str], dict[tuple[str, str], float]]:

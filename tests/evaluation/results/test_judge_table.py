@@ -105,3 +105,24 @@ def test_the_order_of_the_rows_changes_no_digit():
         rows = [rows[i] for i in generator.permutation(len(rows))]
     for table in tables[1:]:
         pd.testing.assert_frame_equal(table, tables[0], check_exact=True)
+
+
+def sigma(experiment, value):
+    return tidy_row(
+        protocol="both", experiment=experiment, dataset="mnist", model="dcgmm-a", seed=0, metric="sigma_layer_0",
+        value=value,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "judged", "others"), [("one_class", "", "σ 0.30"), ("params", "σ 0.30", "")])
+def test_an_annealing_of_models_of_one_class_ends_where_theirs_does(where, judged, others):
+    """The end was that of models of all classes: Table III left out models that were at their own."""
+    changes = {"dcgmm-a": {"params": {"sigma_end": 0.01}, "one_class": {"sigma_end": 0.02}}}
+    changes["dcgmm-a"][where] = {"sigma_end": 0.3}
+    experiments = {name: {"datasets": ["mnist"], "models": ["dcgmm-a"]} for name in ("judge", "inpainting")}
+    plan = Plan({"profile": "p", "seeds": 1, "models": changes, "experiments": experiments})
+    made = results([*crossed([[98, 98]]), sigma("judge", 0.3), sigma("inpainting", 0.3)], plan)
+    assert made.annealing("judge", "mnist", "dcgmm-a") == judged
+    assert made.annealing("inpainting", "mnist", "dcgmm-a") == others
+    shown = printed(judge_table(made, {"dcgmm-a": "DCGMM-A"}))
+    assert ("DCGMM-A" in [row[0] for row in shown.rows]) == (not judged)
