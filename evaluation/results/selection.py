@@ -138,10 +138,10 @@ def _asked(plan: Plan) -> Mapping[tuple[str, str, str], frozenset[str]]:
     return {place: frozenset(some) for place, some in found.items()}
 
 
-def lines(results: Results, rows: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def lines(results: Results, rows: Mapping[str, str], experiment: str = "outliers") -> list[tuple[str, str, str]]:
     """(model, label, protocol) of a table's lines: one for each model (`rows`: model → label), or one for each protocol
     where the protocols can give different results; "both" where they cannot."""
-    everywhere = results.of("outliers")
+    everywhere = results.of(experiment)
     found = []
     for model, label in rows.items():
         of_model = everywhere[everywhere["model"] == model]

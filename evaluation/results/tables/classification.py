@@ -10,38 +10,41 @@ from evaluation.results.changes import printed_beside
 from evaluation.results.labels import dataset_labels
 from evaluation.results.published import published
 from evaluation.results.results import STATISTICS, Results
-from evaluation.results.tables.outliers import measured, published_cell
+from evaluation.results.selection import lines
+from evaluation.results.tables.outliers import measured, name, published_cell
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
-COLUMNS = ["model", "label", "source", "dataset", "published", "published_std", *STATISTICS, "annealing"]
+COLUMNS = ["model", "label", "protocol", "source", "dataset", "published", "published_std", *STATISTICS, "annealing"]
 
 
 def classification_table(results: Results, rows: Mapping[str, str]) -> Table:
     """`rows`: model → label. For each data set the published and our accuracy in percent, mean ± std over seeds; models
-    that the paper quotes without running them have a line marked as literature."""
+    with two protocols have a line for each, and models that the paper quotes without running them one marked as
+    literature."""
     printed = [number for number in published() if number.table == "table_4"]
     literature = dict.fromkeys(number.model for number in printed if number.literature)
     datasets = dataset_labels({*results.datasets("classification"), *(number.dataset for number in printed)})
+    ours = [(model, label, protocol, "run") for model, label, protocol in lines(results, rows, "classification")]
     found: list[dict[str, Any]] = []
-    for model, label in [*rows.items(), *((None, label) for label in literature)]:
+    for model, label, protocol, source in [*ours, *((label, label, "both", "literature") for label in literature)]:
         for dataset in datasets:
-            paper = printed_beside(results.plan, model or label, label, "table_4", "accuracy", dataset)
+            paper = printed_beside(results.plan, model, label, "table_4", "accuracy", dataset)
             place: dict[str, Any] = {
-                "model": model or label,
-                "label": label,
-                "source": "run" if model else "literature",
-            }
-            place |= {"dataset": dataset, "published": paper.mean, "published_std": paper.std}
-            value = results.value("classification", dataset, model, "accuracy", "both") if model else None
+                "model": model, "label": label, "protocol": protocol, "source": source, "dataset": dataset,
+                "published": paper.mean, "published_std": paper.std,
+            }  # fmt: skip
+            run = source == "run"
+            value = results.value("classification", dataset, model, "accuracy", protocol) if run else None
             if value is not None:
-                annealing = results.annealing("classification", dataset, value.source.model)
+                annealing = results.annealing("classification", dataset, model, value.protocol)
                 place |= {**value.statistics(*STATISTICS), "_source": value.source, "annealing": annealing}
             found.append(place)
     caption = f"Classification accuracy on test images in percent, {STATISTICS_WORDS}; literature: quoted, not run."
     caption = with_coverage(caption, (row["n"] for row in found if "n" in row))
     columns = [Column("published", published_cell, source="", keeps=True), Column("accuracy", measured)]
-    return Table(caption, statistics_frame(found, COLUMNS), ["model", "source"], {"model": _name}, columns, "dataset")
+    line = ["model", "protocol", "source"]
+    return Table(caption, statistics_frame(found, COLUMNS), line, {"model": _name}, columns, "dataset")
 
 
 def _name(row: Record) -> str:
-    return row["label"] if row["source"] == "run" else f"{row['label']} (literature)"
+    return name(row) if row["source"] == "run" else f"{row['label']} (literature)"
