@@ -13,6 +13,7 @@ from evaluation.results.formatting import Number, in_protocol, with_std
 from evaluation.results.labels import dataset_label
 from evaluation.results.make import make_table
 from evaluation.results.outputs import OUTPUTS, TABLE, items
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.tables.table import LEFT_OUT, Record, left_out, records
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ def against(first: Results, second: Results) -> list[Cell]:
 
 
 def _records(results: Results, name: str) -> Iterator[Record]:
-    """The records of a table that have a number; not of models that were still annealing, nor those of class 0 left
-    out, which Tables I and II have."""
+    """The records of a table that have a number; not of models that were still annealing, nor, of the left-out class
+    that Tables I and II have, those of the table of classes."""
+    reported = results.outlier_class
     for record in _every_record(results, name):
-        if not left_out(record) and record.get("outlier_class") != 0:
-            yield record
+        if not left_out(record) and record.get("outlier_class") != reported:
+            of_another = name in ("table_1", "table_2") and reported != PAPERS_CLASS
+            yield {**record, "outlier_class": reported} if of_another else record
 
 
 def _every_record(results: Results, name: str) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from evaluation.datasets.subsets import subset_class
 from evaluation.plan.jobs import Jobs
 from evaluation.results.labels import dataset_label
 from evaluation.results.panels import pictures, shown_datasets
+from evaluation.results.reported_class import reported_class
 
 if TYPE_CHECKING:
     from evaluation.models.catalogue import Model
@@ -40,10 +41,10 @@ class Output:
 
     name: what `bench table` and `bench figure` call it; kind: "table" or "figure"; file: its path without suffix, below
     tables/ or figures/ ("{model}": there is one for each model); section: of the paper; title: "Table I"; caption: a
-    paragraph for Snakemake's report, "{data}" for the data sets shown; experiment: whose metrics it is made from, None
-    where it needs none; function: import path, of a table called with the results and its rows (model → label), of a
-    figure with what the run has made and the item; wanted: whether a plan makes it; shows_files: a figure that shows
-    files of jobs (scores, samples, models), and is made from no metrics.
+    paragraph for Snakemake's report, "{data}" for the data sets shown, "{outlier}" for the class left out; experiment:
+    whose metrics it is made from, None where it needs none; function: import path, of a table called with the results
+    and its rows (model → label), of a figure with what the run has made and the item; wanted: whether a plan makes it;
+    shows_files: a figure that shows files of jobs (scores, samples, models), and is made from no metrics.
     """
 
     name: str
@@ -81,7 +82,8 @@ class Item:
     def caption(self, plan: Plan) -> str:
         """The paragraph below it in Snakemake's report."""
         names = shown_datasets(plan, self.output.name) if self.output.name in pictures(plan) else []
-        caption = self.output.caption.format(data=", ".join(map(dataset_label, names)))
+        shown = ", ".join(map(dataset_label, names))
+        caption = self.output.caption.format(data=shown, outlier=reported_class(plan))
         if self.output.name in ("fig_12", "fig_13"):
             one_class = any(
                 subset_class(key.subset) is not None for p in pictures(plan)[self.output.name] for key in p.keys
@@ -178,9 +180,9 @@ _ALL = (
     ),
     _table(
         "table_1", "table_1_outliers_dcgmm", OUTLIERS, "Table I",
-        "Outlier detection with DCGMM instances: trained without class 0, which is the outlier. Exact area under the "
-        "ROC curve of the top layer's log-likelihood, and the area over 100 thresholds as in the authors' scripts, "
-        f"beside the published value. {STATISTICS}",
+        "Outlier detection with DCGMM instances: trained without class {outlier}, which is the outlier. Exact area "
+        "under the ROC curve of the top layer's log-likelihood, and the area over 100 thresholds as in the authors' "
+        f"scripts, beside the published value. {STATISTICS}",
         "outliers", "outliers:outlier_table_dcgmm", lambda plan: True in _models(plan),
     ),
     _table(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.measures.statistics import bootstrap_interval
 from evaluation.measures.tidy import METRIC_COLUMNS, canonical_params, refuse_duplicates
+from evaluation.results.reported_class import PAPERS_CLASS, reported_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +154,12 @@ class Results:
         """The classes that were left out for outlier detection, in order."""
         return sorted(set(map(int, self.of("outliers")["outlier_class"].dropna())))
 
-    def values(self, experiment: str, outlier_class: int = 0) -> list[Value]:
+    @cached_property
+    def outlier_class(self) -> int:
+        """The left-out class that tables and figures report."""
+        return reported_class(self.plan)
+
+    def values(self, experiment: str, outlier_class: int = PAPERS_CLASS) -> list[Value]:
         """Every result of an experiment, in the order of the rows; of outlier detection, with this class left out."""
         if (experiment, outlier_class) not in self._values:
             rows = self.of(experiment)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from evaluation.measures.tidy import canonical_params
 from evaluation.results.formatting import in_protocol
 from evaluation.results.labels import dataset_label, dataset_labels
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import Key, Results, Value
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class Point:
 
 
 @lru_cache(maxsize=64)  # tables, comparison and claims of one page ask for the same
-def points(results: Results, outlier_class: int = 0) -> Sequence[Point]:
-    """Every grid point, in the order of the rows, which is that of the grid."""
+def points(results: Results, outlier_class: int = PAPERS_CLASS) -> Sequence[Point]:
+    """Every grid point with this class left out, in the order of the rows, which is that of the grid."""
     found: dict[Point, Point] = {}
     for value in results.values("outliers", outlier_class):
         place = Point(value.source.dataset, value.source.model, value.protocol, value.point)
@@ -83,8 +84,8 @@ def _rank(point: Point, metric: str) -> tuple[int, float]:
 
 
 @lru_cache(maxsize=64)
-def reported(results: Results, protocol: str, outlier_class: int = 0) -> Mapping[Key, Value]:
-    """(data set, model, metric) → result, of the chosen points."""
+def reported(results: Results, protocol: str, outlier_class: int = PAPERS_CLASS) -> Mapping[Key, Value]:
+    """(data set, model, metric) → result with this class left out, of the chosen points."""
     selected = chosen(points(results, outlier_class), protocol)
     return {(*place, metric): value for place, point in selected.items() for metric, value in point.values.items()}
 
@@ -95,7 +96,9 @@ def most_seeds(own: Iterable[Point]) -> int:
     return max((v.n for p in own for metric, v in p.values.items() if metric in CHOSEN_BY.values()), default=0)
 
 
-def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -> str:
+def unfinished_grid(
+    results: Results, dataset: str, model: str, protocol: str, outlier_class: int = PAPERS_CLASS
+) -> str:
     """That a model's grid is not finished, in words: "best of 4 of 23 grid points"; empty if it is, or is none.
 
     The best of some points is no best of all: with more of them, a protocol can choose another.
@@ -104,7 +107,7 @@ def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -
     place = next((place for which in (protocol, "both") if (place := (dataset, model, which)) in asked), None)
     if place is None or len(asked[place]) < 2:
         return ""
-    own = [p for p in points(results) if (p.dataset, p.model, p.protocol) == place and p.seeds]
+    own = [p for p in points(results, outlier_class) if (p.dataset, p.model, p.protocol) == place and p.seeds]
     most = most_seeds(own)
     there = asked[place] & {p.point for p in own if p.seeds == most}
     return f"best of {len(there)} of {len(asked[place])} grid points" if len(there) < len(asked[place]) else ""
@@ -113,18 +116,20 @@ def unfinished_grid(results: Results, dataset: str, model: str, protocol: str) -
 def unfinished_grids(results: Results, rows: Mapping[str, str]) -> str:
     """The sentence of a caption that names the grids behind a table's numbers (`rows`: model → label) that are not
     finished; empty if there is none."""
-    found = []
+    found, outlier = [], results.outlier_class
     for model, label, protocol in lines(results, rows):
-        values = reported(results, choosing(results.plan, protocol))
+        values = reported(results, choosing(results.plan, protocol), outlier)
         for dataset in dataset_labels(results.datasets("outliers")):
-            if (dataset, model, "auroc") in values and (of := unfinished_grid(results, dataset, model, protocol)):
+            of = unfinished_grid(results, dataset, model, protocol, outlier)
+            if of and (dataset, model, "auroc") in values:
                 found.append(f"{in_protocol(label, protocol)} on {dataset_label(dataset)} {of}")
     return f"Not finished: {'; '.join(found)}." if found else ""
 
 
 def every_point_is_there(results: Results, rows: Mapping[str, str]) -> bool:
     """Whether the grids of these models are finished, those without any result too."""
-    return not any(unfinished_grid(results, *place) for place in _asked(results.plan) if place[1] in rows)
+    places = [place for place in _asked(results.plan) if place[1] in rows]
+    return not any(unfinished_grid(results, *place, results.outlier_class) for place in places)
 
 
 @lru_cache(maxsize=8)

@@ -10,6 +10,7 @@ from evaluation.base.errors import UserError
 from evaluation.results.figures.style import PAGE_WIDTH, plotting
 from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label, dataset_labels
+from evaluation.results.reported_class import PAPERS_CLASS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,19 +39,20 @@ def course(material: Material, item: Item) -> tuple[Any, str]:
 
 
 def draw_course(results: Results) -> tuple[Any, str]:
-    """AUROC in percent (top layer, class 0 left out) against the part of the training that is done, in percent.
+    """AUROC in percent of the top layer against the part of the training that is done, in percent.
 
     A row of panels for each data set: models with shared layers, models with independent ones. A line is the mean over
     seeds of a model, in one protocol and at one grid point; its band goes from the lowest to the highest seed.
 
     Returns:
-        The figure, and a sentence that names the trainings whose areas were not followed.
+        The figure, and what it does not show: which class is left out, if not class 0, and the trainings whose areas
+        were not followed.
 
     Raises:
         UserError: no areas were followed.
     """
-    rows = results.of("course")
-    rows = rows[(rows["outlier_class"] == 0) & rows["metric"].str.startswith(PREFIX)]
+    rows, outlier = results.of("course"), results.outlier_class
+    rows = rows[(rows["outlier_class"] == outlier) & rows["metric"].str.startswith(PREFIX)]
     if rows.empty:
         raise UserError("no areas were followed in training; set experiments.outliers.course: true, and train")
     plt, _ = plotting()
@@ -74,7 +76,8 @@ def draw_course(results: Results) -> tuple[Any, str]:
             axis.tick_params(labelsize="x-small")
             if here:
                 axis.legend(fontsize="xx-small")
-    return figure, _not_followed(scored, followed, names)
+    of = "" if outlier == PAPERS_CLASS else f"Class {outlier} left out."
+    return figure, f"{of} {_not_followed(scored, followed, names)}".strip()
 
 
 def _by_place(rows: pd.DataFrame) -> dict[Place, pd.DataFrame]:
@@ -82,9 +85,9 @@ def _by_place(rows: pd.DataFrame) -> dict[Place, pd.DataFrame]:
 
 
 def _scored(results: Results) -> dict[Place, pd.DataFrame]:
-    """The rows of DCGMMs that were scored without class 0."""
+    """The rows of DCGMMs that were scored without the reported class."""
     rows = results.of("outliers")
-    found = _by_place(rows[rows["outlier_class"] == 0])
+    found = _by_place(rows[rows["outlier_class"] == results.outlier_class])
     return {p: here for p, here in found.items() if results.plan.catalogue.model(p.model).family == "dcgmm"}
 
 

@@ -11,6 +11,7 @@ from evaluation.base.errors import UserError
 from evaluation.measures.tidy import canonical_params
 from evaluation.results.figures.style import plotting, width_of
 from evaluation.results.labels import dataset_labels
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.selection import CHOSEN_BY, Point, protocols_of
 from evaluation.results.tables.grid import grid_points
 
@@ -60,7 +61,8 @@ def draw_heat_map(results: Results, model: str, label: str) -> Any:
             head = ", ".join(f"{key} {value}" for key, value in fixed.items())
             where = f"{data_label}, {protocol} ({SPLITS[CHOSEN_BY[protocol]]})"
             axis.set_title(f"{where}, {head}" if head else where, fontsize=6)
-    figure.suptitle(f"{label}: AUROC in percent", fontsize=7)
+    of = "" if results.outlier_class == PAPERS_CLASS else f", class {results.outlier_class} left out"
+    figure.suptitle(f"{label}: AUROC in percent{of}", fontsize=7)
     return figure
 
 

@@ -45,7 +45,8 @@ def grid_table(results: Results, rows: Mapping[str, str]) -> Table:
         for p in left_out
     ]
     head = "All grid points" if every_point_is_there(results, rows) else "Grid points so far"
-    caption = f"{head}, class 0 left out: exact AUROC in percent, {STATISTICS_WORDS}; which protocol chose which."
+    head += f", class {results.outlier_class} left out"
+    caption = f"{head}: exact AUROC in percent, {STATISTICS_WORDS}; which protocol chose which."
     caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     if left_out:
         caption += f" Left out for their estimated cost: {len(left_out)} points."
@@ -69,7 +70,7 @@ def grid_table(results: Results, rows: Mapping[str, str]) -> Table:
 def grid_points(results: Results) -> list[tuple[Point, str, str]]:
     """Every point with the protocols that chose it, and that it has fewer seeds than others of the model and takes no
     part in the choice, in words."""
-    every = [point for point in points(results) if point.seeds]
+    every = [point for point in points(results, results.outlier_class) if point.seeds]
     of_model: dict[tuple[str, str, str], list[Point]] = {}
     for point in every:
         of_model.setdefault((point.model, point.dataset, point.protocol), []).append(point)

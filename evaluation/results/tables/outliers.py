@@ -10,6 +10,8 @@ from evaluation.plan.experiments import classes_of
 from evaluation.results.changes import printed_beside
 from evaluation.results.formatting import as_printed, in_protocol, with_interval
 from evaluation.results.labels import dataset_label, dataset_labels
+from evaluation.results.published import NOT_PRINTED
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import STATISTICS, Results, Value
 from evaluation.results.selection import choosing, lines, reported, unfinished_grids
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
@@ -32,7 +34,8 @@ def published_cell(record: Record) -> str:
 
 
 def outlier_table_dcgmm(results: Results, rows: Mapping[str, str]) -> Table:
-    """Table I: exact AUROC and the scripts' 100-threshold area beside the published value; `rows`: model → label."""
+    """Table I: exact AUROC and the scripts' 100-threshold area beside the published value, which is of class 0; `rows`:
+    model → label."""
     return _outlier_table(results, rows, "table_1", {"auroc": "AUROC", "auroc_100_thresholds": "100 thresholds"})
 
 
@@ -42,11 +45,12 @@ def outlier_table_models(results: Results, rows: Mapping[str, str]) -> Table:
 
 
 def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads: Mapping[str, str]) -> Table:
-    found = []
+    found, outlier = [], results.outlier_class
     for model, label, protocol in lines(results, rows):
-        values = reported(results, choosing(results.plan, protocol))
+        values = reported(results, choosing(results.plan, protocol), outlier)
         for dataset in dataset_labels(results.datasets("outliers")):
             printed = printed_beside(results.plan, model, label, table, "auroc", dataset)
+            printed = printed if outlier == PAPERS_CLASS else NOT_PRINTED
             for metric in heads:
                 value = values.get((dataset, model, metric))
                 found.append(
@@ -61,7 +65,8 @@ def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads:
     columns += [Column(head, measured, {"metric": metric}) for metric, head in heads.items()]
     counts = sorted({row["n"] for row in found if "n" in row}) or [0]
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] != 1)}"
-    caption = f"Outlier detection, class 0 left out: area under the ROC curve in percent, {STATISTICS_WORDS}; {seeds}."
+    caption = f"Outlier detection, class {outlier} left out: area under the ROC curve in percent, {STATISTICS_WORDS}"
+    caption += f"; {seeds}."
     caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     frame = statistics_frame(found, [*COLUMNS, "annealing"])
     return Table(with_coverage(caption, counts), frame, ["model", "protocol"], {"model": name}, columns, "dataset")

@@ -27,7 +27,7 @@ def paired_table(results: Results, rows: Mapping[str, str]) -> Table:
     found: list[dict[str, Any]] = []
     for dataset in dataset_labels(results.datasets("outliers")):
         for rival, label, protocol in lines(results, rivals):
-            values = reported(results, choosing(results.plan, protocol))
+            values = reported(results, choosing(results.plan, protocol), results.outlier_class)
             place = {"rival": label, "protocol": protocol, "dataset": dataset, "_rival": rival}
             pairs = {
                 model: _pair(values.get((dataset, model, "auroc")), values.get((dataset, rival, "auroc")))
@@ -37,9 +37,9 @@ def paired_table(results: Results, rows: Mapping[str, str]) -> Table:
                 facts = {"_dcgmm": model, "_label": ours[model], "dcgmm": ours[model]}
                 found.append({**place, **facts, **pair, "annealing": results.annealing("outliers", dataset, model)})
     caption = (
-        "DCGMM minus rival, exact AUROC in points, class 0 left out: mean difference between runs of equal seeds "
-        "[95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not below 0.06 with five "
-        "pairs). Above 0: the DCGMM is better."
+        f"DCGMM minus rival, exact AUROC in points, class {results.outlier_class} left out: mean difference between "
+        "runs of equal seeds [95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not "
+        "below 0.06 with five pairs). Above 0: the DCGMM is better."
     )
     caption = f"{caption} {unfinished_grids(results, rows)}".strip()
     counts = [int(row["n"]) for row in found if "n" in row]
