@@ -13,7 +13,7 @@ from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import NOT_PRINTED
 from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import STATISTICS, Results, Value
-from evaluation.results.selection import choosing, lines, reported, unfinished_grids
+from evaluation.results.selection import choosing, lines, reported, unfinished_grid, unfinished_grids
 from evaluation.results.tables.table import STATISTICS_WORDS, Column, Record, Table, statistics_frame
 
 COLUMNS = ["model", "label", "protocol", "dataset", "metric", "published", "published_std", *STATISTICS, "point"]
@@ -79,9 +79,10 @@ def _statistics(value: Value | None) -> dict[str, Any]:
 
 def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
     """Models for which every class was the outlier once: AUROC of each ("comparable", says Sec. V-B)."""
-    classes = _classes(results)
-    by_class = {outlier: reported(results, choosing(results.plan), outlier) for outlier in classes}
+    classes, protocol = _classes(results), choosing(results.plan)
+    by_class = {outlier: reported(results, protocol, outlier) for outlier in classes}
     found: list[dict[str, Any]] = []
+    unfinished: list[str] = []
     for model, label in rows.items():
         for dataset in dataset_labels(results.datasets("outliers")):
             there = {
@@ -94,11 +95,27 @@ def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
             place = {"model": model, "label": label, "dataset": dataset}
             place["annealing"] = results.annealing("outliers", dataset, model)
             found += [{**place, "outlier_class": outlier, **_statistics(value)} for outlier, value in there.items()]
+            grids = {outlier: unfinished_grid(results, dataset, model, protocol, outlier) for outlier in there}
+            unfinished += [f"{label} on {dataset_label(dataset)} {words}" for words in _together(grids)]
     caption = f"Outlier detection with each class left out in turn: exact AUROC in percent, {STATISTICS_WORDS}."
+    caption += f" Not finished: {'; '.join(unfinished)}." if unfinished else ""
     frame = statistics_frame(found, ["model", "label", "dataset", "outlier_class", *STATISTICS, "annealing"])
     columns = [Column(f"class {outlier}", measured, {"outlier_class": outlier}) for outlier in classes]
     index = {"model": lambda row: str(row["label"]), "data set": lambda row: dataset_label(row["dataset"])}
     return Table(with_coverage(caption, _counts(found)), frame, ["model", "dataset"], index, columns)
+
+
+def _together(grids: Mapping[int, str]) -> list[str]:
+    """What is said of each class, with those that it is said of where it is not all of them."""
+    found: dict[str, list[str]] = {}
+    for outlier, words in grids.items():
+        found.setdefault(words, []).append(str(outlier))
+    several = len(found) > 1
+    return [
+        f"{words} (class{'es' if len(some) > 1 else ''} {', '.join(some)})" if several else words
+        for words, some in found.items()
+        if words
+    ]
 
 
 def _classes(results: Results) -> list[int]:

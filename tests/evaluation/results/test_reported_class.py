@@ -132,3 +132,22 @@ def test_of_several_classes_the_first_is_not_listed_twice():
         ("Every class left out in turn", "GMM", "class 1"),
         ("Table II", "GMM", "auroc, class 4"),
     ]
+
+
+def test_the_table_of_classes_names_grids_that_are_not_finished():
+    def areas(model, *classes, components):
+        return [row for o in classes for row in rows(model, [80.0], outlier_class=o, components=components)]
+
+    of = plan({"gmm": {"grid": {"components": [1, 2]}}}, models=["dcgmm-a", "gmm"], outlier_classes=[0, 1, 2, 3])
+    whole = [*rows("dcgmm-a", [90.0]), *rows("dcgmm-a", [91.0], outlier_class=1)]
+    cases = [
+        ([0, 1, 2], [0, 1, 2], ""),
+        ([0, 1, 2], [0], "Not finished: GMM on MNIST best of 1 of 2 grid points (classes 1, 2)."),
+        ([0, 1, 2], [0, 2], "Not finished: GMM on MNIST best of 1 of 2 grid points (class 1)."),
+        ([0, 1, 2], [], "Not finished: GMM on MNIST best of 1 of 2 grid points."),
+        ([0], [], ""),  # which is no line of the table
+    ]
+    for first, second, said in cases:
+        found = [*whole, *areas("gmm", *first, components=1), *areas("gmm", *second, components=2)]
+        caption = outlier_class_table(results(validated(found), of), LABELS).caption
+        assert said in caption and ("Not finished" in caption) == bool(said)
