@@ -108,10 +108,10 @@ def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where
         ConfigError: names it.
     """
     place = f"{where}: experiments.{experiment}"
-    for key in ("instances", "shown", "all_classes"):
+    for key in ("instances", "shown"):
         for name in getattr(settings, key, ()):
             if name not in settings.models:
-                done = {"judge": "judged", "outliers": "trained"}.get(experiment, "completed")
+                done = "judged" if experiment == "judge" else "completed"
                 raise ConfigError(f"{place}.{key}: {name} is not {done}; add it to experiments.{experiment}.models")
     if not settings.named():
         raise ConfigError(f"{place} names no model; name some, or leave the experiment out")

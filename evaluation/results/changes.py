@@ -9,6 +9,7 @@ from evaluation.jobs.basis import judges
 from evaluation.jobs.judges import printed
 from evaluation.models.catalogue import family_of
 from evaluation.plan.catalogue import Catalogue
+from evaluation.plan.merging import parameters_over
 from evaluation.plan.plan import Plan
 from evaluation.results.published import NOT_PRINTED, PublishedNumber, published_number
 from evaluation.results.selection import protocols_of
@@ -74,7 +75,8 @@ def _settings(model: Model, protocol: str, one_class: bool, grid: bool) -> dict[
     family = family_of(model.family)
     described = family.parameters if family else {}
     defaults = {key: entry.default for key, entry in described.items() if entry.has_default}
-    own = {**model.params, **model.protocol_params(protocol), **(model.one_class if one_class else {})}
+    own = parameters_over(model.params, model.protocol_params(protocol))
+    own = parameters_over(own, model.one_class if one_class else {})
     given: dict[str, Sequence[Any]] = {key: [value] for key, value in {**own, **defaults, **own}.items()}
     return {**given, **(model.grid if grid else {})}
 

@@ -49,7 +49,6 @@ def here(monkeypatch, tmp_path):
             {"experiments__judge": {"datasets": ["digits"], "models": ["gmm"], "shown": ["vae"]}},
             "judge.shown: vae is not judged",
         ),
-        ({"experiments__outliers__all_classes": ["dcgmm-a"]}, "outliers.all_classes: dcgmm-a is not trained"),
         ({"experiment": "classification"}, "models.gmm on digits: it has no classifier"),
     ],
 )

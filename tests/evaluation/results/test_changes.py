@@ -42,6 +42,14 @@ def test_a_parameter_that_the_profile_takes_away_is_a_change():
     assert (changes(of, "dcgmm-e"), changes(of, "dcgmm-e", one_class=True)) == ("", "no iterations instead of 10000")
 
 
+def test_epochs_of_one_class_are_said_where_other_classes_train_iterations():
+    of = plan({"dcgmm-e": {"params": {"iterations": 600}, "one_class": {"epochs": 3}}})
+    assert set(changes(of, "dcgmm-e", one_class=True).split(", ")) == {
+        "epochs 3 instead of 80",
+        "no iterations instead of 10000",
+    }
+
+
 @pytest.mark.parametrize(
     ("grid", "words"),
     [
