@@ -135,9 +135,9 @@ def rows_of_run(results: Path) -> dict[str, dict[str, Any]]:
         job, made = _job(results, "train", stamp), _made(stamp)
         records = [json.loads((model / "bench.json").read_text()) for model in made]
         family, dataset = family_of.get(records[0]["factory"], ""), records[0]["dataset"]
-        params = [lasting(family, r["params"]) for r in records]
-        parts = zip(records, params, strict=True)
-        images = sum(image_epochs(dataset, r["subset"], p, r["train_images"]) for r, p in parts)
+        images = sum(
+            image_epochs(dataset, r["subset"], lasting(family, r["params"]), r["train_images"]) for r in records
+        )
         if job is None or family not in START or job["cpu_time"] < SHORT * START[family]:
             continue
         old = rows.get(records[0]["model"])

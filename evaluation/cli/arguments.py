@@ -70,9 +70,15 @@ def distinct(values: Sequence[Any], option: str) -> list[Any]:
 
 
 def refuse_by_hand(args: argparse.Namespace, **defaults: Any) -> None:
-    """Refuse options that have no effect with --profile, which decides what they are about.
+    """`refuse_beside` --profile, which decides what they are about. Raises UserError."""
+    refuse_beside(args, "--profile, which decides it", **defaults)
+
+
+def refuse_beside(args: argparse.Namespace, other: str, **defaults: Any) -> None:
+    """Refuse options that have no effect beside another one.
 
     Args:
+        other: that one, and why.
         defaults: attribute of such an option → its default.
 
     Raises:
@@ -82,7 +88,7 @@ def refuse_by_hand(args: argparse.Namespace, **defaults: Any) -> None:
 
     for name, default in defaults.items():
         if getattr(args, name) != default:
-            raise UserError(f"--{name.replace('_', '-')} has no effect with --profile, which decides it; leave one out")
+            raise UserError(f"--{name.replace('_', '-')} has no effect with {other}; leave one out")
 
 
 # --- which models ----------------------------------------------------------------------------------------------------
@@ -176,27 +182,33 @@ def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup, metho
 
 
 def read_options(words: Sequence[str]) -> dict[str, Any]:
-    """Key → value; values are JSON, words need no quotes.
+    """The options of `--option`; layers are numbers. Raises UserError as `read_pairs`."""
+    from evaluation.base.documents import with_numbers
+
+    return {key: with_numbers(value) for key, value in read_pairs(words, "--option", ", for example top_s=1").items()}
+
+
+def read_pairs(words: Sequence[str], option: str, example: str = "") -> dict[str, Any]:
+    """Key → value of an option that takes KEY=VALUE, several times.
 
     Raises:
         UserError: a word of another form, or one key twice.
     """
-    from evaluation.base.documents import with_numbers
     from evaluation.base.errors import UserError
 
-    options: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
-            raise UserError(f"--option {word!r} is not KEY=VALUE, for example top_s=1")
-        if key in options:
-            raise UserError(f"--option {key} is given twice; give it once")
-        options[key] = with_numbers(plain_value(value))
-    return options
+            raise UserError(f"{option} {word!r} is not KEY=VALUE{example}")
+        if key in found:
+            raise UserError(f"{option} {key} is given twice; give it once")
+        found[key] = _value(value)
+    return found
 
 
-def plain_value(text: str) -> Any:
-    """The value of KEY=VALUE: JSON, or Python's True, False and None; a word needs no quotes."""
+def _value(text: str) -> Any:
+    """JSON, or Python's True, False and None; a word needs no quotes."""
     if text in WORDS:
         return WORDS[text]
     try:

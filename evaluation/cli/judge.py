@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.base.process import prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_by_hand
+from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_beside, refuse_by_hand
 from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     if not (args.train or args.samples):
         raise UserError("nothing to judge; give --samples FILE.npz, or --train to train judges")
     if args.train:
-        _refuse_judging(args)
+        judging = {"samples": [], "mixture": False, "references": True, "judge": None, "out": None}
+        refuse_beside(args, "--train, which only trains judges", **judging)
     out = named(args.out, "--out", ".parquet") if args.out else None
     if out:
         check_free([out], args.overwrite)
@@ -76,16 +77,6 @@ def run(args: argparse.Namespace) -> int:
     rows = source_rows(args.dataset, judges, sources, references=args.references, mixture=args.mixture)
     _print(rows, args.dataset, len(directories))
     return 0
-
-
-def _refuse_judging(args: argparse.Namespace) -> None:
-    """Refuse what is about judging beside --train. Raises UserError."""
-    from evaluation.base.errors import UserError
-
-    defaults = {"samples": [], "mixture": False, "references": True, "judge": None, "out": None}
-    for name, default in defaults.items():
-        if getattr(args, name) != default:
-            raise UserError(f"--{name} has no effect with --train, which only trains judges; leave one of them out")
 
 
 def _of_run(args: argparse.Namespace) -> None:

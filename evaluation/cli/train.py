@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import add_run, distinct, natural, plain_value, positive, refuse_by_hand, work
+from evaluation.cli.arguments import add_run, distinct, natural, positive, read_pairs, refuse_by_hand, work
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
@@ -245,14 +245,7 @@ def _all_params(args: argparse.Namespace) -> dict[str, Any]:
 def _given_params(args: argparse.Namespace) -> dict[str, Any]:
     from evaluation.base.errors import UserError
 
-    given: dict[str, Any] = {}
-    for text in args.param:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise UserError(f"--param {text!r} is not KEY=VALUE")
-        if key in given:
-            raise UserError(f"--param {key} is given twice; give it once")
-        given[key] = plain_value(value)
+    given = read_pairs(args.param, "--param")
     if args.epochs is not None:
         if "epochs" in given:
             raise UserError("--epochs is the same as --param epochs; give one of them")

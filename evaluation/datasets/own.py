@@ -29,6 +29,7 @@ NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 CHANNELS = 4  # of usual images, at most
 DARKEST = {"u": 16.5, "f": 1.5 / 255}  # brightest pixel of images whose range is another: 0 to 1, to 16, or 255 twice
 MANY = 60  # images of a class, of which a fifth drawn at random lacks all once in a million
+MIXED = "expected mixed classes: shuffle x and y alike, or give x_test, y_test, x_validation and y_validation"
 FRACTION = 5  # one in five images of what is not split
 ENDS = ("", "_validation", "_test")  # of the names of arrays
 KEYS = (*(f"{letter}{end}" for end in ENDS for letter in "xy"), "class_names")
@@ -238,16 +239,13 @@ def _refuse_sorted(y: np.ndarray, path: Path) -> None:
     """Refuse images in the order, or in blocks, of their classes where the last fifth of them is to be a split."""
     up, down = np.all(y[:-1] <= y[1:]), np.all(y[:-1] >= y[1:])
     if up != down:  # both: one class
-        raise DataError(
-            f"{path}: y is sorted, so that the last fifth of the images lacks classes; expected mixed classes: shuffle "
-            "x and y alike, or give x_test, y_test, x_validation and y_validation"
-        )
+        raise DataError(f"{path}: y is sorted, so that the last fifth of the images lacks classes; {MIXED}")
     kept = len(y) - len(y) // FRACTION
     for label, images in zip(*np.unique(y, return_counts=True), strict=True):
         if images >= MANY and not np.any(y[kept:] == label):
             raise DataError(
                 f"{path}: none of the {images} images of class {label} is among the last fifth, a split of its own; "
-                "expected mixed classes: shuffle x and y alike, or give x_test, y_test, x_validation and y_validation"
+                f"{MIXED}"
             )
 
 

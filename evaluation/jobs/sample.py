@@ -84,31 +84,47 @@ def read_samples(path: str | Path) -> Samples:
     Raises:
         UserError: no such file, not an .npz, or arrays of another kind.
     """
+    path = Path(path)
+    content = _arrays(path)
+    images = next((content[key] for key in IMAGE_KEYS if key in content), None)
+    if images is None:
+        raise UserError(f"{path} holds {', '.join(content) or 'nothing'}; expected an array `samples` (n, H, W, C)")
+    labels = next((content[key] for key in LABEL_KEYS if key in content), None)
+    return Samples(_images(images, path), _labels(labels, len(images), path), _record(content, path))
+
+
+def read_record_of(path: Path) -> Mapping[str, Any]:
+    """`Samples.record` of a file of samples, whose images are not read. Raises UserError as `read_samples`."""
+    return _record(_arrays(path, only="record"), path)
+
+
+def _arrays(path: Path, only: str = "") -> dict[str, np.ndarray]:
+    """What a file of samples holds, by name, or `only` this.
+
+    Raises:
+        UserError: no such file, or not an .npz of plain arrays.
+    """
     import zipfile
     import zlib
 
     import numpy as np
 
-    path = Path(path)
     if not path.is_file():
         raise UserError(f"there are no samples in {path}; make them with `bench sample`")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not an .npz file; write it with numpy.savez(path, samples=..., labels=...)")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            content = {key: arrays[key] for key in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            return {key: arrays[key] for key in arrays.files if only in ("", key)}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is not an .npz of plain arrays ({error}); write it with numpy.savez") from error
-    images = next((content[key] for key in IMAGE_KEYS if key in content), None)
-    if images is None:
-        raise UserError(f"{path} holds {', '.join(content) or 'nothing'}; expected an array `samples` (n, H, W, C)")
-    labels = next((content[key] for key in LABEL_KEYS if key in content), None)
-    record = _record(str(content["record"]), path) if "record" in content else {}
-    return Samples(_images(images, path), _labels(labels, len(images), path), record)
 
 
-def _record(text: str, path: Path) -> Mapping[str, Any]:
-    """What a sample file says of the model that drew it."""
+def _record(content: Mapping[str, np.ndarray], path: Path) -> Mapping[str, Any]:
+    """What the arrays of a sample file say of the model that drew it; nothing in somebody else's."""
+    if "record" not in content:
+        return {}
+    text = str(content["record"])
     kinds = {"model": str, "seed": int, "protocol": str, "point": dict}
     try:
         record = json.loads(text)

@@ -93,12 +93,13 @@ def _train(group: list[Place], dataset: Dataset, *, again: bool, progress: bool)
         for place in wanted:
             store.clear_leftovers(place.directory, keep=checkpoint)
         discard_damaged(checkpoint)
+        resumed = checkpoint.exists()
         if len(wanted) == 1:
             trained = [_fit(wanted[0].training, dataset, checkpoint, progress)]
         else:
             trained = _fit_many([place.training for place in wanted], dataset, checkpoint, progress)
         for place, (model, history, seconds) in zip(wanted, trained, strict=True):
-            store.keep(place.training, model, history, seconds, place.directory)
+            store.keep(place.training, model, history, None if resumed else seconds, place.directory)
             print(f"{place.directory}: trained", flush=True)
         shutil.rmtree(checkpoint, ignore_errors=True)
 
@@ -127,7 +128,7 @@ def images(dataset: Dataset, split: str, subset: str, at_most: int | None = None
     return x[:at_most], y[:at_most]
 
 
-def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float | None]:
+def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool) -> tuple[Any, Any, float]:
     x, y = images(dataset, "train", training.subset, training.train_images)
     model = registry.build(training.factory, training.params, dataset.image_shape, training.seed)
     check_model(model, training.factory)
@@ -137,16 +138,15 @@ def _fit(training: Training, dataset: Dataset, checkpoint: Path, progress: bool)
         options["validation"] = images(dataset, training.monitor, training.subset)[0]
     if training.course and takes(model.fit, MEASURES):
         options[MEASURES] = area_measures(training, dataset)
-    resumed, start = checkpoint.exists(), time.perf_counter()
+    start = time.perf_counter()
     with refusals(training.factory):
         history = model.fit(x, progress=progress, **options)
-    seconds = None if resumed else time.perf_counter() - start
-    return model, history_rows(history, training.factory), seconds
+    return model, history_rows(history, training.factory), time.perf_counter() - start
 
 
 def _fit_many(
     trainings: Sequence[Training], dataset: Dataset, checkpoint: Path, progress: bool
-) -> list[tuple[Any, Any, float | None]]:
+) -> list[tuple[Any, Any, float]]:
     """Several models of one configuration in one program; each counts an equal part of the time."""
     import numpy as np
 
@@ -164,10 +164,10 @@ def _fit_many(
         options["validation"] = _validation(trainings, dataset)
     if first.course and takes(many.fit_many, MEASURES):
         options[MEASURES] = [area_measures(training, dataset) for training in trainings]
-    resumed, start = checkpoint.exists(), time.perf_counter()
+    start = time.perf_counter()
     with refusals(first.factory):
         histories = many.fit_many(models, x, rows, progress=progress, checkpoint=checkpoint, **options)
-    seconds = None if resumed else (time.perf_counter() - start) / len(models)
+    seconds = (time.perf_counter() - start) / len(models)
     return [(model, history, seconds) for model, history in zip(models, histories, strict=True)]
 
 

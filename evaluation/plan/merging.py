@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-MODELS = "models"
-PARAMETERS = ("params", "one_class")  # of an entry
-# Merged key by key with the entry that is changed or extended; other keys are replaced.
+# Of an entry, merged key by key with the one that is changed or extended; other keys are replaced.
 MERGED_KEYS = ("params", "resources", "packing", "sampling", "sharpening")
+
+Merge = Callable[[Any, Any], Any]
 
 
 def parameters_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,31 +19,33 @@ def parameters_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[s
 
 def entry_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of `models` over another: `MERGED_KEYS` key by key, everything else replaced."""
-    found = {**under, **over}
-    for key in MERGED_KEYS:
-        if isinstance(under.get(key), Mapping) and isinstance(over.get(key), Mapping):
-            merge = parameters_over if key in PARAMETERS else _over
-            found[key] = merge(under[key], over[key])
-    return found
+    merges: dict[str, Merge] = {**dict.fromkeys(MERGED_KEYS, _over), "params": parameters_over}
+    return _merged(under, over, lambda key: merges.get(key, _replaced))
 
 
 def profile_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """A profile over the one that it extends: mappings key by key, entries of models by `entry_over`, everything else
     replaced."""
-    found = _over(under, over)
-    if isinstance(under.get(MODELS), Mapping) and isinstance(over.get(MODELS), Mapping):
-        found[MODELS] = {**under[MODELS], **over[MODELS]}
-        for name in under[MODELS].keys() & over[MODELS].keys():
-            both = under[MODELS][name], over[MODELS][name]
-            if all(isinstance(entry, Mapping) for entry in both):
-                found[MODELS][name] = entry_over(*both)
-    return found
+    return _merged(under, over, lambda key: _models_over if key == "models" else _over)
+
+
+def _models_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    return _merged(under, over, lambda _: entry_over)
 
 
 def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Mappings key by key, everything else replaced."""
-    found = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-        found[key] = _over(found[key], value) if both else value
+    return _merged(under, over, lambda _: _over)
+
+
+def _replaced(_under: Any, over: Any) -> Any:
+    return over
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any], merge: Callable[[str], Merge]) -> dict[str, Any]:
+    """`over` over `under`; merge: how the two of a key go together where both are mappings."""
+    found = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], Mapping) and isinstance(over[key], Mapping):
+            found[key] = merge(key)(under[key], over[key])
     return found

@@ -16,6 +16,7 @@ from evaluation.results.changes import JUDGE, changes, is_known
 from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label, dataset_labels
 from evaluation.results.published import PublishedNumber, published
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import Results, Value
 from evaluation.results.selection import as_published, protocols_of, reported, unfinished_grid
 from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
@@ -171,7 +172,9 @@ class _Side:
             return "class 0 is not left out in this profile"
         return "no result: the job has not finished, or it failed (see the logs)"
 
-    def _found(self, experiment: str, dataset: str, model: str, metric: str, outlier_class: int = 0) -> Value | None:
+    def _found(
+        self, experiment: str, dataset: str, model: str, metric: str, outlier_class: int = PAPERS_CLASS
+    ) -> Value | None:
         """A result: in the outlier experiment of the chosen grid point, of judges what Table III says, else of the
         model as it stands in the catalogue."""
         if experiment == "outliers":
@@ -192,8 +195,9 @@ class _Side:
             return Ours(count=float(place(INSTANCES[name].config, IMAGE_SHAPE).centroid_parameters))
         for experiment in ("judge", "outliers"):
             datasets = [d for d in self.plan.datasets(experiment) if specification(d).image_shape == IMAGE_SHAPE]
+            classes = self.results.outlier_classes if experiment == "outliers" else [PAPERS_CLASS]
             for model in self._labelled(experiment, label):
-                for dataset, outlier_class in itertools.product(datasets, self.results.outlier_classes or [0]):
+                for dataset, outlier_class in itertools.product(datasets, classes):
                     found = self._found(experiment, dataset, model.name, "parameters", outlier_class)
                     if found is not None:
                         return self.of(found, sizes=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, isqrt
 from pathlib import Path
 from textwrap import fill
@@ -16,6 +13,7 @@ import numpy as np
 from evaluation.base.errors import UserError
 from evaluation.jobs.basis import completed
 from evaluation.jobs.inpaint import MEASURES_FILE
+from evaluation.jobs.sample import read_record_of
 from evaluation.jobs.unable import why_not
 from evaluation.measures.tidy import read_made_from
 from evaluation.results.figures.grid import image_grid
@@ -169,24 +167,10 @@ def _is_there(material: Material, figure: str, panel: Panel) -> bool:
         else:
             for key in panel.keys:
                 file = material.plan.paths(material.folder).samples(key, panel.stage)
-                check_record(material.plan, key, _record_in(file), file)
+                check_record(material.plan, key, read_record_of(file), file)
     except UserError:
         return _cannot(material, figure, panel)
     return True
-
-
-def _record_in(file: Path) -> Mapping[str, Any]:
-    """bench.json in a file of samples, whose images are not read.
-
-    Raises:
-        UserError: no such file, or a damaged one.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as kept:
-            found = json.loads(str(kept["record"])) if "record" in kept.files else {}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{file} cannot be read ({error}); sample again") from error
-    return found if isinstance(found, Mapping) else {}
 
 
 def _completions(material: Material, panel: Panel) -> Path:
