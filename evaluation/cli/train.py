@@ -123,7 +123,7 @@ def _check_sampling(doing: Work, job: Job) -> None:
 
 
 class _What(NamedTuple):
-    """name: for paths; model: of the catalogue; one_class: parameters of a model of one class, over the others;
+    """name: for paths; model: of the catalogue; one_class: parameters of a model of one class, `params` where None;
     monitor: the images that are followed, unless the command line says which."""
 
     name: str
@@ -131,7 +131,7 @@ class _What(NamedTuple):
     factory: str
     params: dict[str, Any]
     protocol: str = "both"
-    one_class: dict[str, Any] = {}
+    one_class: dict[str, Any] | None = None
     monitor: str = "validation"
 
 
@@ -139,7 +139,6 @@ def _trainings(args: argparse.Namespace) -> list[Training]:
     """Every training that the command line asks for."""
     from evaluation.base.words import path_word
     from evaluation.datasets.subsets import subset_class
-    from evaluation.plan.merging import parameters_over
     from evaluation.plan.training import Training
 
     what = _what(args)
@@ -148,12 +147,12 @@ def _trainings(args: argparse.Namespace) -> list[Training]:
         name = path_word(args.name)
 
     def training(subset: str, seed: int) -> Training:
-        of_one = what.one_class if subset_class(subset) is not None else {}
+        of_one = what.one_class if subset_class(subset) is not None else None
         return Training(
             name=name,
             model=what.model,
             factory=what.factory,
-            params=parameters_over(what.params, of_one),
+            params=what.params if of_one is None else of_one,
             dataset=args.dataset,
             subset=subset,
             seed=seed,
@@ -173,6 +172,7 @@ def _what(args: argparse.Namespace) -> _What:
         UserError: not exactly one way to name the model, unknown model or parameter.
     """
     from evaluation.base.errors import UserError
+    from evaluation.plan.merging import parameters_over
 
     if args.config and (args.model or args.factory):
         raise UserError("--config is a DCGMM by itself; leave out --model and --factory")
@@ -188,7 +188,8 @@ def _what(args: argparse.Namespace) -> _What:
         model = args.model or args.factory.rpartition(":")[2].lower()
         return _What(model + _suffix(given), model, args.factory, params, args.protocol or "both")
     if args.config:
-        if "config" in {**all_params, **given}:
+        own = parameters_over(all_params, given, "dcgmm")
+        if "config" in own:
             raise UserError("--config is the same as --param config; give one of them")
         if args.protocol:
             raise UserError(f"--protocol {args.protocol} has no effect on --config; leave it out")
@@ -198,7 +199,7 @@ def _what(args: argparse.Namespace) -> _What:
             parse(args.config)
         except ConfigurationError as error:
             raise UserError(f"--config: {error}") from error
-        params = {"config": args.config, **all_params, **given}
+        params = {"config": args.config, **own}
         return _What("dcgmm" + _suffix(params), "dcgmm", DCGMM, params)
     return _of_catalogue(args, given, all_params)
 
@@ -212,10 +213,11 @@ def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: d
     entry = Catalogue(config.get("models"), where=args.configfile or "the catalogue").model(args.model)
     protocol = (args.protocol or "clean") if entry.in_protocols else BOTH
     variant = Variant(entry, protocol, ())
-    own = parameters_over(all_params, given)
-    params = parameters_over(variant.params, own)
+    own = parameters_over(all_params, given, entry.family)
+    params = parameters_over(variant.params, own, entry.family)
     check_params(entry.family, params, "the command line")
-    one_class = {} if LENGTHS & own.keys() else {k: v for k, v in entry.one_class.items() if k not in own}
+    of_one = {} if LENGTHS & own.keys() else {k: v for k, v in entry.one_class.items() if k not in own}
+    one_class = parameters_over(params, of_one, entry.family)
     args.train_images = args.train_images or entry.train_images or config.get("train_images")
     return _What(variant.name + _suffix(given), entry.name, entry.factory, params, protocol, one_class, entry.monitor)
 

@@ -26,7 +26,7 @@ from evaluation.models.catalogue import (
     known_entries,
 )
 from evaluation.models.importing import check_object
-from evaluation.plan.merging import entry_over, parameters_over
+from evaluation.plan.merging import entry_over, family_named, parameters_over
 
 OWN_KEYS = ("label", "extends", "as_published")  # not inherited by an entry that extends another
 BOTH = "both"  # the protocol of models that are the same in both
@@ -52,12 +52,13 @@ class Variant:
 
     @property
     def params(self) -> dict[str, Any]:
-        own = parameters_over(self.model.params, self.model.protocol_params(self.protocol))
-        return parameters_over(own, dict(self.point))
+        own = parameters_over(self.model.params, self.model.protocol_params(self.protocol), self.model.family)
+        return parameters_over(own, dict(self.point), self.model.family)
 
     def params_of(self, subset: str) -> dict[str, Any]:
         """The parameters of a training: `params`, and `one_class` over them where the subset is a single class."""
-        return parameters_over(self.params, self.model.one_class) if subset_class(subset) is not None else self.params
+        own = self.model.one_class if subset_class(subset) is not None else {}
+        return parameters_over(self.params, own, self.model.family)
 
     def sampling(self, *, sharpened: bool = False) -> dict[str, Any]:
         """The options of `sample` and `inpaint`."""
@@ -134,10 +135,11 @@ class Catalogue:
             raise ConfigError(f"{self._where}: there is no model {name!r}; {nearest(name, self.names())}")
         if name in seen:
             raise ConfigError(f"{self._where}: models.{name} extends itself, by way of {', '.join(seen)}")
-        own = entry_over(self._known.get(name, {}), self._changes.get(name) or {})
+        of = family_named(name, self._changes, self._known)
+        own = entry_over(self._known.get(name, {}), self._changes.get(name) or {}, of)
         if "extends" in own:
             inherited = self._entry(own["extends"], (*seen, name))
-            return entry_over({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own)
+            return entry_over({k: v for k, v in inherited.items() if k not in OWN_KEYS}, own, of)
         family = own.get("family")
         described = family_of(family)
         if family is not None and described is None:
@@ -145,7 +147,7 @@ class Catalogue:
         if described is None:
             return own
         resources = described.resources.model_dump(exclude_none=True)
-        return entry_over({"factory": described.factory, "resources": resources}, own)
+        return entry_over({"factory": described.factory, "resources": resources}, own, of)
 
     def variants(self, name: str, *, grid: bool = False) -> list[Variant]:
         """The variants of a model in the protocols of the run; with `grid`, one for each grid point.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+from evaluation.models.catalogue import family_of, known_entries
 
 # Of an entry, merged key by key with the one that is changed or extended; other keys are replaced.
 MERGED_KEYS = ("params", "resources", "packing", "sampling", "sharpening")
@@ -11,15 +14,18 @@ MERGED_KEYS = ("params", "resources", "packing", "sampling", "sharpening")
 Merge = Callable[[Any, Any], Any]
 
 
-def parameters_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` over `under`; epochs above take the place of iterations below, which a DCGMM would train instead."""
-    replaced = {"iterations"} if "epochs" in over and "iterations" not in over else set()
-    return {**{key: value for key, value in under.items() if key not in replaced}, **over}
+def parameters_over(under: Mapping[str, Any], over: Mapping[str, Any], family: str | None) -> dict[str, Any]:
+    """`over` over `under`. In a family that trains epochs or, instead, iterations, epochs above take the place of
+    iterations below; in a class of somebody's own the two may be anything."""
+    described = family_of(family)
+    instead = described is not None and {"epochs", "iterations"} <= described.parameters.keys()
+    dropped = {"iterations"} if instead and "epochs" in over else set()
+    return {**{key: value for key, value in under.items() if key not in dropped}, **over}
 
 
-def entry_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of `models` over another: `MERGED_KEYS` key by key, everything else replaced."""
-    merges: dict[str, Merge] = {**dict.fromkeys(MERGED_KEYS, _over), "params": parameters_over}
+def entry_over(under: Mapping[str, Any], over: Mapping[str, Any], family: str | None) -> dict[str, Any]:
+    """An entry of `models` over another: `MERGED_KEYS` key by key, everything else replaced. family: of the model."""
+    merges: dict[str, Merge] = {**dict.fromkeys(MERGED_KEYS, _over), "params": partial(parameters_over, family=family)}
     return _merged(under, over, lambda key: merges.get(key, _replaced))
 
 
@@ -30,7 +36,25 @@ def profile_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
 
 
 def _models_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    return _merged(under, over, lambda _: entry_over)
+    places = (over, under, known_entries())
+    return _merged(under, over, lambda name: partial(entry_over, family=family_named(name, *places)))
+
+
+def family_named(name: str, *places: Mapping[str, Any]) -> str | None:
+    """The family of a model, by way of those that it extends; None of a class of somebody's own.
+
+    places: name → entry, what stands above first; not checked yet.
+    """
+    seen: set[Any] = set()
+    while isinstance(name, str) and name not in seen:
+        seen.add(name)
+        entries = [entry for place in places if isinstance(entry := place.get(name), Mapping)]
+        told = next((e for e in entries if {"factory", "family", "extends"} & e.keys()), {})
+        if "extends" not in told:
+            family = told.get("family")
+            return family if isinstance(family, str) else None
+        name = told["extends"]
+    return None
 
 
 def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

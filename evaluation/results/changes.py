@@ -75,8 +75,8 @@ def _settings(model: Model, protocol: str, one_class: bool, grid: bool) -> dict[
     family = family_of(model.family)
     described = family.parameters if family else {}
     defaults = {key: entry.default for key, entry in described.items() if entry.has_default}
-    own = parameters_over(model.params, model.protocol_params(protocol))
-    own = parameters_over(own, model.one_class if one_class else {})
+    own = parameters_over(model.params, model.protocol_params(protocol), model.family)
+    own = parameters_over(own, model.one_class if one_class else {}, model.family)
     given: dict[str, Sequence[Any]] = {key: [value] for key, value in {**own, **defaults, **own}.items()}
     return {**given, **(model.grid if grid else {})}
 

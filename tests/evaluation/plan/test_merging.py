@@ -3,6 +3,7 @@
 import pytest
 
 from evaluation.base.errors import ConfigError
+from evaluation.plan.catalogue import Catalogue, Variant
 from evaluation.plan.merging import parameters_over, profile_over
 from evaluation.plan.plan import Plan, load_plan
 from evaluation.plan.reading import CHECKOUT
@@ -15,12 +16,34 @@ QUICK = f"extends: {CHECKOUT}/config/quick.yaml\nprofile: own\n"
     [
         ({"iterations": 600, "window": 8}, {"epochs": 20}, {"window": 8, "epochs": 20}),
         ({"epochs": 20}, {"iterations": 600}, {"epochs": 20, "iterations": 600}),  # iterations win
+        ({"iterations": 600, "window": 8}, {}, {"iterations": 600, "window": 8}),
         ({"iterations": 600}, {"epochs": 2, "iterations": 5}, {"epochs": 2, "iterations": 5}),
         ({"iterations": 600}, {"window": 9}, {"iterations": 600, "window": 9}),
     ],
 )
 def test_epochs_take_the_place_of_iterations_below(under, over, both):
-    assert parameters_over(under, over) == both
+    assert parameters_over(under, over, "dcgmm") == both
+
+
+@pytest.mark.parametrize("entry", [{}, {"extends": "other"}], ids=["its own", "by way of another"])
+def test_iterations_of_a_class_of_somebody_s_own_stay(entry):
+    """Where the two are no alternatives: passes, and steps of EM in each."""
+    factory = {"factory": "toy:M", "params": {"epochs": 10, "iterations": 5}}
+    models = {"mine": factory} if not entry else {"other": factory, "mine": {**entry, "params": factory["params"]}}
+    under, over = {"models": models}, {"models": {"mine": {"params": {"epochs": 20}}}}
+    found = profile_over(under, over)["models"]
+    assert found["mine"]["params"] == Catalogue(found).model("mine").params == {"epochs": 20, "iterations": 5}
+    grid = {"mine": {**found["mine"], "one_class": {"epochs": 3}}}
+    variant = Variant(Catalogue({**found, **grid}).model("mine"), "both", ())
+    assert variant.params_of("only0") == {"epochs": 3, "iterations": 5}
+
+
+def test_epochs_count_in_a_variant_of_a_dcgmm_of_the_profile_below():
+    under = {"models": {"dcgmm-e-independent": {"params": {"iterations": 600}}, "y": {"extends": "dcgmm-e"}}}
+    under["models"]["x"] = {"extends": "y", "params": {"iterations": 600}}
+    for name in ("dcgmm-e-independent", "x"):
+        found = profile_over(under, {"models": {name: {"params": {"epochs": 2}}}})["models"]
+        assert found[name]["params"] == {"epochs": 2}
 
 
 @pytest.mark.parametrize(
