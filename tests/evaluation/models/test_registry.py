@@ -75,6 +75,22 @@ def test_dcgmm_is_described_as_it_is():
     assert {k: described[k].default if described[k].has_default else None for k in taken} == taken
 
 
+def test_what_the_catalogue_takes_a_dcgmm_takes_too():
+    from dcgmm.options import TrainingOptions
+
+    nearly = {"integer": 1, "number": 1e-300}
+    for name, parameter in families()["dcgmm"].parameters.items():
+        least, above = parameter.minimum, parameter.exclusiveMinimum
+        if least is None and above is None:
+            continue
+        whole = int if parameter.type == "integer" else float
+        value = whole(least if above is None else above + nearly[parameter.type])
+        check_params("dcgmm", {name: value}, "models.mine.params")
+        assert getattr(TrainingOptions.of({name: value}), name) == value
+    with pytest.raises(UserError, match="learning_rate_end: 0 given; it should be greater than 0"):
+        check_params("dcgmm", {"learning_rate_end": 0}, "models.mine.params")
+
+
 def test_the_catalogue_has_the_papers_configurations():
     from dcgmm.instances import INSTANCES
 
