@@ -102,7 +102,8 @@ def check_classes(experiment: str, settings: Settings, where: str) -> None:
 
 
 def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where: str) -> None:
-    """Refuse models of a figure that the experiment does not train, or that the figure is not made of, or none at all.
+    """Refuse models of a figure that the experiment does not train, or that the figure is not made of, or none at all;
+    and data sets whose models would be trained and not shown.
 
     Raises:
         ConfigError: names it.
@@ -118,6 +119,18 @@ def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where
     alphabet = getattr(settings, "alphabet", None)
     if alphabet and catalogue.model(alphabet).family != DCGMM:
         raise ConfigError(f"{place}.alphabet: {alphabet!r} is no DCGMM, whose centroids the figure shows; name one")
+    if unseen := [name for name in settings.datasets if name not in _with_figures(settings)]:
+        raise ConfigError(
+            f"{place}.datasets: no figure is left for {', '.join(unseen)}, whose models would be trained and not shown; "
+            "run that in a profile of its own"
+        )
+
+
+def _with_figures(settings: Settings) -> list[str]:
+    """The data sets of an experiment whose results are seen: all, unless it makes figures of images alone."""
+    if isinstance(settings, Sampling) and (settings.pooled or settings.models):
+        return shown_datasets(settings.datasets)
+    return settings.datasets[:1] if isinstance(settings, Svhn) else settings.datasets
 
 
 def shown_datasets(datasets: Sequence[str]) -> list[str]:

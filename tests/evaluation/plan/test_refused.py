@@ -46,6 +46,14 @@ def here(monkeypatch, tmp_path):
         ({"experiments": {"sampling": {"datasets": ["digits"]}}}, "experiments.sampling names no model"),
         ({"experiments": {"sampling": {"datasets": ["digits"], "alphabet": "gmm"}}}, "'gmm' is no DCGMM"),
         (
+            {"experiments": {"sampling": {"datasets": ["mnist", "digits", "fashion_mnist"], "pooled": ["dcgmm-a"]}}},
+            "experiments.sampling.datasets: no figure is left for digits, whose models would be trained and not shown",
+        ),
+        (
+            {"experiments": {"svhn": {"datasets": ["photos", "digits"], "models": ["dcgmm-a"]}}},
+            "experiments.svhn.datasets: no figure is left for digits",
+        ),
+        (
             {"experiments__judge": {"datasets": ["digits"], "models": ["gmm"], "shown": ["vae"]}},
             "judge.shown: vae is not judged",
         ),
@@ -106,3 +114,9 @@ def test_options_of_sampling_are_checked_before_the_training(tmp_path, capsys):
     assert main(["train", "--profile", str(tmp_path / "profile.json"), job.name]) == 2
     assert "has no option 'top'" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_centroids_of_any_number_of_data_sets_have_a_figure():
+    settings = {"datasets": ["mnist", "digits", "fashion_mnist"], "alphabet": "dcgmm-a"}
+    plan = Plan(config(experiments={"sampling": settings}))
+    assert [key.dataset for key in plan.keys("sampling")] == settings["datasets"]
