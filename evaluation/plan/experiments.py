@@ -121,8 +121,8 @@ def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where
         raise ConfigError(f"{place}.alphabet: {alphabet!r} is no DCGMM, whose centroids the figure shows; name one")
     if unseen := [name for name in settings.datasets if name not in _with_figures(settings)]:
         raise ConfigError(
-            f"{place}.datasets: no figure is left for {', '.join(unseen)}, whose models would be trained and not shown; "
-            "run that in a profile of its own"
+            f"{place}.datasets: no figure is left for {', '.join(unseen)}, whose models would be trained and not "
+            "shown; run that in a profile of its own"
         )
 
 
