@@ -155,7 +155,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     # Of a run that failed, what was trained: `failed` says what is missing. Of a collection, what has results.
     there = len(trained if failed else plan.with_all_results(facts["models"]))
     title = marked(plan, there)
-    replaced = _files_there(plan, out)
+    there_before = _plan_there(out)
+    replaced = _files_of(plan, out) | (_files_of(there_before, out) if there_before else set())
     write_text(out / PROFILE_FILE, plan.as_json())
     for name, frame in found.items():
         write_metrics(out / "metrics" / name, frame, basis_of(plan, name, frame))
@@ -171,7 +172,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     pictures: list[Path] = []
     for item in items(plan, FIGURE).values():
         picture = out / "figures" / f"{item.file}.png"
-        kept = add and item.output.shows_files and not item.trainings(plan) & before.stale
+        same = not item.trainings(plan) & before.stale and not (there_before and _redrawn(item, plan, there_before))
+        kept = add and item.output.shows_files and same
         if _figure(item, made, picture, title, kept=kept):
             pictures.append(picture)
     for path in replaced - {*made.files, *tables, *pictures}:  # of trainings that are not here; other files stay
@@ -193,12 +195,19 @@ def _files_of(plan: Plan, out: Path) -> set[Path]:
     return {out / folder / f"{name}{end}" for folder, ends in OURS.items() for name in names[folder] for end in ends}
 
 
-def _files_there(plan: Plan, out: Path) -> set[Path]:
-    """The same of the plan and of the collection that is there, whose profile may have had more."""
+def _plan_there(out: Path) -> Plan | None:
+    """The plan of the collection that is there, whose profile may have had more; None if there is none yet, or its
+    profile is none of this version."""
     try:
-        return _files_of(plan, out) | _files_of(load_plan(out / PROFILE_FILE), out)
-    except UserError:  # there is none yet, or its profile is none of this version
-        return _files_of(plan, out)
+        return load_plan(out / PROFILE_FILE)
+    except UserError:
+        return None
+
+
+def _redrawn(item: Item, plan: Plan, before: Plan) -> bool:
+    """Whether a picture shows images that the plan draws with other options, or other numbers of them, than before."""
+    ours, theirs = item.drawn(plan), item.drawn(before)
+    return any(ours[image] != theirs[image] for image in ours.keys() & theirs.keys())
 
 
 def _dropped(before: Earlier) -> list[str]:

@@ -110,6 +110,11 @@ class Item:
         """The paths of the trainings whose files it shows."""
         return {key.path for _, keys in self._shown(plan) for key in keys}
 
+    def drawn(self, plan: Plan) -> dict[tuple[str, str], dict[str, Any]]:
+        """Stage and path of a training whose images it shows → how many there are, and with which options."""
+        made = {(stage, key): plan.sampled(stage, key.variant) for stage, keys in self._shown(plan) for key in keys}
+        return {(stage, key.path): how for (stage, key), how in made.items() if stage not in ("score", "train")}
+
     def _shown(self, plan: Plan) -> list[tuple[str, Sequence[TrainingKey]]]:
         """A stage and trainings, panel by panel."""
         if self.output.name == "fig_10":

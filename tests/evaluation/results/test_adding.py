@@ -208,3 +208,20 @@ def test_a_picture_of_a_training_that_the_run_has_made_anew_goes(stopped):  # no
     finish(other.training(key), stopped)
     assert main(collect) == 0
     assert not Path("so-far/figures/fig_5_sharpening.png").exists()
+
+
+def test_a_picture_goes_when_the_profile_draws_its_images_with_other_options(stopped):  # noqa: F811
+    """It stayed, since its trainings are the same."""
+    of, _, sample = pooled(stopped)
+    sample("grid_plain")
+    sample("grid_sharpened")
+    collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
+    assert main(collect) == 0
+    shutil.rmtree(stopped / "grids")
+    assert main(collect) == 0
+    assert Path("so-far/figures/fig_5_sharpening.png").exists()
+    experiments = {**of.config["experiments"]}
+    experiments["sampling"] = {**experiments["sampling"], "images": 7}
+    (stopped / "profile.json").write_text(Plan({**of.config, "experiments": experiments}).as_json())
+    assert main(collect) == 0
+    assert not Path("so-far/figures/fig_5_sharpening.png").exists()
