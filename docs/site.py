@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 CHECKOUT = Path(__file__).resolve().parents[1]
 # File of the repository → page of the site.
 PAGES = {"README.md": "index.md", "config/README.md": "profiles.md", "envs/README.md": "environments.md"}
-PAGES |= {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+PAGES |= {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "judges/README.md": "judges.md"}
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".sh": "bash", ".smk": "python", ".toml": "toml"}
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 

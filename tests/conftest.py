@@ -35,6 +35,7 @@ SLOW = (
     "evaluation/datasets/test_sources.py",
     "evaluation/jobs/test_generating.py",
     "evaluation/jobs/test_judge.py",
+    "evaluation/jobs/test_judges_of_the_checkout.py",
     "evaluation/results/test_latex.py",
     "evaluation/results/test_reference.py",
     "evaluation/results/test_report.py",

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
 DESCRIPTION = (
     "Judge samples of any model: an .npz with `samples` (n, H, W, C) in [0, 1] and, if the images should show certain "
-    "classes, `labels` (n,). The judge is the CNN of the paper's Table VII. If there is none yet, one is trained first "
-    "(`--train` only trains, and replaces a judge of other settings). Further rows are as many test images, validation "
-    "images and, with --mixture, samples of a plain Gaussian mixture."
+    "classes, `labels` (n,). The judge is the CNN of the paper's Table VII: your own, else the checkout's (judges/), "
+    "else one is trained first (`--train` only trains, and replaces a judge of other settings). Further rows are as "
+    "many test images, validation images and, with --mixture, samples of a plain Gaussian mixture."
 )
 JUDGES = Path("results/by-hand/judges")
+OF_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "judges"  # trained as the profile `paper` trains them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,12 +125,17 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _trained(args: argparse.Namespace) -> list[Path]:
-    """The judges of the seeds asked for: those that are there as they are, the others are trained."""
+    """The judges of the seeds asked for: those that are there as they are, then those of the checkout, unless options
+    ask for others; the rest are trained."""
     from evaluation.jobs.judges import finished
 
     directories = _directories(args)
+    there = args.judges == str(JUDGES) and not _options(args)
     for seed, directory in directories.items():
         if finished(directory) is not None:
+            continue
+        if there and finished(ours := OF_THE_CHECKOUT / directory.relative_to(args.judges)) is not None:
+            directories[seed] = ours
             continue
         print(
             f"there is no judge in {directory} yet: training one (50,000 images take about two minutes "

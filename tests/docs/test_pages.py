@@ -10,7 +10,7 @@ from evaluation.cli import COMMANDS, build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 # Tables of a reference run are no pages; CHANGELOG.md is a list.
-OUTSIDE = ("README.md", "CONTRIBUTING.md", "config/README.md", "envs/README.md")
+OUTSIDE = ("README.md", "CONTRIBUTING.md", "config/README.md", "envs/README.md", "judges/README.md")
 WITHIN = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "tables")
 PAGES = (*OUTSIDE, *WITHIN)
 TABLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs/reference").glob("*/tables/*.md"))
