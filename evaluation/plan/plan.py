@@ -17,7 +17,7 @@ from evaluation.base.words import nearest
 from evaluation.datasets.contents import specification
 from evaluation.models.catalogue import cost
 from evaluation.plan.catalogue import Catalogue, Model, Variant
-from evaluation.plan.experiments import EXPERIMENTS, STAGES, check_classes, check_shown, shown_datasets
+from evaluation.plan.experiments import EXPERIMENTS, STAGES, check_classes, check_shown
 from evaluation.plan.key import TrainingKey
 from evaluation.plan.limits import LeftOut, left_out
 from evaluation.plan.paths import Paths
@@ -217,7 +217,7 @@ class Plan:
         plain: list[TrainingKey] = []
         pooled: list[TrainingKey] = []
         if shown := self.profile.experiments.sampling:
-            for dataset in shown_datasets(shown.datasets):
+            for dataset in shown.datasets:
                 for name in shown.pooled:
                     pooled += self.first_keys("sampling", dataset, name)
                 for name in shown.models:

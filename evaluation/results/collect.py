@@ -172,8 +172,8 @@ def collect(run: Run, out: Path, failed: Sequence[str] = (), *, add: bool = Fals
     pictures: list[Path] = []
     for item in items(plan, FIGURE).values():
         picture = out / "figures" / f"{item.file}.png"
-        same = not item.trainings(plan) & before.stale and not (there_before and _redrawn(item, plan, there_before))
-        kept = add and item.output.shows_files and same
+        other = item.trainings(plan) & before.stale or _redrawn(item, plan, there_before)
+        kept = add and item.output.shows_files and not other
         if _figure(item, made, picture, title, kept=kept):
             pictures.append(picture)
     for path in replaced - {*made.files, *tables, *pictures}:  # of trainings that are not here; other files stay
@@ -204,9 +204,9 @@ def _plan_there(out: Path) -> Plan | None:
         return None
 
 
-def _redrawn(item: Item, plan: Plan, before: Plan) -> bool:
+def _redrawn(item: Item, plan: Plan, before: Plan | None) -> bool:
     """Whether a picture shows images that the plan draws with other options, or other numbers of them, than before."""
-    ours, theirs = item.drawn(plan), item.drawn(before)
+    ours, theirs = item.drawn(plan), item.drawn(before) if before else {}
     return any(ours[image] != theirs[image] for image in ours.keys() & theirs.keys())
 
 

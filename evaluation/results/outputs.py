@@ -112,8 +112,8 @@ class Item:
 
     def drawn(self, plan: Plan) -> dict[tuple[str, str], dict[str, Any]]:
         """Stage and path of a training whose images it shows → how many there are, and with which options."""
-        made = {(stage, key): plan.sampled(stage, key.variant) for stage, keys in self._shown(plan) for key in keys}
-        return {(stage, key.path): how for (stage, key), how in made.items() if stage not in ("score", "train")}
+        made = [(stage, keys) for stage, keys in self._shown(plan) if stage not in ("score", "train")]
+        return {(stage, key.path): plan.sampled(stage, key.variant) for stage, keys in made for key in keys}
 
     def _shown(self, plan: Plan) -> list[tuple[str, Sequence[TrainingKey]]]:
         """A stage and trainings, panel by panel."""

@@ -16,6 +16,8 @@ from evaluation.plan.key import TrainingKey
 from evaluation.plan.plan import Plan
 from tests.evaluation.results.test_collect import MODELS, finish, plan, pooled, stopped  # noqa: F401 - a fixture
 
+COLLECT = ["collect", "--profile", "p", "--out", "so-far", "--add"]
+
 
 def change(folder, **changes):
     """The run again, of a changed profile and with one training: mine+width=1 of seed 0."""
@@ -24,6 +26,15 @@ def change(folder, **changes):
     finish(of.training(TrainingKey("digits", "not0", "mine+width=1", 0)), folder)
     (folder / "profile.json").write_text(of.as_json())
     return of
+
+
+def with_fig_5(folder):
+    """The run also has Fig. 5, and is collected: its plan, and the training that the figure shows."""
+    of, key, sample = pooled(folder)
+    sample("grid_plain")
+    sample("grid_sharpened")
+    assert main(COLLECT) == 0
+    return of, key
 
 
 def judge_row(model, metric="judge_accuracy", seed=0, **params):
@@ -184,44 +195,32 @@ def test_judged_samples_of_other_settings_are_not_kept(stopped, judge, kept, not
 
 def test_figures_of_trainings_that_are_dropped_go_with_them(stopped):  # noqa: F811
     """They stayed, and were in the report, since their files were there."""
-    of, _, sample = pooled(stopped)
-    sample("grid_plain")
-    sample("grid_sharpened")
-    collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
+    of, _ = with_fig_5(stopped)
     figures = Path("so-far/figures")
-    assert main(collect) == 0
     assert {"fig_4_dynamics.png", "fig_5_sharpening.png"} <= {file.name for file in figures.iterdir()}
     other = change(stopped, experiments=of.config["experiments"], train_images=7)
-    assert main(collect) == 0
+    assert main(COLLECT) == 0
     assert not {"fig_4_dynamics.png", "fig_5_sharpening.png"} & {file.name for file in figures.iterdir()}
     assert "Fig. 4, Fig. 5" in (page := Path("so-far/compare.md").read_text()).partition("not made: ")[2], page
     assert other.title == of.title
 
 
 def test_a_picture_of_a_training_that_the_run_has_made_anew_goes(stopped):  # noqa: F811
-    of, key, sample = pooled(stopped)
-    sample("grid_plain")
-    sample("grid_sharpened")
-    collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
-    assert main(collect) == 0
+    of, key = with_fig_5(stopped)
     other = change(stopped, experiments=of.config["experiments"], train_images=7)
     finish(other.training(key), stopped)
-    assert main(collect) == 0
+    assert main(COLLECT) == 0
     assert not Path("so-far/figures/fig_5_sharpening.png").exists()
 
 
 def test_a_picture_goes_when_the_profile_draws_its_images_with_other_options(stopped):  # noqa: F811
     """It stayed, since its trainings are the same."""
-    of, _, sample = pooled(stopped)
-    sample("grid_plain")
-    sample("grid_sharpened")
-    collect = ["collect", "--profile", "p", "--out", "so-far", "--add"]
-    assert main(collect) == 0
+    of, _ = with_fig_5(stopped)
     shutil.rmtree(stopped / "grids")
-    assert main(collect) == 0
+    assert main(COLLECT) == 0
     assert Path("so-far/figures/fig_5_sharpening.png").exists()
     experiments = {**of.config["experiments"]}
     experiments["sampling"] = {**experiments["sampling"], "images": 7}
     (stopped / "profile.json").write_text(Plan({**of.config, "experiments": experiments}).as_json())
-    assert main(collect) == 0
+    assert main(COLLECT) == 0
     assert not Path("so-far/figures/fig_5_sharpening.png").exists()
