@@ -5,7 +5,9 @@ from pathlib import Path
 
 from dcgmm.storage import atomic_path, write_text
 
-__all__ = ["atomic_path", "why_not_writable", "write_text"]
+__all__ = ["CHECKOUT", "atomic_path", "why_not_writable", "write_text"]
+
+CHECKOUT = Path(__file__).resolve().parents[2]  # the repository, or where the package was installed
 
 
 def why_not_writable(path: Path) -> str:

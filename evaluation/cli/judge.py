@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.base.files import CHECKOUT
 from evaluation.base.process import prepare
 from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_beside, refuse_by_hand
 from evaluation.cli.outputs import add_overwrite, check_free, named
@@ -22,7 +23,7 @@ DESCRIPTION = (
     "many test images, validation images and, with --mixture, samples of a plain Gaussian mixture."
 )
 JUDGES = Path("results/by-hand/judges")
-OF_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "judges"  # trained as the profile `paper` trains them
+OF_THE_CHECKOUT = CHECKOUT / "judges"  # trained as the profile `paper` trains them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from evaluation.base.files import CHECKOUT
     from evaluation.jobs.lock import held
     from evaluation.jobs.resume import end_leftovers, queue_of, read_profile, snakemake_command, unlock
     from evaluation.plan.plan import load_plan
-    from evaluation.plan.reading import CHECKOUT
 
     results = args.results or load_plan(args.configfile).root
     profile = Path(args.workflow_profile) if args.workflow_profile else None

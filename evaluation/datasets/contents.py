@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.base.errors import DataError, UserError
+from evaluation.base.files import CHECKOUT
 from evaluation.datasets.catalogue import CATALOGUE, DataFile, DatasetSpec
 from evaluation.datasets.own import content_of, own_specification
 
@@ -26,8 +27,7 @@ def data_root(root: str | Path | None = None) -> Path:
             return Path(chosen).expanduser()
         except RuntimeError as error:
             raise UserError(f"{chosen} cannot be the directory of all data sets: {error}") from error
-    checkout = Path(__file__).resolve().parents[2]
-    return (checkout if (checkout / "pyproject.toml").exists() else Path.cwd()) / "data"
+    return (CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()) / "data"
 
 
 def specification(name: str, root: str | Path | None = None) -> DatasetSpec:

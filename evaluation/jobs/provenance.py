@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evaluation.base.files import write_text
+from evaluation.base.files import CHECKOUT, write_text
 from evaluation.base.reading import read_json
 from evaluation.plan.paths import Paths
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "dcgmm-benchmark"
 SUITE = "suite"  # the extra with what the benchmark needs
 

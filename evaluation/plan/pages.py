@@ -12,13 +12,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from evaluation.base.files import write_text
+from evaluation.base.files import CHECKOUT, write_text
 from evaluation.base.text import NOTHING, markdown_table
 from evaluation.models.catalogue import Entry, Model, families
 from evaluation.models.parameters import Parameter
 from evaluation.plan import profile
 from evaluation.plan.catalogue import Catalogue
-from evaluation.plan.reading import CHECKOUT
 
 MODELS_PAGE, PROFILES_PAGE = CHECKOUT / "docs/models.md", CHECKOUT / "config/README.md"
 HEAD = """# Models

@@ -8,9 +8,9 @@ from typing import Any
 
 from evaluation.base.documents import read_yaml
 from evaluation.base.errors import ConfigError
+from evaluation.base.files import CHECKOUT
 from evaluation.plan.merging import profile_over
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 EXTENDS = "extends"
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.base.errors import ConfigError
+from evaluation.base.files import CHECKOUT
 from evaluation.base.reading import read_json
 from evaluation.plan.plan import Plan, load_plan
-from evaluation.plan.reading import CHECKOUT
 
 PROFILE_FILE = "profile.json"  # in a folder of results: the configuration that the run was started with
 RESULTS, REFERENCE = "results", "docs/reference"

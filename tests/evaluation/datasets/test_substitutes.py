@@ -8,11 +8,11 @@ import itertools
 import pytest
 import yaml
 
+from evaluation.base.files import CHECKOUT as ROOT
 from evaluation.datasets import CATALOGUE
 from evaluation.datasets.settle import settle
 from evaluation.datasets.substitutes import SUBSTITUTES, choose, datasets_of, substituted
 from evaluation.plan.plan import Plan
-from evaluation.plan.reading import CHECKOUT as ROOT
 
 PROFILE = {
     "profile": "p",

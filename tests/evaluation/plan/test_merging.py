@@ -3,10 +3,10 @@
 import pytest
 
 from evaluation.base.errors import ConfigError
+from evaluation.base.files import CHECKOUT
 from evaluation.plan.catalogue import Catalogue, Variant
 from evaluation.plan.merging import parameters_over, profile_over
 from evaluation.plan.plan import Plan, load_plan
-from evaluation.plan.reading import CHECKOUT
 
 QUICK = f"extends: {CHECKOUT}/config/quick.yaml\nprofile: own\n"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evaluation.base.files import CHECKOUT
 from evaluation.cli import main
 from evaluation.jobs.basis import basis
 from evaluation.measures.tidy import write_metrics
 from evaluation.plan.plan import Plan
-from evaluation.plan.reading import CHECKOUT
 from evaluation.plan.resolve import resolve
 from tests.evaluation.made_up import plan, two_models
 from tests.evaluation.results.test_samples import finish

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from evaluation.base.errors import UserError
+from evaluation.base.files import CHECKOUT as ROOT
 from evaluation.plan.plan import load_plan
-from evaluation.plan.reading import CHECKOUT as ROOT
 from evaluation.results.outputs import FIGURE, OUTPUTS, TABLE, find, items, rows_of
 from evaluation.results.status import outputs
 from tests.evaluation.made_up import made_up_plan, plan
