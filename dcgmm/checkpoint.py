@@ -111,23 +111,30 @@ class Checkpoint:
             self._written = time.monotonic()
 
     @contextmanager
-    def kept(self, state: Callable[[], State]) -> Iterator[Callable[[], None]]:
+    def kept(self, state: Callable[[], State], *, always_whole: bool = False) -> Iterator[Callable[[], None]]:
         """A block of training steps; call what it gives after each of them.
 
         That writes what `state()` returns if the last write is half a minute ago. Ctrl-C ends the block after the
-        step that runs, with the state written first; KeyboardInterrupt then goes on to the caller.
+        step that runs, with the state written first; KeyboardInterrupt then goes on to the caller. One that comes in
+        the midst of a step (a second Ctrl-C, a handler of the program's own) leaves the last write as it is, unless
+        `state()` is `always_whole`: that of whole steps at any moment.
         """
+        whole = always_whole
         try:
             with held_interrupts() as stop_if_asked:
 
                 def after_step() -> None:
+                    nonlocal whole
+                    whole = True
                     if self.path is not None and time.monotonic() - self._written > SECONDS:
                         self.write(state())
                     stop_if_asked()
+                    whole = always_whole
 
                 yield after_step
+                whole = True
         except KeyboardInterrupt:
-            if self.path is not None:
+            if self.path is not None and whole:
                 self.write(state())
             raise
 

@@ -103,7 +103,7 @@ def fit_models(
     try:
         with (
             training_progress(sum(total) - before, done, remark, shown=progress) as on_progress,
-            kept.kept(lambda: to_checkpoint(now())) as after_window,
+            kept.kept(lambda: to_checkpoint(now()), always_whole=True) as after_window,
         ):
             for members in groups:
                 others = sum(states[i].iteration for i in range(len(models)) if i not in members) - before

@@ -1,16 +1,19 @@
 """Files, copies and checkpoints of every model."""
 
+import contextlib
 import copy
 import inspect
 import os
 import signal
+import sys
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import dcgmm.checkpoint
-from tests.contract.families import TINY, data, every, fit, make, same, says, trained
+from tests.contract.families import ROOT, SLOW, TINY, data, every, fit, make, same, says, trained
 
 # --- files, copies, NumPy's numbers ----------------------------------------------------------------------------------
 
@@ -164,3 +167,58 @@ def test_the_checkpoint_of_another_training_is_refused(name, monkeypatch, tmp_pa
         with pytest.raises(ValueError, match=rf"belongs to another training \({said}.*remove it, or train"):
             fit(name, other, checkpoint=tmp_path, **changed)
     assert file.read_bytes() == before
+
+
+@every
+@pytest.mark.parametrize("part", [0.3, 0.42, 0.54, 0.66, 0.78, 0.9])
+def test_a_second_ctrl_c_in_the_midst_of_a_step_spoils_nothing(name, part, tmp_path):
+    """Half a step was written: what is updated layer by layer was resumed to another model."""
+    needs_checkpoint(name)
+    if name in SLOW:
+        pytest.skip("a compiled step calls none of our functions: nothing could be cut here")
+    stopped, left = make(name), int(part * called(name))
+
+    def interrupt(frame, event, _):
+        nonlocal left
+        left -= event == "call" and is_ours(frame)
+        if left == 0:
+            left = -1
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with contextlib.suppress(KeyboardInterrupt), profiled(interrupt):
+        fit(name, stopped, checkpoint=tmp_path)
+    assert left < 0
+    resumed = make(name)
+    history = fit(name, resumed, checkpoint=tmp_path)
+    same(name, says(name, resumed, data(name)[0]), says(name, trained(name)[0], data(name)[0]))
+    assert [row[:3] for row in history] == [row[:3] for row in trained(name)[1]]
+
+
+def is_ours(frame):
+    return frame.f_code.co_filename.startswith((str(ROOT / "baselines"), str(ROOT / "dcgmm")))
+
+
+@contextlib.contextmanager
+def profiled(function):
+    sys.setprofile(function)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+@cache
+def called(name):
+    """How many functions of ours a training calls."""
+    count = 0
+
+    def counted(frame, event, _):
+        nonlocal count
+        count += event == "call" and is_ours(frame)
+
+    trained(name)  # what is called in the first training alone does not count
+    model = make(name)
+    with profiled(counted):
+        fit(name, model)
+    return count

@@ -101,8 +101,8 @@ class Counter:
     def state(self):
         return {"done": np.array(self.done)}, {"done": self.done}
 
-    def run(self, kept):
-        with kept.kept(self.state) as after_step:
+    def run(self, kept, **options):
+        with kept.kept(self.state, **options) as after_step:
             while self.done < 10:
                 if self.done == 4:
                     self.interrupt()
@@ -122,9 +122,18 @@ def send_interrupt():
 def test_ctrl_c_keeps_the_state_of_a_whole_step(tmp_path, interrupt, done):
     training, kept = Counter(interrupt), Checkpoint(tmp_path, of())
     with pytest.raises(KeyboardInterrupt):
-        training.run(kept)
+        training.run(kept, always_whole=True)
     assert training.done == done and kept.read()[1] == {"done": done}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(("interrupt", "written"), [(send_interrupt, 5), (raise_interrupt, 2)])
+def test_an_interrupt_in_the_midst_of_a_step_leaves_the_last_write(tmp_path, interrupt, written):
+    training, kept = Counter(interrupt), Checkpoint(tmp_path, of())
+    kept.write(({"done": np.array(2)}, {"done": 2}))
+    with pytest.raises(KeyboardInterrupt):
+        training.run(kept)
+    assert kept.read()[1] == {"done": written}
 
 
 def test_ctrl_c_without_a_checkpoint_still_stops():

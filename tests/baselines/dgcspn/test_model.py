@@ -1,5 +1,8 @@
 """DgcSpn behind the model interface, on tiny images: densities, marginals, draws, training, files."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -198,7 +201,7 @@ def test_interrupted_and_continued_to_the_same_bits(images, tmp_path, monkeypatc
 
     def interrupted(self, x, number):
         if number == 14:  # in the midst of the second epoch
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return step(self, x, number)
 
     monkeypatch.setattr(DgcSpn, "_step", interrupted)
