@@ -81,24 +81,38 @@ def of_run(results: Path | None, instance: str, sharing: str, dataset: str, seed
 def train(instance: str, sharing: str, dataset: str, seeds: int, table: Rows, results: Path | None = None) -> None:
     """Train what is missing and append a row for each training."""
     about = {"instance": instance, "sharing": sharing, "dataset": dataset}
+    train_first(instance, sharing, dataset, table, results)
     for kind, changes in KINDS.items():
         for repetition in range(seeds):
             if table.find(**about, kind=kind, repetition=repetition):
                 continue
-            first = table.find(**about, kind="both", repetition=0)
-            if repetition == 0 and first:  # seeds 0 and 0, whatever the kind
-                measured = {name: first[0][name] for name in ("auroc", "auroc_100_thresholds")}
+            if repetition == 0:  # seeds 0 and 0, whatever the kind
+                (first,) = table.find(**about, kind="both", repetition=0)
+                measured = {name: first[name] for name in ("auroc", "auroc_100_thresholds")}
                 table.add(**about, kind=kind, repetition=0, **measured)
                 continue
             seed = {name: repetition if name in changes else 0 for name in ("order", "initial")}
             known = of_run(results, instance, sharing, dataset, repetition) if kind == "both" else None
             scores, labels = known or trained(instance, sharing, dataset, **seed)
             table.add(**about, kind=kind, repetition=repetition, **areas(scores, labels))
-            if kind == "both" and repetition == 0:
-                rng = np.random.default_rng(0)
-                for half in range(HALVES):
-                    some = rng.permutation(len(scores))[: len(scores) // 2]
-                    table.add(**about, kind="evaluation", repetition=half, **areas(scores[some], labels[some]))
+
+
+def train_first(instance: str, sharing: str, dataset: str, table: Rows, results: Path | None) -> None:
+    """Append what is missing of the training with seed 0: its row, and one for each random half of its test images."""
+    about = {"instance": instance, "sharing": sharing, "dataset": dataset}
+    there = [half for half in range(HALVES) if table.find(**about, kind="evaluation", repetition=half)]
+    alone = not table.find(**about, kind="both", repetition=0)
+    if not alone and len(there) == HALVES:
+        return
+    known = of_run(results, instance, sharing, dataset, 0)
+    scores, labels = known or trained(instance, sharing, dataset, order=0, initial=0)
+    if alone:
+        table.add(**about, kind="both", repetition=0, **areas(scores, labels))
+    rng = np.random.default_rng(0)
+    for half in range(HALVES):
+        some = rng.permutation(len(scores))[: len(scores) // 2]  # drawn for all: each is the same in every call
+        if half not in there:
+            table.add(**about, kind="evaluation", repetition=half, **areas(scores[some], labels[some]))
 
 
 def report(table: Rows) -> str:

@@ -91,7 +91,7 @@ def choose(about: dict[str, Any], results: Path, each: dict[str, int], table: Ro
     models = class_models(name, dataset, about["seed"], about["iterations"], results)
 
     def add(who: str, settings: Sequence[dict[str, Any]]) -> None:
-        missing = [s for s in settings if not table.find(**about, judges=who, **s)]
+        missing = [s for s in settings if not table.find(**about, judges=who, samples=each[who], **s)]
         of = list(judges(dataset, JUDGES[who], results)) if missing else []
         for setting in missing:
             measured = judged(models, setting, each[who], of, SAMPLING_SEED[who])
@@ -100,7 +100,7 @@ def choose(about: dict[str, Any], results: Path, each: dict[str, int], table: Ro
     add("choosing", SETTINGS)
     own = {key: value for key, value in Catalogue().model(name).sampling.items() if key in SETTINGS[0]}
     usual = {"sharpen": False} | own
-    preferred = best(table.find(**about, judges="choosing"))
+    preferred = best(table.find(**about, judges="choosing", samples=each["choosing"]))
     add("reporting", [usual] + [preferred] * (preferred != usual))
 
 

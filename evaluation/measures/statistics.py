@@ -69,12 +69,16 @@ class Interval(NamedTuple):
 
 
 def welch_interval(
-    first: tuple[float, float, int], second: tuple[float, float, int], confidence: float = CONFIDENCE
+    first: tuple[float, float, int],
+    second: tuple[float, float, int],
+    further: Sequence[tuple[float, int]] = (),
+    confidence: float = CONFIDENCE,
 ) -> Interval:
     """Welch's t interval of the difference first - second of two means of independent samples.
 
     Args:
         first, second: mean, sample standard deviation (NaN: not known, taken for 0) and number of values of each.
+        further: other independent spreads of one of the means: standard deviation and number of values.
 
     Returns:
         NaN bounds where one of them has a single value, whose spread nobody knows.
@@ -83,12 +87,13 @@ def welch_interval(
 
     if min(first[2], second[2]) < 2:
         return Interval(math.nan, math.nan)
-    variances = [0.0 if math.isnan(std) else std**2 / n for _, std, n in (first, second)]
+    spreads = [first[1:], second[1:], *further]
+    variances = [0.0 if math.isnan(std) else std**2 / n for std, n in spreads]
     difference, variance = first[0] - second[0], sum(variances)
     if variance == 0.0:
         return Interval(difference, difference)
     # Welch and Satterthwaite's degrees of freedom
-    degrees = variance**2 / sum(v**2 / (n - 1) for v, (_, _, n) in zip(variances, (first, second), strict=True))
+    degrees = variance**2 / sum(v**2 / (n - 1) for v, (_, n) in zip(variances, spreads, strict=True))
     half = float(t.ppf((1 + confidence) / 2, degrees)) * math.sqrt(variance)
     return Interval(difference - half, difference + half)
 

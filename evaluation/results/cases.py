@@ -12,6 +12,7 @@ from evaluation.results.changes import JUDGE, changes, is_known, shortened_judge
 from evaluation.results.formatting import in_protocol
 from evaluation.results.judge_accuracy import weak_judges
 from evaluation.results.labels import dataset_label
+from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import Key, Results, Value
 from evaluation.results.selection import as_published, choosing, lines, protocols_of, reported, unfinished_grid
 from evaluation.results.tables.judge import ACCURACY
@@ -58,16 +59,24 @@ def _papers_datasets(results: Results, experiment: str) -> list[str]:
     return [name for name in results.plan.datasets(experiment) if name in PAPERS_DATASETS and name not in others]
 
 
-def _doubt(results: Results, experiment: str, dataset: str, *models: str, protocol: str = "both") -> Doubt:
-    """What the profile changes in these models, a weak judge, an annealing or a grid that was not over. The case names
-    the first model, the words name the others."""
+def _doubt(
+    results: Results,
+    experiment: str,
+    dataset: str,
+    *models: str,
+    protocol: str = "both",
+    outlier_class: int | None = PAPERS_CLASS,
+) -> Doubt:
+    """What the profile changes in these models, a weak judge, an annealing (with this class left out, None for every
+    class) or a grid that was not over. The case names the first model, the words name the others."""
     words, kind = [], UNFINISHED
     for model in dict.fromkeys(models):
         changed = _changed(results, experiment, model, protocol)
         weak = weak_judges(results, dataset) if model == JUDGE else ""
         kind = SHORTENED if changed else WEAK if weak and kind != SHORTENED else kind
         reasons = [changed, weak]
-        sigma = results.annealing(experiment, dataset, model, protocol if protocol != "both" else None)
+        which = protocol if protocol != "both" else None
+        sigma = results.annealing(experiment, dataset, model, which, outlier_class=outlier_class)
         reasons.append(f"still annealing, {sigma}" if sigma else "")
         if experiment == "outliers":
             reasons.append(unfinished_grid(results, dataset, model, protocol))
@@ -156,7 +165,7 @@ def classes_are_comparable(results: Results) -> Iterator[Finding]:
         areas = [value.mean for value in there.values()]
         if len(areas) > 1:
             what = f"{label} on {dataset_label(dataset)} from {min(areas):.1f} to {max(areas):.1f}"
-            doubt = _doubt(results, "outliers", dataset, model, protocol=protocol)
+            doubt = _doubt(results, "outliers", dataset, model, protocol=protocol, outlier_class=None)
             if lacking := _unfinished_classes(results, dataset, model, there):
                 doubt = Doubt("; ".join(filter(None, [doubt.words, lacking])), doubt.kind or UNFINISHED)
             yield Finding(max(areas) - min(areas) <= COMPARABLE, what, doubt=doubt)

@@ -93,9 +93,9 @@ def compare_variants(results: Results) -> list[Row]:
 def _row(printed: PublishedNumber, ours: Ours, protocol: str, model: str = "") -> Row:
     value = ours.value
     std, n = (math.nan, 1) if value is None else (value.std, value.n)
-    judged = judge(
-        (printed.mean, printed.std, printed.runs), (ours.mean, std, n), printed.unit, at_least=printed.at_least
-    )
+    judges = None if value is None or value.judges < 2 else (value.std_judges, value.judges)
+    of_paper, own = (printed.mean, printed.std, printed.runs), (ours.mean, std, n)
+    judged = judge(of_paper, own, printed.unit, at_least=printed.at_least, judges=judges)
     if not ours.decided and judged.verdict != NOT_RUN:
         judged = replace(judged, verdict=UNDECIDED)
     known = printed.explanation if judged.verdict in (CLOSE, NOT_REPRODUCED) else ""
@@ -280,5 +280,9 @@ def data_words(results: Results) -> str:
 
 
 def remarks(cell: Mapping[str, Row]) -> Iterator[str]:
-    """The remarks of both protocols, what they have in common once."""
-    return iter(dict.fromkeys(remark for row in cell.values() for remark in row.remarks))
+    """The remarks of both protocols: what they have in common once, before the others that it is not said of both."""
+    found: dict[str, list[str]] = {}
+    for protocol, row in cell.items():
+        for remark in row.remarks:
+            found.setdefault(remark, []).append(protocol)
+    return (remark if len(of) == len(cell) else f"{', '.join(of)}: {remark}" for remark, of in found.items())

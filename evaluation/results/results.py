@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from evaluation.measures.statistics import bootstrap_interval
 from evaluation.measures.tidy import METRIC_COLUMNS, canonical_params, refuse_duplicates
@@ -198,14 +198,27 @@ class Results:
         return next((value for value in found if value.protocol in (protocol, "both")), None)
 
     def annealing(
-        self, experiment: str, dataset: str, model: str, protocol: str | None = None, point: str | None = None
+        self,
+        experiment: str,
+        dataset: str,
+        model: str,
+        protocol: str | None = None,
+        point: str | None = None,
+        outlier_class: int | None = PAPERS_CLASS,
     ) -> str:
         """That a DCGMM was still annealing when its training ended, "σ 0.40"; empty where it was not, or is not known.
 
-        The largest σ of its layers and seeds counts, of every protocol and grid point where none is given.
+        The largest σ of its layers and seeds counts: of every protocol and grid point where none is given; of outlier
+        detection, with this class left out, None for every class.
         """
         sigmas = self._sigmas.get((experiment, dataset, model), {})
-        there = [s for (which, at), s in sigmas.items() if which in (protocol or which, "both") and at == (point or at)]
+        there = [
+            sigma
+            for (which, at, outlier), sigma in sigmas.items()
+            if which in (protocol or which, "both")
+            and at == (point or at)
+            and (outlier_class is None or outlier in (outlier_class, None))
+        ]
         widest = max(there, default=0.0)
         if widest <= ANNEALED:
             return ""
@@ -214,13 +227,18 @@ class Results:
         return annealing_words([widest], {**entry.params, **json.loads(point or NO_POINT), **of_one_class})
 
     @cached_property
-    def _sigmas(self) -> dict[tuple[str, str, str], dict[tuple[str, str], float]]:
-        """(experiment, data set, model) → (protocol, grid point) → largest σ."""
+    def _sigmas(self) -> dict[tuple[str, str, str], dict[tuple[str, str, int | None], float]]:
+        """(experiment, data set, model) → (protocol, grid point, left-out class if any) → largest σ."""
+        import pandas as pd
+
         rows = self.rows[self.rows["metric"].str.startswith(SIGMA)]
-        found: dict[tuple[str, str, str], dict[tuple[str, str], float]] = {}
-        for key, values in rows.groupby(["experiment", "dataset", "model", "protocol", "point"])["value"]:
-            experiment, dataset, model, protocol, point = map(str, key)
-            found.setdefault((experiment, dataset, model), {})[protocol, point] = float(values.max())
+        found: dict[tuple[str, str, str], dict[tuple[str, str, int | None], float]] = {}
+        by = ["experiment", "dataset", "model", "protocol", "point", "outlier_class"]
+        for key, values in rows.groupby(by, dropna=False)["value"]:
+            *place, outlier = cast(tuple[Any, ...], key)
+            experiment, dataset, model, protocol, point = map(str, place)
+            left_out = None if pd.isna(outlier) else int(outlier)
+            found.setdefault((experiment, dataset, model), {})[protocol, point, left_out] = float(values.max())
         return found
 
 

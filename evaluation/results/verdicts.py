@@ -15,7 +15,8 @@ SMALL = 1.0  # points
 PAPERS_RUNS = 5  # behind a printed ± where the paper does not say how many: its Sec. V has five everywhere
 ROUNDING = 1e-9  # printed values have one decimal: a difference of exactly 3.0 must not fail by a rounding error
 RULE = (
-    "The difference, ours minus the paper's, has a 95 % interval (Welch), from our spread and the printed one. "
+    "The difference, ours minus the paper's, has a 95 % interval (Welch), from our spread (of judged samples: over "
+    "trainings and over judges) and the printed one. "
     f"Reproduced: the interval includes 0 and lies within ±{NEAR:g} points. Else close: the difference is within "
     f"±{NEAR:g}. Else not reproduced: the interval lies outside ±{SMALL:g}. The rest, and any single seed, is "
     "undecided. Counts are equal, or not."
@@ -37,6 +38,7 @@ def judge(
     unit: str = "percent",
     *,
     at_least: bool = False,
+    judges: tuple[float, int] | None = None,
 ) -> Judged:
     """The verdict on a number, by the first of these that holds:
 
@@ -57,6 +59,8 @@ def judge(
         ours: mean (NaN: not run), standard deviation and number of seeds.
         unit: "percent" or "count".
         at_least: `published` is a lower bound.
+        judges: of judged samples, the standard deviation over the judges (of the mean over seeds), and their number:
+            the printed ± is one over judges, so ours counts beside the one over seeds.
     """
     (printed, printed_std, runs), (mean, std, n) = published, ours
     difference = mean - printed
@@ -65,7 +69,8 @@ def judge(
         return Judged(math.nan, nothing, NOT_RUN)
     if unit == "count":
         return Judged(difference, nothing, REPRODUCED if difference == 0 else NOT_REPRODUCED)
-    interval = welch_interval((mean, std, n), (printed, printed_std, runs or PAPERS_RUNS))
+    further = () if judges is None else (judges,)
+    interval = welch_interval((mean, std, n), (printed, printed_std, runs or PAPERS_RUNS), further)
     if not interval:
         return Judged(difference, interval, UNDECIDED)
     counted, low, high = difference, interval.low, interval.high

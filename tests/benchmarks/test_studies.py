@@ -51,6 +51,17 @@ def test_the_spread_takes_seeds_and_halves_from_a_run(run, tmp_path, monkeypatch
     assert len({row["auroc"] for row in table.rows if row["kind"] == "evaluation"}) > 1
 
 
+def test_a_killed_study_goes_on_with_the_halves_of_the_test_images(run, tmp_path):
+    """Halves were added with seed 0's own row alone: once that was there, missing ones were missing for ever."""
+    whole = Rows(tmp_path / "whole.csv")
+    printed_spread.train("G", "shared", "mnist", seeds=1, table=whole, results=run())
+    table = Rows(tmp_path / "rows.csv")
+    for row in whole.rows[:3]:
+        table.add(**row)
+    printed_spread.train("G", "shared", "mnist", seeds=1, table=table, results=run())
+    assert table.rows == whole.rows
+
+
 def test_a_run_with_other_settings_is_refused(run, tmp_path):
     with pytest.raises(UserError, match="another epochs than the catalogue's 25"):
         printed_spread.train("G", "shared", "mnist", 1, Rows(tmp_path / "rows.csv"), run(epochs=3))
@@ -91,6 +102,8 @@ def test_settings_are_chosen_by_other_judges_than_those_that_report(tmp_path, mo
     ]
     table_3.choose(about, tmp_path, {"choosing": 2, "reporting": 5}, Rows(tmp_path / "rows.csv"))
     assert len(asked) == 20  # nothing twice
+    table_3.choose(about, tmp_path, {"choosing": 3, "reporting": 5}, table := Rows(tmp_path / "rows.csv"))
+    assert len(asked) == 38 and {row["samples"] for row in table.rows} == {2, 3, 5}  # of another number is another
 
 
 def test_judges_of_the_run_are_used_as_they_are_and_others_learn_at_the_rate_that_works(tmp_path, monkeypatch):

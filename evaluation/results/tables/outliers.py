@@ -58,7 +58,7 @@ def _outlier_table(results: Results, rows: Mapping[str, str], table: str, heads:
                         "model": model, "label": label, "protocol": protocol, "dataset": dataset, "metric": metric,
                         "published": printed.mean, "published_std": printed.std,
                         **_statistics(value), **({} if value is None else {"point": value.point}),
-                        "annealing": results.annealing("outliers", dataset, model),
+                        "annealing": results.annealing("outliers", dataset, model, outlier_class=outlier),
                     }
                 )  # fmt: skip
     columns = [Column("published", published_cell, {"metric": "auroc"}, source="", keeps=True)]
@@ -92,9 +92,10 @@ def outlier_class_table(results: Results, rows: Mapping[str, str]) -> Table:
             }
             if len(there) < 2:
                 continue
-            place = {"model": model, "label": label, "dataset": dataset}
-            place["annealing"] = results.annealing("outliers", dataset, model)
-            found += [{**place, "outlier_class": outlier, **_statistics(value)} for outlier, value in there.items()]
+            for outlier, value in there.items():
+                annealing = results.annealing("outliers", dataset, model, outlier_class=outlier)
+                place = {"model": model, "label": label, "dataset": dataset, "annealing": annealing}
+                found.append({**place, "outlier_class": outlier, **_statistics(value)})
             grids = {outlier: unfinished_grid(results, dataset, model, protocol, outlier) for outlier in there}
             unfinished += [f"{label} on {dataset_label(dataset)} {words}" for words in _together(grids)]
     caption = f"Outlier detection with each class left out in turn: exact AUROC in percent, {STATISTICS_WORDS}."

@@ -34,8 +34,9 @@ def paired_table(results: Results, rows: Mapping[str, str]) -> Table:
                 for model in ours
             }
             for model, pair in pairs.items():
+                annealing = results.annealing("outliers", dataset, model, outlier_class=results.outlier_class)
                 facts = {"_dcgmm": model, "_label": ours[model], "dcgmm": ours[model]}
-                found.append({**place, **facts, **pair, "annealing": results.annealing("outliers", dataset, model)})
+                found.append({**place, **facts, **pair, "annealing": annealing})
     caption = (
         f"DCGMM minus rival, exact AUROC in points, class {results.outlier_class} left out: mean difference between "
         "runs of equal seeds [95 % bootstrap interval] (n: number of pairs; p: of a two-sided sign-flip test, not "

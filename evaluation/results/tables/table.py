@@ -126,11 +126,17 @@ def left_out(record: Record) -> str:
 def left_out_words(table: Table) -> str:
     """The sentence that names what is left out."""
     found = {
-        f"{record.get('_label') or record['label']} on {dataset_label(record['dataset'])} ({left_out(record)})": None
+        f"{record.get('_label') or record['label']} on {dataset_label(record['dataset'])}{_class_of(record)} "
+        f"({left_out(record)})": None
         for record in records(table.frame)
         if left_out(record)
     }
     return f"{LEFT_OUT}: {', '.join(found)}." if found else ""
+
+
+def _class_of(record: Record) -> str:
+    """Which class was left out, in a table of several."""
+    return f", class {record['outlier_class']}" if "outlier_class" in record else ""
 
 
 def statistics_frame(rows: Sequence[Record], columns: Sequence[str]) -> pd.DataFrame:

@@ -144,6 +144,19 @@ def test_welchs_interval_covers_as_it_says():
     assert 0.93 <= covered / 1000 <= 0.97
 
 
+def test_of_trainings_under_the_same_judges_both_spreads_count():
+    """A judge's deviation is common to all trainings: their own spread alone covers 40 %, not 95."""
+    rng, covered = np.random.default_rng(0), np.zeros(2)
+    for _ in range(1000):
+        judged = 90.0 + rng.normal(0.0, 0.5, (5, 1)) + rng.normal(0.0, 1.0, 5)
+        by_training, by_judge = judged.mean(1), judged.mean(0)
+        ours, printed = (judged.mean(), by_training.std(ddof=1), 5), rng.normal(88.0, 0.2, 5)
+        for number, further in enumerate([(), [(by_judge.std(ddof=1), 5)]]):
+            low, high = welch_interval(ours, (printed.mean(), printed.std(ddof=1), 5), further)
+            covered[number] += low <= 2.0 <= high
+    assert covered[0] < 800 and 930 <= covered[1] <= 990
+
+
 def test_a_single_value_has_no_interval_and_an_unknown_spread_is_none():
     assert not welch_interval((95.0, math.nan, 1), (94.0, 0.2, 5))
     one_sample = welch_interval((95.0, 1.0, 5), (94.0, math.nan, 5))

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
-from evaluation.measures.tidy import tidy_frame
+from evaluation.measures.tidy import canonical_params, tidy_frame
 from evaluation.plan.plan import Plan
 from evaluation.results.changes import changes
 from evaluation.results.comparison import compare, compare_variants, comparison_frame, totals
 from evaluation.results.comparison_page import comparison_page, glance
+from evaluation.results.tables.outliers import outlier_class_table, outlier_table_dcgmm
+from evaluation.results.tables.table import printed
 from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, RULE, UNDECIDED, VERDICTS
 from tests.evaluation.made_up import grid, judged, plan, results, rows, two_models, validated
 
@@ -157,6 +159,31 @@ def test_an_annealing_that_was_cut_off_is_said_and_decides_nothing(sigma, over):
     assert ("the annealing was not over (σ 0.70)" in row["remark"]) != over
     assert row["verdict"] == (NOT_REPRODUCED if over else UNDECIDED)
     assert row["ours"] == 60.5
+
+
+def test_an_annealing_counts_for_its_own_left_out_class():
+    """A training without class 3 that had been cut off left class 0 undecided, and out of every table."""
+    other = [*rows("dcgmm-a", [80, 82]), *rows("dcgmm-a", [0.01, 0.5], metric="sigma_layer_0")]
+    found = [*rows("dcgmm-a", [95, 96]), *rows("dcgmm-a", [0.01, 0.01], metric="sigma_layer_0")]
+    found += [{**row, "params": canonical_params({"outlier_class": 3})} for row in other]
+    made = results(validated(found), plan(models=["dcgmm-a"], outlier_classes=[0, 3]))
+    row = cell(comparison_frame(compare(made)), "table_1", "DCGMM-A")
+    assert "annealing" not in row["remark"] and row["verdict"] == CLOSE
+    annealing = [made.annealing("outliers", "mnist", "dcgmm-a", outlier_class=which) for which in (0, 3, None)]
+    assert annealing == ["", "σ 0.50", "σ 0.50"]
+    assert len(printed(outlier_table_dcgmm(made, {"dcgmm-a": "DCGMM-A"})).rows) == 1
+    classes = printed(outlier_class_table(made, {"dcgmm-a": "DCGMM-A"}))
+    assert "Left out, still annealing when training ended: DCGMM-A on MNIST, class 3 (σ 0.50)." in classes.caption
+    assert [str(value)[:4] for value in classes.rows[0][2:]] == ["95.5", *["–"] * 9]
+
+
+def test_a_remark_of_one_protocol_says_of_which():
+    """A cell with a number said "no result", which was of the other protocol's column."""
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-e", "dcgmm-e-independent"]}}
+    of = Plan({"profile": "p", "seeds": 1, "experiments": settings})
+    page = comparison_page(results([judged("dcgmm-e-independent", 91.0)], of))
+    (line,) = [line for line in page.splitlines() if line.startswith("- DCGMM-E, MNIST: ")]
+    assert "; clean: no result" in line and "paper: DCGMM-E, independent" in line
 
 
 @pytest.mark.parametrize(("last", "verdict"), [(None, UNDECIDED), (1, UNDECIDED), (2, NOT_REPRODUCED)])

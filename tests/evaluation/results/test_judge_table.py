@@ -10,6 +10,7 @@ from evaluation.plan.plan import Plan
 from evaluation.results.comparison import compare, comparison_frame
 from evaluation.results.tables.judge import judge_table
 from evaluation.results.tables.table import printed
+from evaluation.results.verdicts import NOT_REPRODUCED, UNDECIDED
 from tests.evaluation.made_up import results
 
 
@@ -35,11 +36,11 @@ def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
     assert len(shown.columns) == len(shown.rows[0]) == 7
 
 
-def crossed(values, model="dcgmm-a"):
+def crossed(values, model="dcgmm-a", dataset="mnist"):
     """Rows of judged accuracies; values: (trainings, judges)."""
     return [
         tidy_row(
-            protocol="both", experiment="judge", dataset="mnist", model=model, seed=seed, metric="judge_accuracy",
+            protocol="both", experiment="judge", dataset=dataset, model=model, seed=seed, metric="judge_accuracy",
             value=value, params={"judge": judge},
         )
         for seed, by_judge in enumerate(values)
@@ -67,6 +68,19 @@ def test_judges_are_no_independent_trials_and_the_comparison_says_the_same(value
     names = ["mean", "std", "low", "high", "n"]
     np.testing.assert_allclose([getattr(value, name) for name in names], [float(row[name]) for name in names])
     assert len(value.source.rows(made.metrics)) == np.size(values)
+
+
+@pytest.mark.parametrize(("judges", "verdict"), [(0.1, NOT_REPRODUCED), (4.0, UNDECIDED)])
+def test_the_spread_over_judges_counts_as_the_printed_one_does(judges, verdict):
+    """Trainings 0.1 apart under judges that differ by points had an interval of 0.4 points."""
+    apart = np.add.outer([-0.1, 0.0, 0.1, 0.0, 0.0], judges * np.array([-1.0, -0.5, 0.0, 0.5, 1.0]))
+    settings = {"judge": {"datasets": ["fashion_mnist"], "models": ["dcgmm-e"]}}
+    rows = crossed(91.0 + apart, "dcgmm-e", "fashion_mnist")
+    made = results([*rows, *summary_rows(rows)], Plan({"profile": "p", "seeds": 1, "experiments": settings}))
+    (row,) = [
+        r for r in compare(made) if r.printed.metric == "judge_accuracy" and r.ours.value and r.protocol == "paper"
+    ]
+    assert (row.printed.mean, round(row.ours.mean, 6), row.verdict) == (94.5, 91.0, verdict)
 
 
 def test_a_weak_judge_is_named_beside_what_it_judged():
