@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -49,7 +50,14 @@ def _sentence(kind: type[BaseModel], error: Mapping[str, Any], where: str) -> st
     if error["type"] == "value_error":
         return f"{place}: {error['ctx']['error']}"
     said = error["msg"][0].lower() + error["msg"][1:]
-    return f"{place}: {_short(error['input'])} given; {said.replace('input should', 'it should')}{_hint(kind, loc)}"
+    said = said.replace("input should", "it should") + _as_number(error["input"])
+    return f"{place}: {_short(error['input'])} given; {said}{_hint(kind, loc)}"
+
+
+def _as_number(value: Any) -> str:
+    """How 1e-3, to YAML a text, becomes a number."""
+    looks = isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value)
+    return f"; YAML takes {value} for text: write {float(value)}" if looks else ""
 
 
 def _short(value: Any) -> str:
@@ -87,3 +95,26 @@ def _model_in(kind: Any) -> type[BaseModel] | None:
     if get_origin(kind) in (Union, types.UnionType, Annotated):
         return next((found for found in map(_model_in, get_args(kind)) if found), None)
     return None
+
+
+def check_plain(value: Any, place: str, *, keys: bool = True) -> None:
+    """Refuse what a JSON file cannot hold as it stands, such as a date: the run's copy of the profile would differ.
+
+    keys: also keys that are no text.
+
+    Raises:
+        ConfigError: names place and value.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if keys and not isinstance(key, str):
+                raise ConfigError(f"{place}: the key {key!r} is no text; put it into quotes")
+            check_plain(inner, f"{place}.{key}", keys=keys)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_plain(inner, place, keys=keys)
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        raise ConfigError(
+            f"{place}: {value} is a {type(value).__name__}; text, numbers, true, false, null, lists and mappings are "
+            "expected: put it into quotes"
+        )

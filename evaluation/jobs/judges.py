@@ -18,11 +18,13 @@ import numpy as np
 
 from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
+from evaluation.base.files import why_not_writable
 from evaluation.base.reading import read_json
 from evaluation.base.words import digest
 from evaluation.datasets import load_dataset
 from evaluation.datasets.contents import images_of
 from evaluation.datasets.own import set_name
+from evaluation.jobs.store import held
 from evaluation.models.calling import refusals
 
 if TYPE_CHECKING:
@@ -51,17 +53,26 @@ def train_judge(
     divergence is recorded. An interrupted training of the same settings goes on where it was, and a finished one is
     left as it is. `limit` takes the first images only. Raises UserError when all attempts diverge.
     """
+    root = Path(directory)
+    _refuse_other_content(root)
+    with held([root]):
+        return _trained(dataset, root, seed, dict(params or {}), limit, progress)
+
+
+def _trained(
+    dataset: str, root: Path, seed: int, params: Mapping[str, Any], limit: int | None, progress: bool
+) -> dict[str, Any]:
+    """`train_judge`, while nobody else trains there."""
     from baselines.cnn import Cnn, DivergedError
 
-    data, root = load_dataset(dataset), Path(directory)
-    training = {**printed(), **OURS, **(params or {})}
+    data = load_dataset(dataset)
+    training = {**printed(), **OURS, **params}
     wanted = {"dataset": set_name(dataset), "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
     if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
         return found
     x, y = (part[:limit] for part in data.split("train"))
     images, labels = data.split("validation")
     validation = images[:MONITORED], labels[:MONITORED]
-    _refuse_other_content(root)
     states = {used: root / _state_name(wanted, used) for used in range(seed, seed + ATTEMPTS * SEED_STEP, SEED_STEP)}
     _remove_states(root, but=states.values())
     diverged: list[str] = []
@@ -76,6 +87,7 @@ def train_judge(
             continue
         minutes = None if resumed else round((time.perf_counter() - started) / 60, 2)
         result = {"seed_used": used, "diverged": diverged, "minutes": minutes, "accuracy": _test_accuracy(judge, data)}
+        (root / JUDGE_FILE).unlink(missing_ok=True)  # a kill leaves no network under the record of another
         judge.save(root)
         write_json(root / JUDGE_FILE, {**wanted, **result})
         _remove_states(root)
@@ -109,6 +121,8 @@ def _refuse_other_content(root: Path) -> None:
     """
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is a file; give --judges another directory")
+    if wrong := why_not_writable(root / JUDGE_FILE):
+        raise UserError(f"{wrong}; give --judges another directory")
     others = {path.name for path in root.glob("[!.]*") if not STATE.fullmatch(path.name)}
     if others <= {"model.json", "network.safetensors"} and '"baselines.cnn:Cnn"' in _text(root / "model.json"):
         return  # killed before it wrote the record
@@ -142,4 +156,5 @@ def _test_accuracy(judge: Cnn, data: Any) -> float:
 def finished(directory: str | Path) -> dict[str, Any] | None:
     """What judge.json of a trained judge holds, None where there is none."""
     path = Path(directory) / JUDGE_FILE
-    return read_json(path, "train the judge again", "seed", "accuracy", "diverged") if path.is_file() else None
+    keys = ("seed", "params", "limit", "accuracy", "diverged")
+    return read_json(path, "train the judge again", *keys) if path.is_file() else None

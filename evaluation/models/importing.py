@@ -44,6 +44,8 @@ def check_object(path: str) -> None:
         found = importlib.util.find_spec(module_name)
     except ModuleNotFoundError as error:
         raise UserError(f"factory {path!r}: there is no module {error.name!r}") from error
+    except ValueError as error:  # __main__, and the like
+        raise UserError(f"factory {path!r}: {module_name!r} is no module that other processes can import") from error
     if found is None:
         raise UserError(f"factory {path!r}: there is no module {module_name!r}")
     if found.origin is None or not found.origin.endswith(".py"):

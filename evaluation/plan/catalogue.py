@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evaluation.base.checked import check
+from evaluation.base.checked import check, check_plain
 from evaluation.base.documents import with_numbers
 from evaluation.base.errors import ConfigError, UserError
 from evaluation.base.words import nearest, path_word, shortened
@@ -112,6 +112,8 @@ class Catalogue:
         return self._models[name]
 
     def _check_params(self, model: Model, place: str) -> None:
+        for key in ("sampling", "sharpening"):
+            check_plain(getattr(model, key), f"{place}.{key}", keys=False)
         given: list[tuple[str, Mapping[str, Any]]] = [("params", model.params), ("one_class", model.one_class)]
         given += [(f"protocols.{name}", model.protocol_params(name)) for name in ("paper", "clean")]
         given += [("grid", dict(point)) for point in grid_points(model.grid)]
@@ -122,6 +124,7 @@ class Catalogue:
                     what = "is listed twice" if value == value else "is no number"
                     raise ConfigError(f"{place}.grid.{name}: {value!r} {what}; list values that differ")
         for key, params in given:
+            check_plain(params, f"{place}.{key}")
             if odd := [name for name in params if not (str(name).isascii() and str(name).isidentifier())]:
                 raise ConfigError(
                     f"{place}.{key}: {odd[0]!r} cannot be a parameter; letters, digits and _ are expected"

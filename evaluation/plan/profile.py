@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from evaluation.base.checked import Checked, check
 from evaluation.datasets.catalogue import CATALOGUE
 from evaluation.datasets.contents import specification
+from evaluation.datasets.own import set_name
 from evaluation.models.catalogue import Count, Entry, Label, Name, Packing
 
 Positive = Annotated[float, Field(gt=0)]
@@ -42,10 +43,14 @@ def _folder(name: str) -> str:
     parts = PurePosixPath(os.path.normpath(name)).parts
     if name.startswith("-") or not parts or set(parts) <= {".", "..", "/"} or max(map(len, parts)) > 200:
         raise ValueError(f"{name!r} given; a folder of its own is expected, such as results/NAME")
-    return name
+    return str(PurePosixPath(name))  # without "//" and a slash at the end, which Snakemake takes for other files
 
 
 def _dataset(name: str) -> str:
+    if set_name(name) != name:
+        raise ValueError(
+            f"{name!r} is a file; put it into the data directory (docs/data.md) and give its name, {set_name(name)!r}"
+        )
     specification(name)  # raises a ValueError
     return name
 

@@ -1,6 +1,7 @@
 """What a profile may not say: found in the plan, before any job, and said by name."""
 
 import copy
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def here(monkeypatch, tmp_path):
         ({"results": "/"}, "a folder of its own is expected"),
         ({"results": "-x"}, "a folder of its own is expected"),
         ({"results": "x" * 300}, "a folder of its own is expected"),
+        (
+            {"experiments__outliers": {"datasets": ["data/mine.npz"], "models": ["gmm"]}},
+            "'data/mine.npz' is a file; put it into the data directory (docs/data.md) and give its name, 'mine'",
+        ),
         ({"seeds": 10**5}, "a number of seeds"),
         ({"seeds": [2**63]}, "a number of seeds"),
         ({"experiments": {"sampling": {"datasets": ["digits"]}}}, "experiments.sampling names no model"),
@@ -75,7 +80,16 @@ def test_settings_that_would_fail_late_or_write_elsewhere(changes, said):
         ({**OWN, "grid": {"a/b": [1]}}, "'a/b' cannot be a parameter"),
         ({**OWN, "params": {"a b": 1}}, "'a b' cannot be a parameter"),
         ({"extends": "dcgmm-a", "params": {"config": "F(28,1)-G(4)-C(3)"}}, "has 3 classes, the data set 10"),
+        ({"extends": "vae", "params": {"learning_rate": "1e-3"}}, "YAML takes 1e-3 for text: write 0.001"),
         ({"factory": "broken:Model"}, "cannot be read as Python"),
+        ({"factory": "__main__:Model"}, "'__main__' is no module that other processes can import"),
+        (
+            {**OWN, "params": {"when": date(2026, 12, 1)}},
+            "models.mine.params.when: 2026-12-01 is a date; text, numbers",
+        ),
+        ({**OWN, "grid": {"when": ["a", date(2026, 12, 1)]}}, "grid.when: 2026-12-01 is a date"),
+        ({**OWN, "params": {"layers": {2: "a", 10: "b"}}}, "params.layers: the key 2 is no text; put it into quotes"),
+        ({**OWN, "sampling": {"when": [date(2026, 12, 1)]}}, "sampling.when: 2026-12-01 is a date"),
     ],
 )
 def test_models_that_could_not_be_trained_or_told_apart(entry, said, tmp_path):
@@ -83,6 +97,12 @@ def test_models_that_could_not_be_trained_or_told_apart(entry, said, tmp_path):
     with pytest.raises(ConfigError) as raised:
         Plan(config({"mine": entry}))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["out/x/", "out//x", "./out/x"])
+def test_a_folder_is_written_in_one_way(name):
+    """Snakemake takes out//x for another folder than out/x: no run began."""
+    assert Plan(config(results=name)).root == "out/x"
 
 
 def test_names_that_are_too_long_for_a_file_system_are_cut_and_stay_apart():
