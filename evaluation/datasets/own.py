@@ -106,7 +106,7 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
     validation, train = (_part(arrays, "_validation", path), rest) if "x_validation" in arrays else _last_fifth(rest)
     splits = (train, validation, test)
     if empty := [name for name, (x, _) in zip(("training", "validation", "test"), splits, strict=True) if not len(x)]:
-        raise DataError(f"{path} leaves no {empty[0]} image; at least {FRACTION**2} images are needed, or own splits")
+        raise DataError(f"{path} leaves no {empty[0]} image; at least {FRACTION + 1} images are needed, or own splits")
     if len({x.shape[1:] for x, _ in splits}) > 1:
         raise DataError(f"{path} holds images of different shapes: {', '.join(str(x.shape[1:]) for x, _ in splits)}")
     if len({x.dtype for x, _ in splits}) > 1:

@@ -67,6 +67,14 @@ def test_a_changed_file_is_read_again(tmp_path):
     assert load_dataset("mine", tmp_path).spec.sizes == (64, 16, 20)
 
 
+def test_six_images_are_enough_and_five_are_not(tmp_path):
+    saved(tmp_path, x=images(6))
+    assert load_dataset("mine", tmp_path).spec.sizes == (4, 1, 1)
+    saved(tmp_path, x=images(5))
+    with pytest.raises(DataError, match="leaves no validation image; at least 6 images are needed"):
+        load_dataset("mine", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -79,7 +87,7 @@ def test_a_changed_file_is_read_again(tmp_path):
         ({"x": images(), "y": labels(49)}, "y has shape"),
         ({"x": images(), "y": labels() - 1}, "integers from 0"),
         ({"x": images(), "y": labels() / 1.0}, "integers from 0"),
-        ({"x": images(4)}, "at least 25 images"),
+        ({"x": images(4)}, "at least 6 images"),
         ({"x": images(), "x_test": images(4, shape=(5, 5))}, "different shapes"),
         ({"x": images(), "x_test": images(4) / 255}, "bytes in one split"),
         ({"x": images(), "y": labels(), "class_names": ["a"]}, "1 class_names for labels up to 2"),
