@@ -118,7 +118,7 @@ def product(below, row, column, step, outside, out):
 
 @kernel
 def sum_of_patch(array, row, column, step, outside, out):
-    """The sum over the same positions as in `_product`, of arrays (N,)."""
+    """The sum over the same positions as in `product`, of arrays (N,)."""
     p0, p1 = at(array, row, column, outside), at(array, row, column + step, outside)
     p2, p3 = at(array, row + step, column, outside), at(array, row + step, column + step, outside)
     for n in range(out.shape[0]):

@@ -17,7 +17,7 @@ FLOAT_BYTES = 4
 SCORE_BATCH = 500  # images that models score, sample or complete at a time
 # Floats per variable of a leaf region that training, scoring and masks gather for an image (table look-ups: int64).
 GATHERED = {"normal": (2, 2, 1), "binomial": (1, 1, 1), "categorical": (10, 4, 2)}
-# Products exp(l_i)·exp(r_j) that exist at a time, in a block of partitions: 1 MB, or up to six partitions in 4 MB.
+# Products l_i·r_j that exist at a time, in a block of partitions: 1 MB, or up to six partitions in 4 MB.
 # Larger blocks fall out of the cache, and the C library returns their memory to the system after every step (some
 # thousand page faults, a tenth of the time); smaller ones cost launches, and cores share one partition's product badly.
 # The best of 2^16 to 2^22 for PD and RAT with K of 10, 20 and 40 on a 2-core EPYC.
@@ -78,7 +78,7 @@ def graph_cost(
 
     touched = 1 if leaf == "categorical" else statistics  # a table look-up touches one entry per variable
     leaf_flops = 2 * leaf_variables * sums * touched
-    few = {outputs: outputs < sums for outputs in per_partition}  # layers.FewLogEinsumExp: no K² products
+    few = {outputs: outputs < sums for outputs in per_partition}  # then no K² products
     products = sum(count * sums * (outputs if few[outputs] else sums) for outputs, count in per_partition.items())
     forward = leaf_flops + 2 * sum_weights + products
     step = 2 * leaf_flops + 6 * sum_weights + 5 * products
