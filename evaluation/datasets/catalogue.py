@@ -29,7 +29,7 @@ class DatasetSpec:
     `sizes` are the images of the training, validation and test split. `files` are (training images, training labels,
     test images, test labels), or (training, test) for files that hold both; none for an embedded set, which comes with
     the Python package `package`, and for one of the user's own, which is in the file `archive`. `mirrors` are addresses
-    to which a file's name is appended, tried in this order.
+    to which a file's name is appended, tried in this order. `lacking`: (split, class) of which there is no image.
     """
 
     name: str
@@ -43,6 +43,7 @@ class DatasetSpec:
     debian_package: str | None = None
     package: str | None = None
     archive: Path | None = None
+    lacking: tuple[tuple[str, int], ...] = ()
 
     @property
     def embedded(self) -> bool:

@@ -62,7 +62,11 @@ def own_specification(path: str | Path) -> DatasetSpec:
     splits, names = _read(path, path.stat().st_mtime_ns)
     shape = splits[0][0].shape[1:]
     sizes = (len(splits[0][0]), len(splits[1][0]), len(splits[2][0]))
-    return DatasetSpec(path.stem, path.stem, (shape[0], shape[1], shape[2]), names, sizes, archive=path)
+    there = {name: set(y.tolist()) for name, (_, y) in zip(("training", "validation", "test"), splits, strict=True)}
+    lacking = tuple((name, label) for name, some in there.items() for label in range(len(names)) if label not in some)
+    return DatasetSpec(
+        path.stem, path.stem, (shape[0], shape[1], shape[2]), names, sizes, archive=path, lacking=lacking
+    )
 
 
 def set_name(word: str) -> str:

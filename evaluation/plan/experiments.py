@@ -82,7 +82,7 @@ STAGES = ("score", "sample", "inpaint", "grid_plain", "grid_sharpened")  # what 
 
 
 def check_classes(experiment: str, settings: Settings, where: str) -> None:
-    """Refuse classes that a data set does not have.
+    """Refuse classes that a data set does not have, or not the images of that the experiment needs.
 
     Raises:
         ConfigError: names it.
@@ -99,6 +99,16 @@ def check_classes(experiment: str, settings: Settings, where: str) -> None:
                     raise ConfigError(
                         f"{where}: experiments.{experiment}.{key}: {dataset} has no class {label}; it has 0 to {last}"
                     )
+    for dataset in settings.datasets:
+        place = f"{where}: experiments.{experiment}: {dataset}"
+        if experiment == "outliers" and len(classes_of(dataset)) < 2:
+            raise ConfigError(f"{place} has one class; two are needed, one of them the outlier")
+        for split, label in specification(dataset).lacking if experiment in ("judge", "svhn") else ():
+            if split != "test" and label in (named["classes"] or classes_of(dataset)):
+                raise ConfigError(
+                    f"{place} has no {split} image of class {label}, of which a model is to be trained; add some "
+                    "(docs/data.md)"
+                )
 
 
 def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where: str) -> None:

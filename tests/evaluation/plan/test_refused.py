@@ -4,6 +4,7 @@ import copy
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluation.base.errors import ConfigError
@@ -140,3 +141,29 @@ def test_centroids_of_any_number_of_data_sets_have_a_figure():
     settings = {"datasets": ["mnist", "digits", "fashion_mnist"], "alphabet": "dcgmm-a"}
     plan = Plan(config(experiments={"sampling": settings}))
     assert [key.dataset for key in plan.keys("sampling")] == settings["datasets"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "arrays", "said"),
+    [
+        ("outliers", {}, "experiments.outliers: mine has one class; two are needed, one of them the outlier"),
+        (
+            "judge",
+            {"y": [0, 1] * 10, "class_names": ["a", "b", "c"]},
+            "mine has no training image of class 2",
+        ),
+        (
+            "judge",
+            {"y": [0, 1, 2] * 4 + [0] * 5 + [1, 2, 2]},
+            "no validation image of class 1",
+        ),
+    ],
+)
+def test_experiments_that_a_set_of_ones_own_has_no_images_for(experiment, arrays, said, tmp_path, monkeypatch):
+    """The plan was made, and jobs of the run failed one after another."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    images = np.random.default_rng(0).integers(256, size=(20, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", x=images, **arrays)
+    with pytest.raises(ConfigError) as raised:
+        Plan(config(**{f"experiments__{experiment}": {"datasets": ["mine"], "models": ["gmm"]}}))
+    assert said in str(raised.value)
