@@ -18,7 +18,7 @@ from evaluation.cli.arguments import (
     refuse_by_hand,
     work,
 )
-from evaluation.cli.outputs import add_overwrite, check_free, named, one_each
+from evaluation.cli.outputs import add_overwrite, check_free, check_place, named, one_each
 
 HELP = "complete test images with an erased part, and measure the error"
 MASKS = ("right", "left", "random", "centre")  # evaluation.jobs.inpaint
@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     out = named(args.out, "--out", ".parquet") if args.out else None
     kept = [Path(args.completions, _place(args, model)) for model in models] if args.completions else []
     grid = named(args.grid, "--grid", ".png") if args.grid else None
+    if grid:
+        check_place(grid)  # it gives its pictures their place and the beginning of their names, and is not written
     check_free([*([out] if out else []), *kept, *(_pictures(grid, args, models) if grid else [])], args.overwrite)
     rows = [row for directory in models for row in measure(directory, how, _keeping(args, directory))]
     if out:

@@ -40,13 +40,18 @@ def check_free(paths: Iterable[Path], overwrite: bool, own: Iterable[Path] = ())
     """
     places = {path.resolve() for path in own}
     for path in paths:
-        if why := why_not_writable(path):
-            raise UserError(f"{path} cannot be written, since {why}; name another place")
+        check_place(path)
         if path.is_dir() and path.suffix:
             raise UserError(f"{path} is a directory; name a file")
         there = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
         if there and not overwrite and path.resolve() not in places:
             raise UserError(f"{path} is there already; give --overwrite to replace it, or another name")
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file below what is no folder, or below one that may not be written. Raises UserError."""
+    if why := why_not_writable(path):
+        raise UserError(f"{path} cannot be written, since {why}; name another place")
 
 
 def one_each(models: Sequence[Path], of: Callable[[Path], Any], what: str) -> Mapping[Any, Path]:

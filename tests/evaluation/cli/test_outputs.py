@@ -64,6 +64,24 @@ def test_a_file_that_is_there_stays_unless_it_may_go(kind, models, tmp_path, cap
     assert (tmp_path / name).read_bytes() != b"precious"
 
 
+@pytest.mark.parametrize("place", ["file/g.png", "/proc/nope/g.png"])
+def test_a_picture_of_completions_that_has_no_place_is_refused_before_they_are_made(place, models, tmp_path, capsys):
+    """`bench inpaint --grid FILE/g.png` ended in "File exists", after all completions."""
+    (tmp_path / "file").write_text("precious")
+    words = ["inpaint", models[0], "--images", "3", "--mask", "left", "--completions", tmp_path / "kept"]
+    assert bench(*words, "--grid", tmp_path / place) == 2
+    assert "cannot be written, since" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_picture_of_completions_is_called_longer_than_its_option_says(models, tmp_path):
+    """The file FILE.png itself is not written, so one that is there does not count."""
+    (tmp_path / "g.png").write_text("precious")
+    words = ["inpaint", models[0], "--images", "3", "--mask", "left", "--grid", tmp_path / "g.png"]
+    assert bench(*words) == 0
+    assert (tmp_path / "g.png").read_text() == "precious" and len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("kind", [kind for kind in WRITING if kind not in ("provenance", "data", "sample")])
 def test_a_file_is_what_it_is_called(kind, models, tmp_path, capsys):
     """`bench compare --out x.csv` wrote the page into it, `bench table --out x.md` lost the CSV."""
