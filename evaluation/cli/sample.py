@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     check_free([*paths, *([grid] if grid else [])], args.overwrite)
     for path, model in paths.items():
         images = sample(model, path, args.n, seed=args.seed, options=options)
-        if grid and images is not None:
+        if grid:
             from evaluation.results.figures.grid import write_grid
 
             write_grid(grid, images[:100])
@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def _of_run(args: argparse.Namespace) -> None:
     from evaluation.jobs.sample import sample
     from evaluation.jobs.stamps import write_stamp
+    from evaluation.jobs.unable import note_unable
 
     refuse_by_hand(args, n=1000, seed=0, option=[], out=None, grid=None)
     doing = work(args, args.what)
@@ -87,6 +88,10 @@ def _of_run(args: argparse.Namespace) -> None:
         paths = []
         for key in doing.keys(args.stage, job):
             path = doing.paths.samples(key, args.stage)
-            if sample(doing.paths.model(key), path, how["images"], options=how["options"]) is not None:
+            try:
+                sample(doing.paths.model(key), path, how["images"], options=how["options"])
+            except NotImplementedError as error:
+                note_unable(path, str(error))
+            else:
                 paths.append(path)
         write_stamp(doing.paths.stamp(args.stage, job.name), paths)

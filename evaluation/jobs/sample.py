@@ -37,24 +37,20 @@ def place(record: Mapping[str, Any]) -> Path:
     return Path(*filter(None, (dataset, record["subset"], record["name"])), f"seed{record['seed']}")
 
 
-def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mapping[str, Any]) -> np.ndarray | None:
-    """Draw n images from a trained model into `path`; None for a model that cannot draw, which is noted there.
+def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mapping[str, Any]) -> np.ndarray:
+    """Draw n images from a trained model into `path`.
 
     Raises:
+        NotImplementedError: the model cannot draw.
         UserError: no model, or an option that it does not have or refuses.
     """
     from evaluation.jobs.train import forget_frameworks
-    from evaluation.jobs.unable import note_unable
     from evaluation.models.calling import check_options, samples
     from evaluation.models.registry import load_model, read_record
 
     record, model = read_record(directory), load_model(directory)
     check_options(model.sample, options, ("n", "seed"))
-    try:
-        images = samples(model, n, seed, options, f"{directory} ({record['factory']})")
-    except NotImplementedError as error:
-        note_unable(path, str(error))
-        return None
+    images = samples(model, n, seed, options, f"{directory} ({record['factory']})")
     write_samples(path, images, record, {"seed": seed, **options})
     print(f"{path}: {len(images)} samples", flush=True)
     forget_frameworks()

@@ -93,12 +93,16 @@ def test_a_file_is_what_it_is_called(kind, models, tmp_path, capsys):
 
 
 def test_a_model_that_cannot_sample_removes_nothing(tmp_path, capsys):
+    """By hand it was a success, and its note took the place of a user's file; a run notes it (test_measure)."""
     assert bench("train", *MODEL, "--param", "draws=false", "--out", tmp_path / "m") == 0
     (tmp_path / "x.npz").write_text("precious")
     assert bench("sample", tmp_path / "m", "--n", "3", "--out", tmp_path / "x.npz") == 2
     assert (tmp_path / "x.npz").read_text() == "precious"
-    assert bench("sample", tmp_path / "m", "--n", "3", "--out", tmp_path / "y.npz") == 0
-    assert (tmp_path / "y.cannot").is_file()
+    (tmp_path / "y.cannot").write_text("precious")
+    capsys.readouterr()
+    assert bench("sample", tmp_path / "m", "--n", "3", "--out", tmp_path / "y.npz") == 2
+    assert capsys.readouterr().err == "bench: error: this model draws no images\n"
+    assert (tmp_path / "y.cannot").read_text() == "precious" and not (tmp_path / "y.npz").exists()
 
 
 def test_results_of_two_models_do_not_become_one(models, tmp_path, capsys):
