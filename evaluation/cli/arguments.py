@@ -55,6 +55,16 @@ def _whole(text: str, least: int) -> int:
     return value
 
 
+class Several(argparse.Action):
+    """An option of several values, which may be repeated: what is given takes the place of the default."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if before is self.default else before), *values])
+
+
 def distinct(values: Sequence[Any], option: str) -> list[Any]:
     """The values of an option, each once.
 

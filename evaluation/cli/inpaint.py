@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluation.base.process import prepare
 from evaluation.cli.arguments import (
+    Several,
     add_models,
     add_options,
     directories,
@@ -29,10 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser, "complete images with")
     by_hand = parser.add_argument_group("without --profile")
     by_hand.add_argument("--dataset", help="whose test images are completed (default: what the model was trained on)")
-    by_hand.add_argument("--mask", nargs="+", choices=MASKS, default=list(MASKS), help="what is erased (default: all)")
+    by_hand.add_argument(
+        "--mask", nargs="+", action=Several, choices=MASKS, default=list(MASKS), help="what is erased (default: all)"
+    )
     by_hand.add_argument(
         "--variant",
         nargs="+",
+        action=Several,
         choices=VARIANTS,
         default=list(VARIANTS),
         help="of a DCGMM (both)",

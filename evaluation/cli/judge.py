@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.base.files import CHECKOUT
 from evaluation.base.process import prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive, refuse_beside, refuse_by_hand
+from evaluation.cli.arguments import Several, add_run, distinct, natural, positive, refuse_beside, refuse_by_hand
 from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
@@ -29,13 +29,22 @@ OF_THE_CHECKOUT = CHECKOUT / "judges"  # trained as the profile `paper` trains t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     what = parser.add_argument_group("samples")
-    what.add_argument("--samples", nargs="+", default=[], metavar="FILE.npz", help="each file is a row of the table")
+    what.add_argument(
+        "--samples", nargs="+", action=Several, default=[], metavar="FILE.npz", help="each file is a row of the table"
+    )
     what.add_argument("--references", action=argparse.BooleanOptionalAction, default=True, help="rows of real images")
     what.add_argument("--mixture", action="store_true", help="a row of a plain Gaussian mixture for each class (EM)")
     who = parser.add_argument_group("judges")
-    who.add_argument("--judge", nargs="+", metavar="DIR", help="directories of trained judges")
+    who.add_argument("--judge", nargs="+", action=Several, metavar="DIR", help="directories of trained judges")
     who.add_argument("--train", action="store_true", help="train judges, judge nothing; with --profile, those of a run")
-    who.add_argument("--seed", nargs="+", type=natural, default=[0], help="seeds of judges to be trained (default: 0)")
+    who.add_argument(
+        "--seed",
+        nargs="+",
+        action=Several,
+        type=natural,
+        default=[0],
+        help="seeds of judges to be trained (default: 0)",
+    )
     who.add_argument("--judges", metavar="DIR", default=str(JUDGES), help=f"their directory (default: {JUDGES})")
     who.add_argument("--epochs", type=positive, help="of a judge's training (default: 15, as in the paper)")
     who.add_argument("--learning-rate", type=float, help="of a judge's training (default: 0.001; printed: 0.01)")

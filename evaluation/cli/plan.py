@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.cli.arguments import positive
+from evaluation.cli.arguments import Several, positive
 
 HELP = "estimate the jobs, CPU hours, memory, disk and time of a profile"
 DESCRIPTION = (
@@ -18,9 +18,15 @@ DESCRIPTION = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="RUN", help="a run: its name, its folder, or a configuration")
     parser.add_argument("--configfile", metavar="FILE", help="a configuration")
-    parser.add_argument("--workers", type=positive, nargs="+", default=[1], metavar="N", help="jobs at a time (1)")
     parser.add_argument(
-        "--measured", nargs="*", metavar="DIR", help="results whose trainings give prices (default: results/*)"
+        "--workers", type=positive, nargs="+", action=Several, default=[1], metavar="N", help="jobs at a time (1)"
+    )
+    parser.add_argument(
+        "--measured",
+        nargs="*",
+        action=Several,
+        metavar="DIR",
+        help="results whose trainings give prices (default: results/*)",
     )
     parser.add_argument(
         "--missing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evaluation.cli.arguments import Several
 from evaluation.cli.outputs import add_overwrite, check_free, named
 from evaluation.cli.table import add_run_arguments, material
 
@@ -14,7 +15,9 @@ HELP = "make one self-contained page of a run: verdicts, tables, figures, proven
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("--figures", nargs="*", metavar="FILE.png", help="the run's figures (default: all it has)")
+    parser.add_argument(
+        "--figures", nargs="*", action=Several, metavar="FILE.png", help="the run's figures (default: all it has)"
+    )
     parser.add_argument("--provenance", metavar="FILE", help="what `bench provenance` wrote (default: the run's)")
     parser.add_argument("--out", metavar="FILE.html", help="page to write (default: the run's report.html)")
     add_overwrite(parser)

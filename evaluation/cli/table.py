@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.cli.arguments import Several
 from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", help="a run: its name, its folder of results, the profile.json there, or a configuration"
     )
-    parser.add_argument("--metrics", nargs="+", metavar="FILE", help="tidy metrics, in place of the run's own")
+    parser.add_argument(
+        "--metrics", nargs="+", action=Several, metavar="FILE", help="tidy metrics, in place of the run's own"
+    )
     parser.add_argument("--configfile", metavar="FILE", help="a configuration, in place of the run's own")
     parser.add_argument("--title", help="what marks it (default: the run's title)")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import add_run, distinct, natural, positive, read_pairs, refuse_by_hand, work
+from evaluation.cli.arguments import Several, add_run, distinct, natural, positive, read_pairs, refuse_by_hand, work
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
@@ -41,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
     what = parser.add_argument_group("data, without --profile")
     what.add_argument("--dataset", help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
-    what.add_argument("--subset", nargs="+", default=["all"], help="all, notC (without class C), onlyC (default: all)")
-    what.add_argument("--seed", nargs="+", type=natural, default=[0], help="one or several seeds (default: 0)")
+    what.add_argument(
+        "--subset", nargs="+", action=Several, default=["all"], help="all, notC (without class C), onlyC (default: all)"
+    )
+    what.add_argument(
+        "--seed", nargs="+", action=Several, type=natural, default=[0], help="one or several seeds (default: 0)"
+    )
     what.add_argument("--train-images", type=positive, metavar="N", help="train on the first N images")
     what.add_argument("--monitor", choices=["validation", "test", "none"], help="images followed (default: validation)")
     where = parser.add_argument_group("output")

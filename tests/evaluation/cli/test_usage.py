@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import main
+from evaluation.cli import build_parser, main
 from evaluation.cli.printing import print_table
 
 REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/cpu"
@@ -51,6 +51,42 @@ def test_it_is_said_in_one_sentence(words, said, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in error
     assert not Path("x.html").exists()
     assert not list(tmp_path.rglob("bench.json"))
+
+
+SEVERAL = [  # command, option, what it takes if it is not given
+    (["train"], "--subset", ["all"]),
+    (["train"], "--seed", [0]),
+    (["inpaint"], "--mask", ["right", "left", "random", "centre"]),
+    (["inpaint"], "--variant", ["paper", "conditional"]),
+    (["judge", "--dataset", "digits"], "--samples", []),
+    (["judge", "--dataset", "digits"], "--judge", None),
+    (["judge", "--dataset", "digits"], "--seed", [0]),
+    (["plan"], "--workers", [1]),
+    (["plan"], "--measured", None),
+    (["table", "table_1"], "--metrics", None),
+    (["report"], "--figures", None),
+]
+
+
+@pytest.mark.parametrize(("command", "option", "default"), SEVERAL)
+def test_an_option_of_several_values_may_be_repeated(command, option, default):
+    """`--subset all --subset not1` trained not1 alone: the last one counted, the others were dropped without a word."""
+    first, second, third = {
+        "--mask": ("left", "right", "centre"),
+        "--variant": ("conditional", "paper", "paper"),
+        "--seed": ("1", "2", "3"),
+        "--workers": ("1", "2", "3"),
+    }.get(option, ("a", "b", "c"))
+    parser, name = build_parser(command[:1]), option[2:]
+    given = getattr(parser.parse_args([*command, option, first, option, second, third]), name)
+    assert list(map(str, given)) == [first, second, third]
+    assert getattr(parser.parse_args(command), name) == default
+
+
+def test_a_value_that_is_repeated_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*TRAIN, "--seed", "1", "--seed", "2", "1"]) == 2
+    assert "--seed 1 is given twice; give it once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("columns", ["", "abc", "0", "40"])
