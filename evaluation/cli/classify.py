@@ -16,13 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     prepare(args.threads, args.device)
-    from evaluation.jobs.classify import accuracies
+    from evaluation.jobs.classify import accuracies, classifier
 
     if args.profile:
         doing = work(args, args.what)
         models = [doing.paths.model(key) for job in doing.chosen for key in job.keys]
     else:
         models = directories(args, "measure")
+    for directory in models:
+        classifier(directory)  # a wrong one is refused before the first is measured
     for directory in models:
         for split, accuracy in accuracies(directory).items():
             print(f"{directory}: {split} accuracy {accuracy:.2f} %", flush=True)

@@ -15,19 +15,27 @@ from evaluation.models.interface import Classifier
 SPLITS = ("validation", "test")
 
 
-def accuracies(directory: Path) -> dict[str, float]:
-    """Percent of the validation and of the test images whose class a model finds.
+def classifier(directory: Path) -> tuple[dict[str, Any], Classifier]:
+    """What bench.json says of a trained model, and the model.
 
     Raises:
         UserError: no model, or one without a `predict` method.
+        DataError: its data set holds other images than it was trained on.
     """
-    from evaluation.datasets import load_dataset
     from evaluation.models.registry import load_model, read_spec
 
     record, model = read_spec(directory), load_model(directory)
     refuse_other_images(record, directory)
     if not isinstance(model, Classifier):
         raise UserError(f"the model in {directory} ({record['factory']}) has no predict method: it is no classifier")
+    return record, model
+
+
+def accuracies(directory: Path) -> dict[str, float]:
+    """Percent of the validation and of the test images whose class a model finds. Raises as `classifier`."""
+    from evaluation.datasets import load_dataset
+
+    record, model = classifier(directory)
     return {split: _accuracy(model, *load_dataset(record["dataset"]).split(split), directory) for split in SPLITS}
 
 

@@ -169,3 +169,15 @@ def test_accuracies_of_classifiers(pack, tmp_path, capsys):
     assert f"test accuracy {rows[1]['value']:.2f} %" in capsys.readouterr().out
     assert "no classifier layer" in refused(capsys, "classify", pack[0])
     assert "nothing to measure" in refused(capsys, "classify")
+
+
+@pytest.mark.parametrize("broken", ["nonsense", "weights"])
+def test_all_classifiers_are_looked_at_before_the_first_is_measured(broken, tmp_path, capsys):
+    """`bench classify GOOD nonsense` measured and printed GOOD, and then refused."""
+    good, other = save(tmp_path, config=f"{CONFIG}-C(10)"), tmp_path / "nonsense"
+    if broken == "weights":
+        other = save(tmp_path, seed=1, config=f"{CONFIG}-C(10)")
+        next(other.glob("*.safetensors")).write_bytes(b"")
+    assert bench("classify", good, other) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and str(other) in printed.err
