@@ -25,16 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.provenance import write_provenance
     from evaluation.plan.resolve import resolve
+    from evaluation.results.material import Material, no_metrics
 
     found = resolve(args.profile)
     paths = found.plan.paths(found.folder)
     if args.training:
         from evaluation.results.lookup import training_lines
-        from evaluation.results.material import Material
 
         made = Material(found)
         print("\n".join(training_lines(found, made.results if made.files else None, args.training)))
         return 0
+    if not (paths.profile.is_file() or found.metrics_files()):  # the first thing that a run writes
+        raise no_metrics(found.folder)
     out = Path(args.out or paths.provenance)
     check_free([out], args.overwrite, own=[paths.provenance])
     write_provenance(out, found.plan.config, paths)

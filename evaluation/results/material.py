@@ -45,7 +45,7 @@ class Material:
             UserError: there are no metrics; or they, or the models there, are of other settings than the plan's.
         """
         if not self.files:
-            raise UserError(f"there are no metrics in {self.folder / 'metrics'}; start the run, or see `bench status`")
+            raise no_metrics(self.folder)
         check_models(self.plan, self.folder, keys_of(self.plan, self.experiments))
         metrics = read_metrics(self.files)
         if not self.given:
@@ -86,3 +86,8 @@ class Material:
         records = (record_of(self.plan, self.folder, key) for key in panel.keys)
         found = (annealing_words(r.get("sigmas", ()), r.get("params", {})) for r in records if r is not None)
         return max(filter(None, found), default="")
+
+
+def no_metrics(folder: Path) -> UserError:
+    """What is said of a run that has made nothing yet."""
+    return UserError(f"there are no metrics in {folder / 'metrics'}; start the run, or see `bench status`")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from evaluation.base import files as atomic
+from evaluation.base.files import CHECKOUT
+from evaluation.cli import main
 from evaluation.jobs import provenance
 from evaluation.jobs.stamps import write_stamp
 from evaluation.plan.paths import Paths
+from evaluation.plan.plan import Plan
 
 
 def test_provenance_is_complete(tmp_path, monkeypatch):
@@ -33,6 +38,20 @@ def test_provenance_is_complete(tmp_path, monkeypatch):
     assert written["machine_of_result"] == {"mnist/not0/A/seed0": "node-3"}
     assert written["machine_of_job"] == {"score/A/mnist/not0/seed0": "node-5"}
     assert {"python", "numpy", "tensorflow", "torch"} <= written["versions"].keys()
+
+
+def test_a_run_that_has_not_begun_comes_from_nowhere(tmp_path, monkeypatch, capsys):
+    """`bench provenance` made the folder of a run that was never started, and said nothing."""
+    monkeypatch.chdir(tmp_path)
+    config = yaml.safe_load((CHECKOUT / "config/smoke.yaml").read_text())
+    Path("mine.yaml").write_text(yaml.safe_dump({**config, "profile": "mine"}))
+    for words in ([], ["--out", "x.json"]):
+        assert main(["provenance", "--profile", "mine.yaml", *words]) == 2
+        assert "results/mine/metrics; start the run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+    atomic.write_text(Path("results/mine/profile.json"), Plan({**config, "profile": "mine"}).as_json())  # it begins
+    assert main(["provenance", "--profile", "results/mine/profile.json"]) == 0
+    assert json.loads(Path("results/mine/provenance.json").read_text())["config"]["profile"] == "mine"
 
 
 def test_stamp_names_machine_commit_and_versions(monkeypatch):
