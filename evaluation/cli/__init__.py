@@ -44,6 +44,7 @@ COMMANDS = (
 )
 USER_ERROR = 2  # the exit code of argparse for wrong usage, and ours for whatever the user can put right
 INTERRUPTED = 130
+IMAGES = ("n", "images", "train_images")  # options that say how many are in memory at a time
 BROKEN_PIPE = 141
 
 
@@ -75,9 +76,9 @@ def build_parser(names: Sequence[str]) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; `argv` defaults to the process's arguments.
 
-    Returns 0, or 2 after an error that the user can put right (a `UserError`, or a file that is missing or may not be
-    used; printed as one sentence, `--debug` adds the traceback), or 130 when interrupted. Any other exception is a
-    defect and keeps its traceback.
+    Returns 0, or 2 after an error that the user can put right (a `UserError`, a file that is missing or may not be
+    used, or too little memory; printed as one sentence, `--debug` adds the traceback), or 130 when interrupted. Any
+    other exception is a defect and keeps its traceback.
     """
     if sys.stdout is None:  # closed by who started us, `bench plan >&-`
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (until the process ends)
@@ -113,9 +114,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno is None:  # not the operating system's
             raise
         return _report(error, args)
+    except MemoryError as error:
+        return _report(_too_large(error, args), args)
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _too_large(error: MemoryError, args: argparse.Namespace) -> UserError:
+    """What to lower where the memory does not suffice."""
+    given = {name: getattr(args, name, None) for name in IMAGES}
+    counts = [f"--{name.replace('_', '-')} {count}" for name, count in given.items() if count is not None]
+    lower = " or ".join(counts) or "the size of the model, its batch_size or the number of images"
+    wrong = UserError(f"the memory does not suffice{f' ({error})' if str(error) else ''}; lower {lower}")
+    wrong.__cause__ = error
+    return wrong
 
 
 def _report(error: BaseException, args: argparse.Namespace) -> int:

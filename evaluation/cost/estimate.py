@@ -174,7 +174,8 @@ class Estimate:
 
 def wall_seconds(submissions: Iterable[float], workers: int) -> float:
     """Seconds until the last of some workers is done with submissions of so many seconds each; 0 without any."""
-    free = [0.0] * workers
+    submissions = list(submissions)
+    free = [0.0] * max(1, min(workers, len(submissions)))  # the others have nothing to do
     for seconds in submissions:
         heapq.heapreplace(free, free[0] + OVERHEAD_SECONDS + seconds)
     return max(free)

@@ -42,6 +42,7 @@ def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mappi
 
     Raises:
         NotImplementedError: the model cannot draw.
+        MemoryError: so many images need more than there is.
         UserError: no model, or an option that it does not have or refuses.
     """
     from evaluation.jobs.train import forget_frameworks
@@ -50,11 +51,24 @@ def sample(directory: Path, path: Path, n: int, *, seed: int = 0, options: Mappi
 
     record, model = read_record(directory), load_model(directory)
     check_options(model.sample, options, ("n", "seed"))
+    _refuse_too_many(n, model)
     images = samples(model, n, seed, options, f"{directory} ({record['factory']})")
     write_samples(path, images, record, {"seed": seed, **options})
     print(f"{path}: {len(images)} samples", flush=True)
     forget_frameworks()
     return images
+
+
+def _refuse_too_many(n: int, model: Any) -> None:
+    """Refuse more images than the memory can hold: most models draw part by part, and would find out after hours."""
+    import numpy as np
+
+    shape = getattr(model, "image_shape", getattr(model, "input_shape", ()))  # of a DCGMM; another's need not say it
+    known = isinstance(shape, tuple | list) and all(isinstance(side, int) for side in shape)
+    try:
+        np.empty((n, *(shape if known else ())), np.float32)  # reserved, not filled
+    except (ValueError, OverflowError) as error:  # of a number beyond any memory
+        raise MemoryError(str(error)) from error
 
 
 def write_samples(path: Path, images: np.ndarray, record: Mapping[str, Any], options: Mapping[str, Any]) -> None:

@@ -48,6 +48,28 @@ def file_not_found(args):
     open("/no/such/file")  # noqa: SIM115, PTH123
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 71.3 TiB"), "not suffice (Unable to allocate 71.3 TiB); lower --images 10"),
+        (MemoryError(), "the memory does not suffice; lower --images 10"),
+    ],
+)
+def test_too_little_memory_is_said_with_what_to_lower(probe, capsys, error, said):
+    """`bench sample --n 100000000000` ended in a traceback."""
+
+    def run(args):
+        args.images = 10
+        raise error
+
+    probe.run = run
+    assert cli.main([NAME]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+    assert cli.main([NAME, "--debug"]) == 2
+    assert "MemoryError" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("action", [user_error, file_not_found])
 def test_user_errors_are_one_sentence(probe, capsys, action):
     probe.run = action

@@ -18,6 +18,7 @@ from evaluation.cost.estimate import (
     RUNNER_MB,
     Estimate,
     images_mb,
+    wall_seconds,
 )
 from evaluation.cost.prices import TABLE, Prices, image_epochs
 from evaluation.models.catalogue import families
@@ -231,6 +232,24 @@ def test_a_resumed_training_gives_no_price(table, tmp_path):
     record = {"factory": "dcgmm:DCGMM", "params": {"config": "F(28,1)-G(49)", "epochs": 2}, "dataset": "mnist"}
     (directory / "bench.json").write_text(json.dumps({**record, "subset": "not0", "seconds": None}))
     assert not Prices([tmp_path / "quick"], table).trained
+
+
+@pytest.mark.parametrize("record", [{}, {"dataset": "mnist", "subset": "all", "params": {}, "seconds": 1.0}, []])
+def test_a_record_that_lacks_something_is_named(record, table, tmp_path, capsys):
+    """`bench plan --measured` of a folder with such a bench.json ended in a KeyError."""
+    directory = tmp_path / "quick/models/mnist/not0/dcgmm-a/seed0"
+    directory.mkdir(parents=True)
+    (directory / "bench.json").write_text(json.dumps(record))
+    assert main(["plan", "--profile", "smoke", "--measured", str(tmp_path / "quick")]) == 2
+    error = capsys.readouterr().err
+    assert f"{directory / 'bench.json'} is damaged: it has no " in error and "factory" in error
+    assert error.endswith("; remove it and train the model again\n") and error.count("\n") == 1
+
+
+def test_workers_without_work_take_no_memory():
+    """`bench plan --workers 100000000000` made a list of so many."""
+    assert wall_seconds([1.0, 2.0], 10**11) == wall_seconds(iter([1.0, 2.0]), 2) == OVERHEAD_SECONDS + 2
+    assert wall_seconds([], 10**11) == wall_seconds([], 1) == 0
 
 
 def test_the_command_prints_every_stage_and_worker(capsys):

@@ -99,6 +99,15 @@ def test_no_images_are_refused(pack, tmp_path, capsys):
     assert "nothing to" in refused(capsys, "inpaint", "--out", tmp_path / "o")
 
 
+@pytest.mark.parametrize("n", [10**11, 10**30])
+def test_more_images_than_the_memory_holds_are_refused_before_one_is_drawn(n, pack, tmp_path, monkeypatch, capsys):
+    """A model draws part by part: `bench sample --n 100000000000` filled the memory, and was killed or failed."""
+    monkeypatch.setattr(DCGMM, "sample", lambda self, n, *, seed: pytest.fail("drawn"))
+    error = refused(capsys, "sample", pack[0], "--n", n, "--out", tmp_path / "x.npz")
+    assert "the memory does not suffice (" in error and error.endswith(f"; lower --n {n}\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_picture_of_samples(pack, tmp_path):
     words = ["sample", pack[0], "--n", 12, "--out", tmp_path / "s.npz"]
     assert bench(*words, "--grid", tmp_path / "grid.png") == 0
