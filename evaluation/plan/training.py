@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from evaluation.base.words import digest
@@ -57,4 +58,6 @@ class Training:
     def record(self) -> dict[str, Any]:
         """What bench.json says about it."""
         own = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        if self.dataset.endswith(".npz"):  # absolute, so that the model can be used from any working directory
+            own["dataset"] = str(Path(self.dataset).expanduser().resolve())
         return {**own, "params": dict(self.params), "point": dict(self.point), "spec": self.spec, **self._images}

@@ -114,6 +114,27 @@ def test_own_images_given_as_a_file_have_the_place_of_their_name(tmp_path, capsy
     assert set(read_metrics([Path("i.parquet")])["dataset"]) == {"mine"}  # it was /where/mine.npz
 
 
+def test_a_model_of_own_images_can_be_used_from_any_working_directory(tmp_path, capsys, monkeypatch):
+    """bench.json had the path as it was typed: `--dataset data/mine.npz` was looked for below every directory."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "data/mine.npz")
+    specs = set()
+    for number, word in enumerate(("data/mine.npz", str(tmp_path / "data/mine.npz"))):
+        monkeypatch.chdir(tmp_path)
+        assert bench("train", *DCGMM, "--dataset", word, "--out", tmp_path / f"m{number}") == 0
+        record = json.loads((tmp_path / f"m{number}/bench.json").read_text())
+        specs.add(record["spec"])
+        assert record["dataset"] == str((tmp_path / "data/mine.npz").resolve())
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert bench("score", tmp_path / f"m{number}", "--out", f"s{number}") == 0
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    assert bench("train", *DCGMM, "--dataset", "mine", "--out", tmp_path / "named") == 0
+    named = json.loads((tmp_path / "named/bench.json").read_text())
+    assert named["dataset"] == "mine"  # found by its name wherever $BENCH_DATA is
+    assert specs == {named["spec"]}  # however it was named, it is the same training
+
+
 @pytest.mark.parametrize("record", ["{", "[]", '{"model": 5}', '{"point": 3}', '{"seed": "x"}'])
 def test_samples_that_do_not_say_whose_they_are_are_damaged(record, tmp_path):
     np.savez(tmp_path / "x.npz", samples=np.zeros((5, 28, 28, 1), np.float32), record=np.array(record))
