@@ -34,6 +34,17 @@ def natural(text: str) -> int:
     return _whole(text, 0)
 
 
+def finite(text: str) -> float:
+    """A number whose range somebody else checks."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} given; a finite number is expected")
+    return value
+
+
 def seconds(text: str) -> float:
     """A time, at least 0."""
     try:

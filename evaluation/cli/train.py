@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.process import on_gpu, prepare
-from evaluation.cli.arguments import Several, add_run, distinct, natural, positive, read_pairs, refuse_by_hand, work
+from evaluation.cli.arguments import (
+    Several,
+    add_run,
+    distinct,
+    finite,
+    natural,
+    positive,
+    read_pairs,
+    refuse_by_hand,
+    work,
+)
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
@@ -37,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--configfile", metavar="FILE", help="profile that changes or extends the catalogue")
     which.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help="one parameter of the model")
     which.add_argument("--params", metavar="JSON", help="all parameters of the model")
-    which.add_argument("--epochs", type=float, help="same as --param epochs=N")
+    which.add_argument("--epochs", type=finite, help="same as --param epochs=N")
     which.add_argument("--protocol", choices=["paper", "clean", "both"], help="settings of one protocol only")
     what = parser.add_argument_group("data, without --profile")
     what.add_argument("--dataset", help="mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
