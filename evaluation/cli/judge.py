@@ -13,7 +13,6 @@ from evaluation.cli.arguments import (
     Several,
     add_run,
     distinct,
-    finite,
     natural,
     positive,
     refuse_beside,
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     who.add_argument("--judges", metavar="DIR", default=str(JUDGES), help=f"their directory (default: {JUDGES})")
     who.add_argument("--epochs", type=positive, help="of a judge's training (default: 15, as in the paper)")
-    who.add_argument("--learning-rate", type=finite, help="of a judge's training (default: 0.001; printed: 0.01)")
+    who.add_argument("--learning-rate", type=float, help="of a judge's training (default: 0.001; printed: 0.01)")
     who.add_argument("--train-images", type=positive, metavar="N", help="train judges on the first N images")
     who.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--out", metavar="FILE.parquet", help="tidy metrics, in place of the table")
