@@ -53,23 +53,26 @@ def train_judge(
     divergence is recorded. An interrupted training of the same settings goes on where it was, and a finished one is
     left as it is. `limit` takes the first images only. Raises UserError when all attempts diverge.
     """
-    root = Path(directory)
+    root, training = Path(directory), {**printed(), **OURS, **(params or {})}
+    wanted = {"dataset": set_name(dataset), "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
+    if (found := _finished(root, wanted)) is not None:
+        return found
     _refuse_other_content(root)
     with held([root]):
-        return _trained(dataset, root, seed, dict(params or {}), limit, progress)
+        return _finished(root, wanted) or _trained(dataset, root, wanted, progress)
 
 
-def _trained(
-    dataset: str, root: Path, seed: int, params: Mapping[str, Any], limit: int | None, progress: bool
-) -> dict[str, Any]:
-    """`train_judge`, while nobody else trains there."""
+def _finished(root: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What judge.json holds if it is that of the judge that is wanted."""
+    found = finished(root)
+    return found if found is not None and _identity(found) == _identity(wanted) else None
+
+
+def _trained(dataset: str, root: Path, wanted: dict[str, Any], progress: bool) -> dict[str, Any]:
+    """`train_judge`, while nobody else trains there. wanted: what judge.json is to hold, but for the result."""
     from baselines.cnn import Cnn, DivergedError
 
-    data = load_dataset(dataset)
-    training = {**printed(), **OURS, **params}
-    wanted = {"dataset": set_name(dataset), "seed": seed, "params": training, "limit": limit, **images_of(dataset)}
-    if (found := finished(root)) is not None and _identity(found) == _identity(wanted):
-        return found
+    data, seed, limit = load_dataset(dataset), wanted["seed"], wanted["limit"]
     x, y = (part[:limit] for part in data.split("train"))
     images, labels = data.split("validation")
     validation = images[:MONITORED], labels[:MONITORED]
@@ -78,7 +81,7 @@ def _trained(
     diverged: list[str] = []
     for used, state in states.items():
         with refusals("the judge"):
-            judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **training)
+            judge = Cnn(data.image_shape, seed=used, classes=len(data.classes), **wanted["params"])
         resumed, started = state.exists(), time.perf_counter()
         try:
             judge.fit(x, labels=y, validation=validation, progress=progress, checkpoint=state)

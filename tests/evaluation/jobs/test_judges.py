@@ -47,6 +47,17 @@ def test_a_place_that_can_hold_no_judge_is_refused_before_the_images_are_read(in
         train_judge("digits", tmp_path / "file" / inside)
 
 
+def test_a_judge_that_is_there_is_left_alone_where_nothing_may_be_written(untrained, tmp_path, monkeypatch):
+    place = tmp_path / "seed0"
+    record = train_judge("digits", place, limit=10)
+    lock_of(place).unlink()
+    monkeypatch.setattr(judges, "why_not_writable", lambda path: f"{path} may not be written")
+    assert train_judge("digits", place, limit=10)["accuracy"] == record["accuracy"]
+    assert [path.name for path in tmp_path.iterdir()] == ["seed0"]
+    with pytest.raises(UserError, match="may not be written; give --judges another directory"):
+        train_judge("digits", place, limit=11)
+
+
 def test_a_judge_is_trained_by_one_process_at_a_time(untrained, tmp_path, capsys):
     """Two trained side by side, and the second replaced what the first had written."""
     trains = threading.Event()
