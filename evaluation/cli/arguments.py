@@ -36,23 +36,21 @@ def natural(text: str) -> int:
 
 def finite(text: str) -> float:
     """A number whose range somebody else checks."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} given; a finite number is expected")
-    return value
+    return _number(text, -math.inf, "a finite number")
 
 
 def seconds(text: str) -> float:
     """A time, at least 0."""
+    return _number(text, 0.0, "a number of seconds of at least 0")
+
+
+def _number(text: str, least: float, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} given; a number of seconds of at least 0 is expected")
+    if not (math.isfinite(value) and value >= least):
+        raise argparse.ArgumentTypeError(f"{text!r} given; {what} is expected")
     return value
 
 

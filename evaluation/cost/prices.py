@@ -32,7 +32,6 @@ RESULTS = Path("results")  # below the working directory
 ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
 SHAPE = (28, 28, 1)  # of the images that prices were measured with
 DECIDING = ("factory", "params", "dataset", "subset", "seconds")  # of a bench.json that gives a price
-RETRAIN = "remove it and train the model again"
 LEAST_MEMORY_MB = 400.0  # of a process with its libraries
 
 
@@ -85,7 +84,7 @@ def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
     family = {described.factory: name for name, described in families().items()}
     found = defaultdict(list)
     for file in (f for folder in folders for f in folder.glob("models/**/bench.json")):
-        record = read_json(file, RETRAIN, *DECIDING)
+        record = read_json(file, "remove it and train the model again", *DECIDING)
         known = CATALOGUE.get(record["dataset"])
         if known is None or record["factory"] not in family:
             continue
