@@ -63,6 +63,8 @@ class Checkpoint:
     """The state of one training, `state.safetensors` in a directory; without a directory nothing is ever written."""
 
     def __init__(self, directory: str | Path | None, identity: Mapping[str, Any]) -> None:
+        if not isinstance(directory, str | os.PathLike | None):
+            raise ValueError(f"checkpoint={directory!r}: expected a directory")
         self.path = None if directory is None else Path(directory) / STATE_FILE
         self.identity = dict(identity)
         self._written = time.monotonic()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 SEED_END = 2**63  # what every generator in use takes
 MOST_EPOCHS = 10**6
+FLOAT_MAX, FLOAT_MIN = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)  # below it, devices take 0
 _BOUNDS = {"above": operator.gt, "of at least": operator.ge, "below": operator.lt, "of at most": operator.le}
 
 

@@ -68,7 +68,7 @@ def fit_models(
     labels = first._check_labels(labels, len(x), np.concatenate(each))
     chosen = [own.astype(np.int32) for own in each]
     splits = _measured_splits(models, x, chosen, validation, measures, options.measured_images)
-    warm_start = checks.flag(warm_start, name="warm_start")
+    warm_start, progress = checks.flag(warm_start, name="warm_start"), checks.flag(progress, name="progress")
     start = [_start(model, options, training, warm_start) for model in models]
     batches = [Batches(own, options.batch_size, model.seed) for own, model in zip(chosen, models, strict=True)]
     steps = [options.iterations or max(1, round(options.epochs * own.per_epoch)) for own in batches]
@@ -218,11 +218,11 @@ def _mean(scores: np.ndarray) -> Sequence[float]:
 def _measure(model: Scoring, splits: Splits, parameters: Sequence[Parameters]) -> list[tuple[int, str, float]]:
     rows = []
     for split, (images, summary) in splits.items():
-        values = summary(model._map("score_max", images, parameters).astype(np.float64))
-        if len(values) != len(model._chain):
-            raise ValueError(
-                f"the function of measures[{split!r}] gave {len(values)} numbers for {len(model._chain)} layers"
-            )
+        values = np.asarray(summary(model._map("score_max", images, parameters).astype(np.float64)))
+        real = values.dtype.kind in "fiub"
+        if values.shape != (len(model._chain),) or not real:
+            what = f"{len(values)} numbers" if values.ndim == 1 and real else repr(values.tolist())
+            raise ValueError(f"the function of measures[{split!r}] gave {what} for {len(model._chain)} layers")
         rows += [(layer, split, float(value)) for layer, value in enumerate(values)]
     return rows
 
@@ -273,16 +273,18 @@ def _identity(
         "input_shape": models[0].input_shape,
         "rows": [array_digest(each) for each in rows],
         "measured images": [{name: array_digest(split.images) for name, split in own.items()} for own in splits],
-        "start": None
-        if start is None
-        else [
-            array_digest(np.asarray(leaf))
-            for leaf in jax.tree.leaves([(own.parameters, own.classifier) for own in start])
-        ],
+        "start": None if start is None else [_digest(own) for own in start],
         **asdict(options),
     }
     seeds: Any = [model.seed for model in models]
     return identity("dcgmm:DCGMM", parameters, seeds, x, labels)
+
+
+def _digest(start: TrainingState) -> list[Any]:
+    """What determines how a training goes on from a start: its parameters, and how far its annealing has come."""
+    leaves = jax.tree.leaves((start.parameters, start.classifier))
+    annealing = [asdict(control) for control in start.annealing]
+    return [*(array_digest(np.asarray(leaf)) for leaf in leaves), start.iteration, annealing]
 
 
 def _groups(

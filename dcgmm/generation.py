@@ -235,8 +235,8 @@ class Generation(Scoring):
         each = options_of_layers(common, overrides, self._chain, start)
         if controlled and each[start].component != "draw":
             raise ValueError(
-                f"component={each[start].component!r} has no meaning with a control signal: leave it out, or sample "
-                "without labels"
+                f"component={each[start].component!r} has no meaning with a control signal, which labels and known "
+                "pixels give: leave it out"
             )
         return start, each
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class HistoryRow(NamedTuple):
-    """One measurement: after `step` training steps, in nats per image."""
+    """One measurement: after `step` training steps, in nats per image; of a cGMM layer: the mean over its positions."""
 
     step: int
     layer: int

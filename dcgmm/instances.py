@@ -48,12 +48,13 @@ def instance_config(name: str, input_shape: tuple[int, int, int], *, sharing: st
     Args:
         name: "A" to "G" (Table V) or "B-classifier".
         input_shape: (H, W, C); instances are defined for 28×28, A and B for 32×32 as well.
-        sharing: "shared" as in Table V, or "independent" for all cGMM layers below the top.
+        sharing: "shared" as the instance is written (Table V; B for 32×32 images and "B-classifier" have a layer of
+            independent mode), or "independent" for all cGMM layers below the top.
 
     Raises:
         ValueError: unknown name or sharing, or no configuration for this image size.
     """
-    if name not in INSTANCES:
+    if not isinstance(name, str) or name not in INSTANCES:
         raise ValueError(f"there is no instance {name!r}: choose one of {', '.join(INSTANCES)}")
     if sharing not in ("shared", "independent"):
         raise ValueError(f"sharing={sharing!r} is not known: choose 'shared' or 'independent'")

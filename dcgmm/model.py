@@ -73,14 +73,15 @@ class DCGMM(Generation):
 
         Args:
             x: (n, H, W, C) training images.
-            labels: (n,) integer classes, for a model with a classifier layer.
+            labels: (n,) integer classes, for a model with a classifier layer; of no effect for others.
             validation: images whose log-likelihoods are recorded as split "validation", or several by split name.
             measures: other numbers to follow, by name: images, and a function from their scores (n, L) float64 (as of
                 `score_layers`) to a number for each of the L layers. They are recorded where log-likelihoods are,
-                with the name as split and the number in the last column.
+                with the name as split and the number in the last column. Resume a checkpoint with the same function.
             progress: show a progress bar with the estimated time left on standard error.
             checkpoint: a directory for the state of an unfinished training. An existing state is resumed, with the
-                same numbers as an uninterrupted run; it is removed when training is complete.
+                same numbers as an uninterrupted run; it is removed when training is complete. A warm start is resumed
+                by the model as it was before (load it again), since an interrupted one has gone on.
             warm_start: continue from the current parameters and annealing instead: so many more
                 epochs or iterations, counted from the end of the former ones (so is the order of images). Layers that
                 have learnt go on at once; the delay of others is a fraction of all steps, the former ones included.
@@ -165,4 +166,7 @@ def fit_many(models: Sequence[DCGMM], x: np.ndarray, rows: Sequence[np.ndarray] 
 
 def score_many(models: Sequence[DCGMM], x: np.ndarray, *, mode: str = "max") -> np.ndarray:
     """`score_layers` of several models, (models, n, layers) float64 in nats."""
-    return np.stack([model.score_layers(x, mode=mode) for model in models])
+    given = checks.several(models, DCGMM, called="DCGMM")
+    if not given:
+        raise ValueError("there are no models to score: give at least one")
+    return np.stack([model.score_layers(x, mode=mode) for model in given])

@@ -18,20 +18,23 @@ class TrainingOptions:
     """Constants of training; the defaults are the paper's (see docs/errata.md for what it leaves to its references).
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: passes over the training images, each of n // batch_size steps: the rest of a pass, drawn anew in each,
+            is not seen in it.
         iterations: number of training steps, instead of `epochs`.
         batch_size: images per step.
         learning_rate, learning_rate_end: start and floor of the SGD rate; a start below the floor stays.
         rate_mu, rate_s, rate_w: factors on the gradients of centroids, inverse standard deviations, weights.
         sigma_end: floor of the smoothing width; its start is 0.25·√(2K).
         window: learning iterations per window of the annealing control.
-        delay: layer L starts to learn after the fraction delay·L of training.
+        delay: layer L starts to learn after the fraction delay·L of training; a classifier counts as the layer
+            after the last, so it starts when all that it reads have begun.
         classifier_rate: SGD rate of a classifier layer, on the mean log-probability of a batch's labels.
         measurements: how many times the log-likelihoods are recorded after the start of training; 0: never.
         measured_images: how many images of each split a record is computed from (the first ones).
 
     Raises:
-        ValueError: a value of another type or outside its range, infinite or not a number; the message names it.
+        ValueError: a value of another type or outside its range, not a number, or none that float32 can hold; the
+            message names it.
     """
 
     epochs: float = 10
@@ -51,9 +54,11 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
-            self._set(name, checks.positive(getattr(self, name), name=name))
+            value = checks.number(getattr(self, name), name=name, above=0, at_most=checks.FLOAT_MAX)
+            self._set(name, checks.number(value, name=name, at_least=checks.FLOAT_MIN))
         for name in _NOT_NEGATIVE:
-            self._set(name, checks.number(getattr(self, name), name=name, at_least=0))
+            value = checks.number(getattr(self, name), name=name, at_least=0, at_most=checks.FLOAT_MAX)
+            self._set(name, value and checks.number(value, name=name, at_least=checks.FLOAT_MIN))
         for name, least in _COUNTS.items():
             self._set(name, checks.integer(getattr(self, name), name=name, at_least=least))
         self._set("epochs", checks.number(self.epochs, name="epochs", above=0, at_most=checks.MOST_EPOCHS))

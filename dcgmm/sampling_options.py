@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from dcgmm.checks import FLOAT_MAX, FLOAT_MIN
 from dcgmm.network import Stage
 
-FLOAT_MAX, FLOAT_MIN = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 INT_MAX = int(np.iinfo(np.int32).max)
 
 

@@ -47,9 +47,7 @@ class Stack:
         need = 32 * self.architecture.centroid_parameters + 8 * math.prod(self._classifier_shape)
         checks.memory(need, what=f"config={config!r}")
         self._replace(*self._initial())
-        self.sigmas_: list[float] = []
-        self._annealing: list[Annealing] | None = None
-        self._iteration = 0
+        self._forget_training()
 
     @property
     def _device(self) -> jax.Device:
@@ -77,6 +75,12 @@ class Stack:
         if not classes:
             return parameters, ()
         return parameters, (np.zeros((dimension, classes), np.float32), np.zeros(classes, np.float32))
+
+    def _forget_training(self) -> None:
+        """How far training has come: nowhere."""
+        self.sigmas_: list[float] = []
+        self._annealing: list[Annealing] | None = None
+        self._iteration = 0
 
     def _replace(self, parameters: Sequence[Parameters], classifier: Sequence[Any]) -> None:
         """Make these the model's parameters, on its device."""
@@ -106,17 +110,25 @@ class Stack:
     def set_parameters(self, parameters: Sequence[Mapping[str, np.ndarray]]) -> None:
         """Replace all parameters, given as `get_parameters` returns them. They are kept as float32.
 
+        The annealing of the former ones is forgotten: `sigmas_` is empty, a warm start begins it anew.
+
         Raises:
-            ValueError: a layer, a name or a shape differs, a value is no finite float32, or an s is not positive;
-                nothing is changed then.
+            ValueError: a layer, a name or a shape differs, a value is no finite float32 or too large for a density,
+                or an s is not positive; nothing is changed then.
         """
         current = self.get_parameters()
+        if isinstance(parameters, Mapping | str) or not isinstance(parameters, Sequence):
+            kind = type(parameters).__name__
+            raise ValueError(f"parameters is {kind}: expected a list with a mapping for each trainable layer")
         if len(parameters) != len(current):
             raise ValueError(
                 f"{len(parameters)} layers were given: {self.config!r} has {len(current)} trainable layers"
             )
         arrays: list[dict[str, np.ndarray]] = [{} for _ in current]
         for index, (given, own) in enumerate(zip(parameters, current, strict=True)):
+            if not isinstance(given, Mapping):
+                kind = type(given).__name__
+                raise ValueError(f"trainable layer {index} was given {kind}: expected a mapping of {sorted(own)}")
             if set(given) != set(own):
                 raise ValueError(f"trainable layer {index} was given {sorted(given)}: expected {sorted(own)}")
             for name, value in own.items():
@@ -130,11 +142,16 @@ class Stack:
                     array = np.array(array, np.float32)
                 if not np.isfinite(array).all():
                     raise ValueError(f"{what} holds values that are not finite in float32")
-                if name == "s" and array.min() <= 0:
+                if name == "s" and array.min() < checks.FLOAT_MIN:
                     raise ValueError(f"{what} has values that are not positive in float32")
                 arrays[index][name] = array
         own_layers = [Parameters(**layer) for layer in arrays[: len(self._chain)]]  # type: ignore[arg-type]
+        for index, (mu, s, _) in enumerate(own_layers):
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                if not np.isfinite((s * s * np.maximum(abs(mu), 1) ** 2).sum(-1)).all():
+                    raise ValueError(f"mu and s of trainable layer {index} are so large that densities are not finite")
         self._replace(own_layers, (arrays[-1]["W"], arrays[-1]["b"]) if self._classifier else ())
+        self._forget_training()
 
     # -- files -------------------------------------------------------------------------------------------------
 
@@ -210,6 +227,8 @@ class Stack:
         """(n,) int32, None for a model without a classifier; `used`: indices of the images whose labels count."""
         placed = self.architecture.classifier
         if placed is None:
+            if labels is not None:  # of no effect; nonsense is refused all the same
+                checks.labels(labels, count, 2**31, used=used)
             return None
         if labels is None:
             raise ValueError(f"{self.config!r} has a classifier layer: fit needs labels=, one integer per image")

@@ -251,7 +251,7 @@ class Trainer:
             after_window: called after each call of a program, when `states` are whole; may raise to end the training.
 
         Raises:
-            TrainingDiverged: a loss, or in the end a parameter, is not a number.
+            TrainingDiverged: a loss, a weight of the classifier, or in the end a parameter, is not a number.
         """
         if not self.recorded and self.now.iteration in self.measure_at:
             self._commit(self.now)
@@ -259,7 +259,7 @@ class Trainer:
             losses = self._window()
             after_window()
             on_progress(self.now.iteration, losses[:, -1])
-        self._check_parameters()
+        self._check_parameters(self.now.held, "after the last iteration")
 
     def _commit(self, now: _Now) -> None:
         """Make `now` the state, with the measurements that are due."""
@@ -306,6 +306,8 @@ class Trainer:
             np.array([[control.learning_rate for control in own] for own in controls], np.float32),
         )
         self._check(losses)
+        if classifying:  # which has no loss among them
+            self._check_parameters(held, f"after iteration {now.iteration + count}", of_layers=False)
         for own, columns in zip(controls, losses.transpose(0, 2, 1), strict=True):
             for control, column in zip(own, columns, strict=True):
                 control.observe([float(value) for value in column])
@@ -325,15 +327,15 @@ class Trainer:
                 stacklevel=2,
             )
 
-    def _check_parameters(self) -> None:
-        """The last step's update, which no loss has seen."""
-        for model, held in enumerate(self.runner.models(self.now.held)):
-            for layer, values in enumerate([*held.parameters, held.weights]):
+    def _check_parameters(self, held: Any, when: str, *, of_layers: bool = True) -> None:
+        """What no loss has seen: the last step's update, and the classifier."""
+        for model, own in enumerate(self.runner.models(held)):
+            layers = [(f"cGMM layer {i}", values, CURE) for i, values in enumerate(own.parameters) if of_layers]
+            for which, values, cure in [*layers, ("the classifier", own.weights, "classifier_rate")]:
                 if not all(np.isfinite(np.asarray(value)).all() for value in values):
-                    which = f"cGMM layer {layer}" if layer < len(self.chain) else "the classifier"
                     raise TrainingDiverged(
-                        f"parameters of {which} of the model with seed {self.batches[model].seed} are not finite after "
-                        f"the last iteration: lower {CURE}"
+                        f"parameters of {which} of the model with seed {self.batches[model].seed} are not finite "
+                        f"{when}: lower {cure}"
                     )
 
     def _check(self, losses: np.ndarray) -> None:

@@ -139,6 +139,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["dcgmm-e-independent", "dcgmm-f-independent"])
     parser.add_argument("--dataset", default="fashion_mnist")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model (1)")
+    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first of them (0)")
     parser.add_argument("--iterations", type=int, nargs="+", default=[10_000], help="steps of each training (10000)")
     parser.add_argument("--samples", type=int, nargs=2, default=[200, 1000], help="of each class: to choose, to report")
     parser.add_argument("--results", type=Path, default=Path("results/paper"), help="a run that has models and judges")
@@ -148,7 +149,8 @@ def main() -> None:
         show(table, report, picture)
         return
     each = dict(zip(JUDGES, options.samples, strict=True))
-    for seed, iterations, model in product(range(options.seeds), options.iterations, options.models):
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    for seed, iterations, model in product(seeds, options.iterations, options.models):
         about = {"dataset": options.dataset, "model": model, "iterations": iterations, "seed": seed}
         choose(about, options.results, each, table)
 

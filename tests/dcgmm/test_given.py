@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcgmm import DCGMM
+from dcgmm import DCGMM, score_many
 from dcgmm.annealing import Annealing
 from dcgmm.training import TrainingDiverged
 from tests.dcgmm.test_training import SHAPE, TINY, distance, noise
@@ -159,3 +159,73 @@ def test_what_a_model_without_a_classifier_cannot_do():
 def test_a_classifier_that_fits_no_memory_is_refused():
     with pytest.raises(ValueError, match="take a smaller model"):
         DCGMM(f"{TINY}-C(99999999999999)", SHAPE)
+
+
+def test_a_classifier_that_diverges_is_noticed_at_once_and_its_own_rate_named():
+    ours = DCGMM(f"{TINY}-C(3)", SHAPE, delay=0, iterations=500, batch_size=8, classifier_rate=3.4e38)
+    with pytest.raises(TrainingDiverged, match=r"the classifier .* not finite after iteration \d{1,2}: lower classif"):
+        ours.fit(noise(8), labels=np.arange(8) % 3, progress=False)
+
+
+@pytest.mark.parametrize(("name", "value"), [("mu", 1e20), ("s", 1e20), ("s", 1e10)])
+def test_parameters_without_a_finite_density_are_refused(name, value):
+    ours, given = model(), model().get_parameters()
+    given[0][name] = np.full(given[0][name].shape, value)
+    given[0]["mu"] = given[0]["mu"] + (1e15 if value == 1e10 else 0)
+    with pytest.raises(ValueError, match="mu and s of trainable layer 0 are so large that densities are not finite"):
+        ours.set_parameters(given)
+
+
+def test_parameters_of_somebody_else_begin_the_annealing_anew():
+    """They took up the former ones' small sigma and did not spread over the components."""
+    ours, fresh = model(), model()
+    ours.fit(noise(8), progress=False, iterations=400, window=5)
+    assert ours.sigmas_[0] < Annealing(ours._chain[0].components).sigma
+    ours.set_parameters(fresh.get_parameters())
+    assert ours.sigmas_ == []
+    for one in (ours, fresh):
+        one.fit(noise(8), progress=False, warm_start=True)
+    assert ours.sigmas_ == fresh.sigmas_
+    assert max(max(own.values()) for own in distance(ours.get_parameters(), fresh.get_parameters())) == 0
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "rate_s", "sigma_end", "delay", "classifier_rate"])
+@pytest.mark.parametrize("value", [1e200, 1e-300])
+def test_constants_that_float32_cannot_hold_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}".replace("+", r"\+")):
+        model(**{name: value})
+
+
+@pytest.mark.parametrize("labels", ["nonsense", np.arange(3), np.zeros(8)])
+def test_labels_of_a_model_without_a_classifier_are_checked_too(labels):
+    with pytest.raises(ValueError, match="labels have"):
+        model().fit(noise(8), labels=labels, progress=False)
+
+
+@pytest.mark.parametrize("given", [None, [1, 2], {"mu": 1}, "ab"])
+def test_what_is_no_list_of_layers_is_refused(given):
+    with pytest.raises(ValueError, match=r"expected a (list with a )?mapping|was given int"):
+        model().set_parameters(given)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: score_many([], noise(8)), "there are no models to score"),
+        (lambda: score_many(model(), noise(8)), "expected a list of DCGMM"),
+        (lambda: DCGMM.instance(["A"]), r"there is no instance \['A'\]"),
+        (lambda: model().fit(noise(8), checkpoint=3), "checkpoint=3: expected a directory"),
+        (lambda: model().fit(noise(8), progress="no"), "progress='no': expected True or False"),
+        (
+            lambda: model(measurements=1).fit(noise(8), progress=False, measures={"q": (noise(8), lambda s: 1.0)}),
+            "gave 1.0 for 2",
+        ),
+        (
+            lambda: model(measurements=1).fit(noise(8), progress=False, measures={"q": (noise(8), lambda s: None)}),
+            "gave None for 2",
+        ),
+    ],
+)
+def test_what_ended_in_a_traceback_is_refused_in_a_sentence(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()

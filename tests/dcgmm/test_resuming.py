@@ -196,3 +196,25 @@ def test_the_state_of_a_finished_training_is_gone(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "SECONDS", -1.0)
     assert fit(new(CONFIGS["shared"], COUNT), tmp_path) == whole[1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_warm_start_does_not_resume_that_of_a_model_that_came_less_far(monkeypatch, tmp_path):
+    """Equal parameters, another annealing: it took up the other's steps, and ended without one of its own."""
+    model = new(CONFIGS["shared"], 1)[0]
+    model.fit(X, **OPTIONS)
+    other = new(CONFIGS["shared"], 1)[0]
+    other.set_parameters(model.get_parameters())
+    with monkeypatch.context() as patch:
+        calls, original = [], Trainer._window
+
+        def stopping(trainer):
+            calls.append(1)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+            return original(trainer)
+
+        patch.setattr(Trainer, "_window", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, warm_start=True, checkpoint=tmp_path, **OPTIONS)
+    with pytest.raises(checkpoint.OtherTrainingError, match="other start"):
+        other.fit(X, warm_start=True, checkpoint=tmp_path, **OPTIONS)
