@@ -15,6 +15,7 @@ from baselines.dgcspn.learning import FLOW, learn
 
 NO_FLOW = np.float32(1e-18)  # less than this (1e-39 of the root's) is none: denormal numbers are slow
 TINY = np.float32(1e-30)  # below every value but 0
+LARGE = 1e38  # a float32; only shares of 0 have larger factors
 
 
 @kernel
@@ -26,7 +27,11 @@ def root_down(top, weights, counts, exponents, highest, total, rows):
         for c in range(columns):
             powers(exponents[r, c], highest, factors)
             for n in range(images):
-                factors[n] = np.float32(np.float64(FLOW) * np.float64(factors[n]) / max(total[n], 1e-300))
+                if total[n] > 0:
+                    factor = np.float64(FLOW) * np.float64(factors[n]) / max(total[n], 1e-300)
+                    factors[n] = np.float32(min(factor, LARGE))
+                else:  # dropout has left out all that this image has a value in
+                    factors[n] = np.float32(0)
             for i in range(channels):
                 flow, weight = top[r, c, i], weights[r, c, i]
                 count = np.float32(0)

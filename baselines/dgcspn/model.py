@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.dgcspn.architecture import Architecture
+from baselines.dgcspn.devices import CUDA, DEVICES, on_gpu
 from baselines.dgcspn.drawing import draw_components
 from baselines.dgcspn.leaves import NORMALIZATIONS, NormalLeaves
 from baselines.progress import progress_bar
@@ -23,8 +24,6 @@ from dcgmm.storage import DamagedFileError, Tensors, read_json, read_tensors, te
 Images = npt.NDArray[np.float32]
 
 LEARNING = ("em", "gradient")
-DEVICES = ("auto", "cpu", "gpu")
-CUDA = "cuda"  # the GPU, in PyTorch's words
 BATCH = 128  # images of a pass that does not train
 WEIGHTS, ORDER, DROPOUT = 1, 2, 3  # streams of random numbers of one seed
 MODEL_FILE, TENSOR_FILE = "model.json", "network.safetensors"
@@ -125,7 +124,7 @@ class DgcSpn:
 
         if weights is None:
             weights = initial_weights(self._architecture, self.alpha, np.random.default_rng([WEIGHTS, self.seed]))
-        if _on_gpu(self.device):
+        if on_gpu(self.device):
             from baselines.dgcspn.operators import OperatorNetwork
 
             return OperatorNetwork(self._architecture, weights, device=CUDA)
@@ -153,7 +152,8 @@ class DgcSpn:
         of the validation images after it. checkpoint: a directory for the state, from which an interrupted training
         resumes, to the same weights.
 
-        Raises ValueError for images of another shape, type or range, OtherTrainingError for another's checkpoint.
+        Raises ValueError for images of another shape, type or range, and where training has diverged,
+        OtherTrainingError for another's checkpoint.
         """
         x = checks.images(x, self.image_shape)
         if validation is not None:
@@ -196,6 +196,12 @@ class DgcSpn:
                         rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
                         density = self._step(x[rows], steps())
                         total, batch = total + float(density.sum()), batch + 1
+                        if not math.isfinite(total):
+                            raise ValueError(
+                                f"The log-likelihood is {density.mean()} in batch {batch} of epoch {epoch + 1}: "
+                                f"training with seed {self.seed} has diverged, learning_rate is {self.learning_rate} "
+                                f"and dropout {self.dropout}; try smaller ones."
+                            )
                         show(epoch * batches + batch, f"epoch {epoch + 1}, {density.mean() - volume:.1f} nats")
                         after_step()
                     epoch, batch, mean, total = epoch + 1, 0, total / len(x), 0.0
@@ -331,19 +337,3 @@ class DgcSpn:
 
 def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__name__}"
-
-
-def _on_gpu(device: str) -> bool:
-    """Whether the network goes to a GPU. PyTorch is imported only where a driver is, or where a GPU was asked for.
-
-    Raises ValueError where one was asked for and there is none.
-    """
-    if device == "cpu" or (device == "auto" and not Path("/dev/nvidiactl").exists()):
-        return False
-    import torch
-
-    if not torch.cuda.is_available():
-        if device == "gpu":
-            raise ValueError("device='gpu': PyTorch finds no CUDA GPU here; take device='cpu'")
-        return False
-    return True

@@ -86,7 +86,7 @@ class OperatorNetwork:
                 counts = weight * slope
                 if rule == "em":
                     total = counts.sum(axes, keepdim=True)
-                    weight.mul_(1.0 - rate).add_(torch.where(total > 0, rate / total, 0.0) * counts)
+                    weight.mul_(1.0 - rate).add_(torch.where(total > 0, counts / total, 0.0) * rate)
                 else:
                     self._ascend(k, weight, counts / (FLOW * len(density)), axes, rate, steps)
                 children = 1

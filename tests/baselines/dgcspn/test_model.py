@@ -213,6 +213,19 @@ def test_interrupted_and_continued_to_the_same_bits(images, tmp_path, monkeypatc
     assert same(whole, resumed)
 
 
+def test_a_training_that_diverges_says_so():
+    """Where nearly all pixels are alike, only the nearest of a pixel's leaves has a value that is not 0 in float32."""
+    x = np.zeros((40, 12, 12, 1), np.float32)
+    x[::2, 5, 6] = 1.0
+    model = DgcSpn((12, 12, 1), sums=2, leaves=2, products=5, epochs=2, dropout=0.9, batch_size=20, device="cpu")
+    said = r"-inf in batch 2 of epoch 2: .*seed 0 has diverged, learning_rate is 0\.01 and dropout 0\.9; try smaller"
+    with pytest.raises(ValueError, match=said):
+        model.fit(x, progress=False)
+    assert all(np.isfinite(weights).all() for weights in weights_of(model))
+    model.dropout = 0.0
+    assert np.isfinite(model.fit(x, progress=False)[-1].log_likelihood)
+
+
 def test_checkpoints_of_other_trainings_are_refused(images, tmp_path):
     tiny(epochs=1).fit(images, progress=False, checkpoint=tmp_path)
     with pytest.raises(OtherTrainingError, match="other images"):
@@ -282,7 +295,7 @@ def test_a_gpu_that_is_not_there_is_named(images):
         pytest.skip("there is a GPU")
     with pytest.raises(ValueError, match="PyTorch finds no CUDA GPU here; take device='cpu'"):
         tiny(device="gpu").score_samples(images)
-    assert not model_module._on_gpu("auto")
+    assert not model_module.on_gpu("auto")
 
 
 def test_the_operators_of_the_gpu_do_the_same(images, monkeypatch, tmp_path):
@@ -290,7 +303,7 @@ def test_the_operators_of_the_gpu_do_the_same(images, monkeypatch, tmp_path):
     kernels = tiny(dropout=0.0, learning_rate=0.1)
     kernels.fit(images, progress=False)
     operators = tiny(dropout=0.0, learning_rate=0.1)
-    monkeypatch.setattr(model_module, "_on_gpu", lambda device: True)
+    monkeypatch.setattr(model_module, "on_gpu", lambda device: True)
     monkeypatch.setattr(model_module, "CUDA", "cpu")
     history = operators.fit(images, progress=False, checkpoint=tmp_path)
     assert isinstance(operators._network, OperatorNetwork)

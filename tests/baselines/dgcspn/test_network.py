@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baselines.dgcspn import downward, upward
 from baselines.dgcspn.architecture import Architecture
 from baselines.dgcspn.initial import initial_weights, normalized
 from baselines.dgcspn.network import Network
@@ -228,6 +229,45 @@ def test_dropout_keeps_a_child_of_every_sum():
     assert np.isfinite(density).all()
     assert all(np.isfinite(weights).all() for weights in network.weights)
     np.testing.assert_array_equal(network.weights[0], lowest)  # only children stay
+
+
+@pytest.mark.parametrize("rule", ["em", "gradient"])
+def test_an_image_of_which_dropout_leaves_nothing_does_no_harm(rule):
+    """In float32 a leaf far from the likeliest has the value 0, and all of a sum's other products may be left out."""
+    network = made(sums=2)
+    log_leaves = log_leaves_of(network, 50)
+    log_leaves[:, :, 1] = log_leaves[:, :, 0] - 200
+    density = network.step(log_leaves, rule=rule, rate=0.5, steps=1, dropout=0.5)
+    assert 0 < np.isfinite(density).sum() < 50 and (density[~np.isfinite(density)] == -np.inf).all()
+    before = [weights.copy() for weights in network.weights]
+    assert all(np.isfinite(weights).all() for weights in before)
+    assert (network.step(log_leaves, rule=rule, rate=0.5, steps=1, dropout=0.95) == -np.inf).all()
+    assert all(np.isfinite(weights).all() for weights in network.weights)
+
+
+def test_a_position_without_a_share_in_the_root_has_no_flow():
+    """Its exponent may be the highest: the factor of its flow is then no float32."""
+    shares = np.float32([0.0, 2.0**30]).reshape(1, 2, 1)
+    exponents = np.int32([0, -126]).reshape(1, 2, 1)
+    highest, total = np.empty(1, np.int32), np.empty(1)
+    upward.root_up(shares, exponents, highest, total)
+    top, counts = shares[:, :, None].copy(), np.empty((1, 2, 1), np.float32)
+    downward.root_down(top, np.ones_like(counts), counts, exponents, highest, total, np.arange(1))
+    np.testing.assert_allclose(counts.ravel(), [0.0, 2.0**70])
+    np.testing.assert_array_equal(top.ravel(), counts.ravel())
+
+
+def test_operators_divide_small_counts_before_they_multiply():
+    """Counts of a sum that is hardly used are denormal numbers, by which a rate cannot be divided in float32."""
+    network = made(sums=2)
+    lowest, upper, _ = network.weights
+    lowest[...], upper[...] = 1e-11, 5e-11
+    lowest[:, :, 0, 0] = lowest[:, :, -1, 1] = upper[:, :, 0] = 1.0
+    log_leaves = log_leaves_of(network, 6)
+    log_leaves[:, :, 1] = log_leaves[:, :, 0] - 100  # so that the second sum is 1e-11 of the first, four of them 1e-44
+    operators = OperatorNetwork(network.architecture, network.weights, device="cpu")
+    operators.step(log_leaves, rule="em", rate=0.5, steps=1)
+    assert all(np.isfinite(weights).all() for weights in operators.weights)
 
 
 def test_noise_of_dropout_follows_its_key_alone():

@@ -26,7 +26,7 @@ def same(one, two):
 def test_a_warm_start_goes_on_to_the_same_bits(images, tmp_path, monkeypatch, operators, learning, kept):
     """Order of images, noise of dropout, Adam's moments and number of steps: as of one training of both lengths."""
     if operators:  # those of the GPU, here on the CPU
-        monkeypatch.setattr(model_module, "_on_gpu", lambda device: True)
+        monkeypatch.setattr(model_module, "on_gpu", lambda device: True)
         monkeypatch.setattr(model_module, "CUDA", "cpu")
     options = {"learning": learning, "learning_rate": 0.1, "dropout": 0.2}
     whole, model = tiny(**options, epochs=4), tiny(**options, epochs=2)
