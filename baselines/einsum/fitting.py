@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from baselines.einsum import devices, training
+from baselines.einsum import devices, limits, training
 from baselines.einsum.circuit import Circuit
 from baselines.einsum.cost import SCORE_BATCH, graph_cost
 from baselines.einsum.joint import Joint, epoch_steps
@@ -221,7 +221,8 @@ def _run_joint(group: Sequence[Training], report: Callable[[float], None], after
     first = group[0]
     p, device = first.model.params, first.model.circuit.device
     every = 0 if p["learning"] == "full_em" else p["frequency"]
-    micro = first.model._piece(p["batch_size"], "train")
+    # several side by side are no more than fit with whole batches
+    micro = first.model._piece(p["batch_size"], "joint") if len(group) == 1 else p["batch_size"]
     circuits = [t.model.circuit for t in group]
     joint = Joint(circuits, first.data, p["batch_size"], every, micro, compiled=device.type == "cuda")
 
@@ -251,11 +252,12 @@ def _run_joint(group: Sequence[Training], report: Callable[[float], None], after
 
 
 def _groups(trainings: Sequence[Training]) -> Iterator[list[Training]]:
-    """Trainings that are at the same place and fit into the device's memory together."""
+    """Trainings that are at the same place and fit into the device's memory, and `memory_limit`, together."""
     model = trainings[0].model
     p = model.params
     cost = graph_cost(model.graph, p["sums"], leaf=p["leaf"], trials=p["trials"], batch_size=p["batch_size"])
     most = max(1, int(JOINT_SHARE * devices.memory(model.circuit.device) // cost.peak_bytes))
+    most = limits.circuits_at_a_time(model.graph, p, most)
     places: dict[tuple[int, int], list[Training]] = {}
     for t in trainings:
         places.setdefault((t.epoch, t.batch), []).append(t)

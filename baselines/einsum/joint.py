@@ -71,7 +71,8 @@ class Joint:
         first = circuits[0]
         self.circuits, self.data, self.every, self.micro = circuits, data, every, micro
         graphs = [c.graphs[0] for c in circuits]
-        self.circuit = Circuit(graphs, first.units, first.family, classes=first.classes).to(first.device)
+        blocks = {"block_elements": first.block_elements, "chunk_elements": first.chunk_elements}
+        self.circuit = Circuit(graphs, first.units, first.family, classes=first.classes, **blocks).to(first.device)
         shape, device = (len(circuits), batch_size), first.device
         self.images = torch.zeros(shape, dtype=torch.long, device=device)
         self.counts = torch.zeros(shape, dtype=torch.float64, device=device)
@@ -80,7 +81,10 @@ class Joint:
         self._statistics: Statistics | None = None  # gathered since the last update
         self._places = [_places(self.circuit, c, number) for number, c in enumerate(circuits)]
         self.take()
-        self._both, self._gather, self._update = self._both_now, self._gather_now, self._update_now
+        # Replays of CUDA graphs. No methods of its own: in a circle, the memory would not be free for the next plan.
+        self._both: Callable[[], None] | None = None
+        self._gather: Callable[[], None] | None = None
+        self._update: Callable[[], None] | None = None
         if compiled and every == 1:
             self._both = self._captured(self._both_now)
         elif compiled:
@@ -109,12 +113,12 @@ class Joint:
             self.counts.copy_(steps.counts[number])
             self.step.copy_(steps.step[number])
             if self.every == 1:
-                self._both()
+                (self._both or self._both_now)()
             else:
-                self._gather()
+                (self._gather or self._gather_now)()
                 if number + 1 < last and (not self.every or (number + 1) % self.every):
                     continue
-                self._update()
+                (self._update or self._update_now)()
             after_update(number + 1)
 
     def _e_step(self) -> Statistics:

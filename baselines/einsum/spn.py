@@ -11,10 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from baselines.einsum import devices, fitting, inference, stored, training
+from baselines.einsum import devices, fitting, inference, limits, stored, training
 from baselines.einsum.circuit import Circuit
-from baselines.einsum.cost import BLOCK_ELEMENTS, FLOAT_BYTES, SCORE_BATCH, graph_cost, with_channels
-from baselines.einsum.layers import CHUNK_ELEMENTS
+from baselines.einsum.cost import SCORE_BATCH, graph_cost, with_channels
 from baselines.einsum.leaves import LEAVES, make_leaf
 from baselines.einsum.parameters import generator_of
 from baselines.einsum.region_graph import RegionGraph
@@ -113,10 +112,7 @@ class EinsumSpn:
         self.graph = _over_variables(graph, self.image_shape)
         self._refuse_what_does_not_fit(devices.memory(where))
         family = make_leaf(leaf, trials=p["trials"], min_variance=p["min_variance"], max_variance=p["max_variance"])
-        blocks = {}
-        if memory_limit is not None:  # an eighth of the limit for products, an eighth for choices on the way down
-            blocks["block_elements"] = max(1, min(BLOCK_ELEMENTS, p["memory_limit"] // (8 * 2 * FLOAT_BYTES)))
-            blocks["chunk_elements"] = max(1, min(CHUNK_ELEMENTS, p["memory_limit"] // (8 * 6 * FLOAT_BYTES)))
+        blocks = limits.block_sizes(p["memory_limit"])
         self.circuit = Circuit(self.graph, p["sums"], family, seed=p["seed"], **blocks).to(where)
         self.history = History()
 
@@ -165,20 +161,8 @@ class EinsumSpn:
         return generator_of(checks.seed(seed), self.circuit.device)
 
     def _piece(self, batch: int, what: str) -> int:
-        """How many of a batch's images fit into memory_limit at a time; what: "train", "score" or "down"."""
-        p, limit = self.params, self.params["memory_limit"]
-        if limit is None:
-            return batch
-        cost = graph_cost(self.graph, p["sums"], leaf=p["leaf"], trials=p["trials"])
-        per_image = {"train": cost.image_bytes, "score": cost.score_bytes, "down": cost.down_bytes}[what]
-        per_image += 2 * FLOAT_BYTES * p["sums"] ** 2  # a block holds one partition at least
-        # the optimiser has its own copies, weights before their softmax and up to two moments
-        parameters = cost.parameter_bytes * (3 if p["learning"] == "gradient" and what == "train" else 1)
-        room = limit - limit // 4 - parameters
-        if room < per_image:
-            need = (parameters + per_image) * 4 // 3 + 4
-            raise ValueError(f"memory_limit is {limit} bytes, but one image needs {need}: raise the limit.")
-        return int(min(batch, room // per_image))
+        """How many of a batch's images fit into memory_limit at a time; what: as in `limits.Need`."""
+        return limits.images_at_a_time(self.graph, self.params, batch, what)
 
     # --- the interface -------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch.profiler import ProfilerActivity, profile
 
-from baselines.einsum import EinsumSpn, PdSpn, RatSpn, random_binary_trees
+from baselines.einsum import EinsumSpn, PdSpn, RatSpn, fitting, random_binary_trees
 
 SHAPE = (6, 8, 1)
 SMALL = {"sums": 3, "depth": 2, "repetitions": 2, "epochs": 3, "batch_size": 16}
@@ -158,19 +158,41 @@ WAYS = {
 }
 
 
+LIMITED = {"sums": 6, "depth": 4, "repetitions": 4, "trials": 7, "epochs": 1, "batch_size": 300}
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("leaf", ["binomial", "normal", "categorical"])
 def test_a_memory_limit_is_kept(way, leaf):
     shape, limit = (10, 10, 1), 1_200_000
-    params = {"sums": 6, "depth": 4, "repetitions": 4, "leaf": leaf, "trials": 7, "epochs": 1, "batch_size": 300}
     x, known = images(300, shape), np.arange(100).reshape(10, 10) % 2 == 0
     peaks = []
     for memory_limit in (None, limit):
-        model = RatSpn(shape, memory_limit=memory_limit, **params)
+        model = RatSpn(shape, memory_limit=memory_limit, leaf=leaf, **LIMITED)
         peaks.append(peak_bytes(lambda model=model: WAYS[way](model, x, known)))
     copies = 3 * x.nbytes  # images and masks are not counted
     assert peaks[1] < limit + copies
     assert peaks[0] > 1.5 * peaks[1]
+
+
+@pytest.mark.parametrize("leaf", ["normal", "categorical"])
+def test_circuits_that_train_side_by_side_keep_a_memory_limit_together(leaf):
+    """Images of a batch are split where one circuit needs it; where it does not, few circuits are taken at a time."""
+    shape = (10, 10, 1)
+    x = images(300, shape)
+    params = {**LIMITED, "leaf": leaf, "frequency": 2}
+    arguments = {"validation": None, "progress": False, "checkpoint": None, "joint": True}
+    peaks, scores = [], []
+    for number, limit, batch_size in ((1, 1_200_000, 300), (4, 1_200_000, 300), (4, 4_000_000, 50), (4, None, 300)):
+        models = [
+            RatSpn(shape, seed=s, **params | {"memory_limit": limit, "batch_size": batch_size}) for s in range(number)
+        ]
+        peaks.append(peak_bytes(lambda models=models: fitting.fit_models(models, x, None, **arguments)))
+        scores.append(models[0].score_samples(x))
+    copies = 3 * x.nbytes
+    assert max(peaks[:2]) < 1_200_000 + copies < peaks[3]
+    assert peaks[2] < 4_000_000 + copies
+    assert np.allclose(scores[0], scores[3], rtol=1e-4) and np.allclose(scores[1], scores[3], rtol=1e-4)
 
 
 def test_a_model_keeps_the_graph_it_was_made_with(tmp_path, monkeypatch):
