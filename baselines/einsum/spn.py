@@ -280,7 +280,7 @@ class EinsumSpn:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the directory `path`: model.json (class, image shape, parameters), graph.json, weights.safetensors."""
         description = {
-            "class": f"{type(self).__module__}:{type(self).__name__}",
+            "class": stored.name_of(type(self)),
             "image_shape": self.image_shape,
             "params": self.params,
             "history": list(self.history),
@@ -288,13 +288,14 @@ class EinsumSpn:
         stored.save(path, stored.Stored(description, self.graph, self.circuit.state_dict()))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """The model that `save` wrote to this directory.
+    def load(cls, path: str | os.PathLike[str], *, device: str | None = None) -> Self:
+        """The model that `save` wrote to this directory. device: None for "cpu" where that was saved, else "auto".
 
         Raises ValueError where it holds another class, `dcgmm.storage.DamagedFileError` for altered files.
         """
-        description, graph, tensors = stored.load(path, cls.__name__)
-        params = {**description["params"], "device": device}
+        description, graph, tensors = stored.load(path, stored.name_of(cls))
+        own = "cpu" if description["params"].get("device") == "cpu" else "auto"
+        params = {**description["params"], "device": own if device is None else device}
         structure = {name: params.pop(name) for name in cls.structure}
         model = cls.__new__(cls)
         EinsumSpn.__init__(model, description["image_shape"], graph, structure, **params)

@@ -38,8 +38,13 @@ def save(path: str | os.PathLike[str], stored: Stored) -> None:
     write_json(directory / "model.json", dict(stored.description))
 
 
-def load(path: str | os.PathLike[str], class_name: str) -> Stored:
-    """What `save` wrote for a class of that name (without its module, as earlier versions wrote it).
+def name_of(kind: type) -> str:
+    """The import path of a class, as model.json has it."""
+    return f"{kind.__module__}:{kind.__name__}"
+
+
+def load(path: str | os.PathLike[str], expected: str) -> Stored:
+    """What `save` wrote for the class of this import path (or name alone, as earlier versions wrote it).
 
     Raises:
         ValueError: the model is of another class.
@@ -48,8 +53,9 @@ def load(path: str | os.PathLike[str], class_name: str) -> Stored:
     directory = Path(path)
     description = read_json(directory / "model.json")
     kind = str(description.get("class"))
-    if kind.rpartition(":")[2] != class_name:
-        raise ValueError(f"{path} holds a {kind}, not a {class_name}: load it with that class.")
+    wanted = expected if ":" in kind else expected.rpartition(":")[2]
+    if kind != wanted:
+        raise ValueError(f"{path} holds a {kind}, not a {wanted}: load it with that class.")
     graph = RegionGraph.from_json(json.dumps(read_json(directory / "graph.json")))
     tensors, _ = read_tensors(directory / WEIGHTS)
     return Stored(description, graph, {name: torch.from_numpy(t) for name, t in tensors.items()})

@@ -254,6 +254,13 @@ def test_saved_and_loaded(trained, images, tmp_path):
         DgcSpn.load(tmp_path)
 
 
+@pytest.mark.parametrize(("made", "loaded"), [("cpu", "cpu"), ("auto", "auto"), ("gpu", "auto")])
+def test_a_model_of_the_cpu_stays_there(made, loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_module, "on_gpu", lambda device: False)
+    tiny(device=made, threads=2).save(tmp_path)
+    assert DgcSpn.load(tmp_path).get_params() == tiny(device=loaded).get_params()
+
+
 def test_initial_weights_before_training(images):
     model = tiny()
     assert np.isfinite(model.score_samples(images)).all()

@@ -5,6 +5,7 @@ import pytest
 from torch.profiler import ProfilerActivity, profile
 
 from baselines.einsum import EinsumSpn, PdSpn, RatSpn, fitting, random_binary_trees
+from dcgmm.storage import read_json, write_json
 
 SHAPE = (6, 8, 1)
 SMALL = {"sums": 3, "depth": 2, "repetitions": 2, "epochs": 3, "batch_size": 16}
@@ -203,6 +204,23 @@ def test_a_model_keeps_the_graph_it_was_made_with(tmp_path, monkeypatch):
     assert again.graph == model.graph
     assert again.params == {**model.params, "device": "auto"}
     assert np.array_equal(again.score_samples(x), model.score_samples(x))
+
+
+@pytest.mark.parametrize(("made", "loaded"), [("cpu", "cpu"), ("auto", "auto")])
+def test_a_model_of_the_cpu_stays_there(made, loaded, tmp_path):
+    rat(device=made).save(tmp_path)
+    assert RatSpn.load(tmp_path).params["device"] == loaded
+    assert RatSpn.load(tmp_path, device="auto").params["device"] == "auto"
+
+
+def test_a_class_of_the_same_name_in_another_module_is_another_class(tmp_path):
+    rat().save(tmp_path)
+    content = read_json(tmp_path / "model.json")
+    write_json(tmp_path / "model.json", content | {"class": "RatSpn"})  # as earlier versions wrote it
+    assert RatSpn.load(tmp_path).params == rat().params
+    write_json(tmp_path / "model.json", content | {"class": "my.module:RatSpn"})
+    with pytest.raises(ValueError, match=r"holds a my\.module:RatSpn, not a baselines\.einsum\.models:RatSpn"):
+        RatSpn.load(tmp_path)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
