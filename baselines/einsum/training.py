@@ -108,6 +108,12 @@ REFUSED = {
 }
 
 
+REFUSED_OPTIONS = {
+    "maximize": "the loss is the negative log-likelihood already, which it would raise",
+    "differentiable": "a step here is never differentiated",
+}
+
+
 def optimiser_class(name: str) -> Any:
     """The class of torch.optim of that name. Raises ValueError for an unknown name, or one that cannot work here."""
     maker = getattr(torch.optim, name, None) if isinstance(name, str) else None
@@ -123,8 +129,11 @@ def make_optimiser(
 ) -> torch.optim.Optimizer:
     """An optimiser of torch.optim with further keyword arguments `options`; the first one of a process costs a second.
 
-    Raises ValueError as `optimiser_class` does, and for arguments that it does not take.
+    Raises ValueError as `optimiser_class` does, and for arguments that it does not take or that cannot work here.
     """
+    for option, why in REFUSED_OPTIONS.items():
+        if (options or {}).get(option):
+            raise ValueError(f"optimizer_options has {option}={options[option]!r}: {why}; leave it out.")  # type: ignore[index]
     try:  # every class but the abstract Optimizer takes lr
         return optimiser_class(name)(parameters, lr=learning_rate, **(options or {}))  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:

@@ -58,6 +58,8 @@ KNOWN = np.ones(SHAPE[:2], bool)
         (lambda: rat(optimizer_options="lr"), "optimizer_options='lr'"),
         (lambda: PdSpn(SHAPE, delta=2, axes=None), r"axes is \(\)"),
         (lambda: rat(optimizer_options={"colour": 1}), "colour"),
+        (lambda: rat(optimizer_options={"maximize": True}), "has maximize=True: the loss is the negative"),
+        (lambda: rat(optimizer_options={"differentiable": True}), "has differentiable=True: a step here is never"),
         (lambda: PdSpn(SHAPE, delta=(1, 2)), "descend"),
         (lambda: EinsumSpn(SHAPE, random_binary_trees(40, 1, 1, 0)), "40 variables"),
         (lambda: EinsumSpn(SHAPE, 5), "graph is int: expected a RegionGraph"),
