@@ -122,6 +122,21 @@ def test_a_parameter_of_several_kinds_is_refused_in_one_sentence(value):
         check_params("pd-spn", {"delta": right}, "models.mine.params")
 
 
+@pytest.mark.parametrize(
+    ("family", "params", "said"),
+    [
+        ("dgc-spn", {"products": 31}, "products: 31 given.*30"),
+        ("dgc-spn", {"sums": 10**30}, "sums: 10+ given.*1000000"),
+        ("rat-spn", {"sums": 10**30}, "sums: 10+ given.*1000000"),
+        ("rat-spn", {"optimizer": "Newton"}, "optimizer is 'Newton': expected the name of a class in torch.optim"),
+        ("pd-spn", {"delta": [1, 2]}, "several step sizes must descend"),
+    ],
+)
+def test_values_that_only_a_job_would_refuse(family, params, said):
+    with pytest.raises(UserError, match=said):
+        check_params(family, params, "models.mine.params")
+
+
 def test_a_parameter_that_does_not_exist_is_named_with_the_nearest():
     with pytest.raises(UserError, match="did you mean 'offset'"):
         registry.build("toy_models:Brightness", {"ofset": 1.0}, (4, 4, 1), 0)
