@@ -35,6 +35,7 @@ class Network(Protocol):
     """What is trained: an `EinsumSpn`."""
 
     kind: ClassVar[str]
+    structure: ClassVar[tuple[str, ...]]
     params: dict[str, Any]
     image_shape: tuple[int, int, int]
     graph: RegionGraph
@@ -272,7 +273,9 @@ def _same_configuration(models: Sequence[Network]) -> None:
         raise ValueError("a model is given twice: give models of their own, for example with other seeds")
 
     def configuration(model: Network) -> dict[str, Any]:
-        return {"class": type(model), "image_shape": model.image_shape, **model.params, "seed": None}
+        # a class that makes its graphs itself does so from its parameters
+        of_graph = {"region graph": None if model.structure else _signature(model.graph)}
+        return {"class": type(model), "image_shape": model.image_shape, **model.params, "seed": None, **of_graph}
 
     for number, model in enumerate(models):
         ours, theirs = configuration(models[0]), configuration(model)
@@ -281,6 +284,13 @@ def _same_configuration(models: Sequence[Network]) -> None:
             raise ValueError(
                 f"models of one training differ in their seeds only: model {number} has another {other[0]} than model 0"
             )
+
+
+def _signature(graph: RegionGraph) -> tuple[int, ...]:
+    """What is alike in region graphs of one kind, which random trees of other seeds share."""
+    level = [graph.level_of[region] for region in range(len(graph.regions))]
+    sizes = sorted((where, len(scope)) for where, scope in zip(level, graph.regions, strict=True))
+    return (graph.num_variables, len(graph.partitions), *(number for pair in sizes for number in pair))
 
 
 def _splits(models: Sequence[Network], validation: Any) -> list[dict[str, Tensor]]:

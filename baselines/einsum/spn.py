@@ -186,7 +186,8 @@ class EinsumSpn:
         Raises ValueError for invalid images (`dcgmm.checks.images`), for the checkpoint of another training
         or of more epochs, and when gradient ascent has diverged.
         """
-        return fitting.fit_models([self], x, None, validation=validation, progress=progress, checkpoint=checkpoint)[0]
+        options: dict[str, Any] = {"validation": [validation], "progress": progress, "checkpoint": checkpoint}
+        return fitting.fit_models([self], x, None, **options)[0]
 
     @classmethod
     def fit_many(

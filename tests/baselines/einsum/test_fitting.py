@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.einsum import PdSpn, RatSpn, fitting, joint
+from baselines.einsum import EinsumSpn, PdSpn, RatSpn, fitting, joint, random_binary_trees
 from baselines.einsum.training import e_step, m_step, online_step
 from dcgmm.checkpoint import OtherTrainingError
 
@@ -259,12 +259,28 @@ def test_a_copy_is_a_model_of_its_own(images):
     assert np.array_equal(model.score_samples(x), scores)
 
 
+def grown(depth, repetitions, seed=0):
+    return EinsumSpn(SHAPE, random_binary_trees(48, depth, repetitions, seed), sums=2, epochs=1, seed=seed)
+
+
+def test_random_trees_of_other_seeds_train_together(images):
+    EinsumSpn.fit_many([grown(2, 2, seed) for seed in range(3)], images(10), progress=False)
+
+
+def test_validation_images_of_one_model_may_be_a_list(images):
+    x = images(8)
+    assert rat().fit(x, validation=list(x[:3]), progress=False) == rat().fit(x, validation=x[:3], progress=False)
+    assert len(rat().fit(x, validation=list(x[:1]), progress=False)) == 2 * len(rat().fit(x, progress=False))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda x: RatSpn.fit_many([], x), "no models"),
         (lambda x: RatSpn.fit_many([rat()] * 2, x), "given twice"),
         (lambda x: RatSpn.fit_many([rat(), rat(sums=2)], x), "another sums"),
+        (lambda x: EinsumSpn.fit_many([grown(2, 2), grown(3, 1)], x), "another region graph than model 0"),
+        (lambda x: EinsumSpn.fit_many([grown(2, 2), grown(2, 3)], x), "another region graph than model 0"),
         (lambda x: RatSpn.fit_many([rat()], x, [[]]), r"rows\[0\]"),
         (lambda x: RatSpn.fit_many([rat()], x, [[40]]), "from 0 to 39"),
         (lambda x: RatSpn.fit_many([rat()], x, [[0], [1]]), "rows has 2 entries"),
