@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 from baselines.einsum.training import e_step, m_step, online_step
 from benchmarks.studies.spn_report import report
 from benchmarks.studies.spn_runs import EARLY, MODELS, VARIANTS, Run, areas, read_course, runs
 from evaluation.base.files import write_text
+from evaluation.base.locks import locked
 from evaluation.datasets import load_dataset, select
 
 
@@ -64,10 +64,17 @@ def claimed(out: Path, updates: int, wanted: list[Run]) -> Iterator[Run]:
         if log and log[-1]["update"] >= updates:
             continue
         try:
-            with FileLock(out / f"{run.name}.lock", timeout=0):
-                yield run
-        except Timeout:
+            lock = locked(out / f"{run.name}.lock", _taken)
+        except BlockingIOError:
             continue
+        try:
+            yield run
+        finally:
+            lock.release()
+
+
+def _taken() -> None:
+    raise BlockingIOError
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-
-import filelock
 
 from evaluation.base.errors import DataError, UserError
 from evaluation.base.files import atomic_path
+from evaluation.base.locks import locked
 from evaluation.datasets.catalogue import DataFile, DatasetSpec
 from evaluation.datasets.contents import data_root, read_verified, specification, unusable
 from evaluation.datasets.debian import find_package, unpack_package
@@ -187,14 +187,10 @@ def ensure(
 @contextmanager
 def _one_at_a_time(directory: Path, say: Say) -> Iterator[None]:
     """Hold the lock of `directory`, which is created; it may be shared with other users."""
-    lock = filelock.FileLock(directory / ".lock", mode=0o666)
+    busy = partial(say, f"waiting for another process that is filling {directory}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0.5)
-        except filelock.Timeout:
-            say(f"waiting for another process that is filling {directory}")
-            lock.acquire()
+        lock = locked(directory / ".lock", busy, patience=0.5, shared=True)
     except OSError as error:
         raise DataError(
             f"data are missing from {directory} and it cannot be written ({error.strerror or error}): "

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from evaluation.base.errors import UserError
+from evaluation.base.locks import locked
 from evaluation.plan.paths import Paths
 
 _HELD: list[FileLock] = []  # until the process ends
@@ -42,9 +43,8 @@ def held(results: str | Path) -> Iterator[None]:
 def _locked(results: str | Path) -> FileLock:
     path = Paths(Path(results)).lock
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+
+    def busy() -> None:
         raise UserError(f"another run is working in {results}; wait for it, or stop it, and start again") from None
-    return lock
+
+    return locked(path, busy)

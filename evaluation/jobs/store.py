@@ -14,14 +14,14 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from dcgmm.storage import write_json
 from evaluation.base.errors import UserError
 from evaluation.base.files import why_not_writable
+from evaluation.base.locks import locked
 from evaluation.base.words import digest
 from evaluation.models import registry
 from evaluation.models.calling import parameters
@@ -111,19 +111,17 @@ def put_back(directory: Path) -> None:
                 return
 
 
+def _say_busy(directory: Path) -> None:
+    print(f"bench: another process is training {directory}; waiting for it", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def held(directories: Sequence[Path]) -> Iterator[None]:
     """Hold the locks of some models, with a word to the user when one has to be waited for."""
     with ExitStack() as stack:
         for directory in sorted(directories):  # in one order everywhere, so that nobody waits in a circle
             directory.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(lock_of(directory))
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                print(f"bench: another process is training {directory}; waiting for it", file=sys.stderr, flush=True)
-                lock.acquire()
-            stack.callback(lock.release)
+            stack.callback(locked(lock_of(directory), partial(_say_busy, directory)).release)
         yield
 
 
