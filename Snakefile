@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if "profile" not in config and "extends" not in config:
+if not workflow.configfiles and "profile" not in config and "extends" not in config:
 
     configfile: f"{workflow.basedir}/config/quick.yaml"
 
@@ -23,6 +23,8 @@ onstart:
         needed_files(),
         logger,
     )
+    # Jobs on other machines read what the run was started with, whatever becomes of its configuration meanwhile.
+    workflow.config_settings.configfiles = [PATHS.profile.absolute()]
     logger.addHandler(FAILURES)
 
 

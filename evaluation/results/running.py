@@ -36,11 +36,15 @@ def plan_of_this_run(config: Mapping[str, Any], files: Sequence[str | Path], *, 
         config: as Snakemake has merged it.
         files: that it was read from.
         main: whether this process has started the run. A process of a single job, on another machine perhaps, takes
-            what the run was started with.
+            what the run was started with: it is given the run's profile.json in place of the configuration, which
+            somebody may be editing.
 
     Raises:
         UserError: the profile asks for what does not exist.
     """
+    for file in map(Path, () if main else files):
+        if file.name == PROFILE_FILE:
+            return Plan(read_profile(file), str(file)), []
     where = " ".join(map(str, files)) or "config"
     given = given_to_snakemake(config, files)
     plan = Plan(given, where)
