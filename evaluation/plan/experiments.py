@@ -12,7 +12,7 @@ from typing import Any
 from evaluation.base.errors import ConfigError
 from evaluation.datasets.contents import specification
 from evaluation.plan.catalogue import Catalogue, Variant
-from evaluation.plan.profile import Judge, Outliers, Sampling, Settings, Svhn
+from evaluation.plan.profile import Dynamics, Judge, Outliers, Sampling, Settings, Svhn
 
 Need = tuple[str, str, Variant]
 DCGMM = "dcgmm"  # the family of the paper's models
@@ -113,19 +113,25 @@ def check_classes(experiment: str, settings: Settings, where: str) -> None:
 
 def check_shown(experiment: str, settings: Settings, catalogue: Catalogue, where: str) -> None:
     """Refuse models of a figure that the experiment does not train, or that the figure is not made of, or none at all;
-    and data sets whose models would be trained and not shown.
+    models whose curves would not be those of test images; data sets whose models would be trained and not shown.
 
     Raises:
         ConfigError: names it.
     """
     place = f"{where}: experiments.{experiment}"
-    for key in ("instances", "shown"):
+    for key in ("instances", "shown", "all_classes"):
         for name in getattr(settings, key, ()):
             if name not in settings.models:
-                done = "judged" if experiment == "judge" else "completed"
+                done = {"judge": "judged", "outliers": "trained"}.get(experiment, "completed")
                 raise ConfigError(f"{place}.{key}: {name} is not {done}; add it to experiments.{experiment}.models")
     if not settings.named():
         raise ConfigError(f"{place} names no model; name some, or leave the experiment out")
+    for model in map(catalogue.model, settings.models if isinstance(settings, Dynamics) else ()):
+        if model.monitor != "test":
+            raise ConfigError(
+                f"{place}: {model.name} has monitor: {model.monitor}, and the figure is one of test images; write "
+                f"`monitor: test` into models.{model.name}"
+            )
     alphabet = getattr(settings, "alphabet", None)
     if alphabet and catalogue.model(alphabet).family != DCGMM:
         raise ConfigError(f"{place}.alphabet: {alphabet!r} is no DCGMM, whose centroids the figure shows; name one")

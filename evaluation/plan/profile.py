@@ -91,7 +91,7 @@ class Outliers(Settings):
 
 
 class Dynamics(Settings):
-    """Fig. 4: train on all classes and follow the test log-likelihood of every layer. The models should have
+    """Fig. 4: train on all classes and follow the test log-likelihood of every layer. The models must have
     `monitor: test`, as `dcgmm-f-dynamics` has."""
 
 

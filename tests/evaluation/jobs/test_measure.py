@@ -29,7 +29,8 @@ def run(*words):
 def profile(tmp_path, monkeypatch):
     """A run of a model that draws and one that cannot, before anything was done."""
     monkeypatch.chdir(tmp_path)
-    models = {"mine": ENTRY, "mute": {**ENTRY, "params": {"draws": False, "completes": False}}}
+    entry = {**ENTRY, "monitor": "test"}
+    models = {"mine": entry, "mute": {**entry, "params": {"draws": False, "completes": False}}}
     digits = {"datasets": ["digits"], "models": ["mine", "mute"]}
     experiments = {"outliers": digits, "dynamics": digits, "inpainting": {**digits, "images": 8}}
     experiments["sampling"] = {**digits, "images": 5}

@@ -40,7 +40,8 @@ def test_a_model_may_be_packed_in_its_own_way():
 
 
 def test_what_two_experiments_need_is_trained_once():
-    config = changed(experiments__dynamics={"datasets": ["digits"], "models": ["gmm"], "seeds": [0]})
+    dynamics = {"datasets": ["digits"], "models": ["gmm"], "seeds": [0]}
+    config = changed(experiments__dynamics=dynamics, models__gmm={"monitor": "test"})
     config["experiments"]["outliers"]["seeds"] = [0, 1]
     plan = Plan(config)
     names = [job.name for job in Jobs(plan).all()]

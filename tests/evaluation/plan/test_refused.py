@@ -64,6 +64,15 @@ def here(monkeypatch, tmp_path):
             "judge.shown: vae is not judged",
         ),
         ({"experiment": "classification"}, "models.gmm on digits: it has no classifier"),
+        (
+            {"experiments__outliers__all_classes": ["vae"]},
+            "outliers.all_classes: vae is not trained; add it to experiments.outliers.models",
+        ),
+        (
+            {"experiments__dynamics": {"datasets": ["digits"], "models": ["dcgmm-f-dynamics", "dcgmm-a"]}},
+            "experiments.dynamics: dcgmm-a has monitor: validation, and the figure is one of test images; write "
+            "`monitor: test` into models.dcgmm-a",
+        ),
     ],
 )
 def test_settings_that_would_fail_late_or_write_elsewhere(changes, said):

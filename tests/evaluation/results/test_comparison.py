@@ -126,7 +126,7 @@ def test_parameters_are_those_of_images_of_the_paper_s_shape(experiment):
 
 
 def test_a_class_that_the_profile_does_not_leave_out_is_the_reason():
-    of = plan(outlier_classes=[3], models=["dcgmm-a"], all_classes=["dcgmm-e"])
+    of = plan(outlier_classes=[3], models=["dcgmm-a", "dcgmm-e"], all_classes=["dcgmm-e"])
     frame = compared(validated(rows("dcgmm-a", [90, 91], outlier_class=3)), of)
     row = cell(frame, "table_1", "DCGMM-A")
     assert (row["verdict"], row["remark"]) == (NOT_RUN, "class 0 is not left out in this profile")
@@ -205,7 +205,7 @@ def test_changes_of_models_of_one_class_are_said_for_these():
             "profile": "p",
             "seeds": 1,
             "models": changed,
-            "experiments": {"dynamics": {"datasets": ["mnist"], "models": ["gmm"]}},
+            "experiments": {"inpainting": {"datasets": ["mnist"], "models": ["gmm"]}},
         }
     )
     assert changes(of, "dcgmm-e") == "epochs 20 instead of 80"
