@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from evaluation.jobs.resume import GenericQueue, queue_of, read_profile
@@ -38,3 +39,26 @@ def test_a_copy_of_the_profile_calls_its_own_scripts(tmp_path):
         assert options[f"cluster-generic-{what}-cmd"] == f"{what}.sh"
         assert (copy / f"{what}.sh").is_file()
     assert queue_of(read_profile(copy), copy) == GenericQueue(str(copy / "status.sh"), str(copy / "cancel.sh"))
+
+
+@pytest.mark.parametrize(
+    ("squeue", "said"),
+    [
+        ("echo COMPLETED", "success"),
+        *((f"echo {state}", "running") for state in ("PENDING", "COMPLETING", "REQUEUED", "SIGNALING", "STAGE_OUT")),
+        *((f"echo {state}", "failed") for state in ("FAILED", "CANCELLED", "OUT_OF_MEMORY", "NODE_FAIL", "TIMEOUT")),
+        ("true", "failed"),
+        ("echo slurm_load_jobs error: Invalid job id specified >&2; exit 1", "failed"),
+        # It was taken for failed, and started a second time beside itself.
+        ("echo slurm_load_jobs error: Unable to contact slurm controller >&2; exit 1", "running"),
+        ("exit 1", "running"),
+    ],
+)
+def test_a_job_has_failed_only_where_slurm_says_so(squeue, said, tmp_path):
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\n{squeue}\n")
+    (tmp_path / "squeue").chmod(0o755)
+    done = subprocess.run(
+        [PROFILE / "status.sh", "41"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{said}\n"
