@@ -12,6 +12,9 @@ from pathlib import Path
 from evaluation.base.errors import UserError
 
 
+ASKED = ("mem_mb", "runtime")  # the resources that are compared
+
+
 @dataclass(frozen=True)
 class Taken:
     """One job: its rule, the variant of a model that it is for ("" for none), what it took and what it asked for."""
@@ -44,7 +47,7 @@ def read_jobs(results: Path) -> list[Taken]:
     """The jobs of a run whose memory was measured (shorter ones than half a second have none).
 
     Raises:
-        UserError: no such files, or files without what was asked for.
+        UserError: no such files, or files without what was asked for, or not all of it.
     """
     files = sorted(results.glob("benchmarks/**/*.tsv"))
     if not files:
@@ -56,12 +59,16 @@ def read_jobs(results: Path) -> list[Taken]:
                 if "resources" not in row:
                     raise UserError(f"{file} has no requested resources; run Snakemake with --benchmark-extended")
                 if row["max_rss"] != "NA":
-                    jobs.append(_job(row))
+                    jobs.append(_job(row, file))
     return jobs
 
 
-def _job(row: dict[str, str]) -> Taken:
+def _job(row: dict[str, str], file: Path) -> Taken:
     asked = ast.literal_eval(row["resources"])
+    if missing := [name for name in ASKED if name not in asked]:
+        raise UserError(
+            f"{file}: the job asked for no {' and no '.join(missing)}; add it to --default-resources, and run the job again"
+        )
     params = ast.literal_eval(row["params"])
     return Taken(
         rule=row["rule_name"],

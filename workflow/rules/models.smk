@@ -10,6 +10,7 @@ rule data:
     conda:
         "../../envs/environment.yaml"
     resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     shell:
         "bench data {wildcards.dataset} --manifest {output} > {log} 2>&1"

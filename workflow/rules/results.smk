@@ -1,5 +1,5 @@
 # From what models have made to metrics, tables, figures and pages. Which there are: evaluation/results/outputs.py.
-MEGABYTES = {"judge": 3000, "classification": 2000}  # others: the profile's default
+MEGABYTES = {"judge": 3000, "classification": 2000}  # others: 1000
 MINUTES = {"outliers": 30, "judge": 120, "classification": 30}
 
 
@@ -43,6 +43,9 @@ rule table:
         f"{ROOT}/benchmarks/tables/{{table}}.tsv"
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         caption=lambda wildcards: TABLES[wildcards.table].caption(PLAN),
         profile=digest(PLAN.config),
@@ -94,6 +97,9 @@ rule compare:
         f"{ROOT}/benchmarks/compare.tsv"
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         profile=digest(PLAN.config),
     shell:
@@ -111,6 +117,9 @@ rule provenance:
         f"{ROOT}/benchmarks/provenance.tsv"
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         profile=digest(PLAN.config),
     shell:

@@ -38,3 +38,12 @@ def test_what_cannot_be_read_is_said(text, message, tmp_path, capsys):
         (tmp_path / "benchmarks/x.tsv").write_text(text)
     assert main(["resources", str(tmp_path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_resource_that_a_job_did_not_ask_for_is_named(tmp_path, capsys):
+    """KeyError: 'runtime', after --default-resources had replaced those of the profile."""
+    job(tmp_path, "table", 60.0, 500.0, "table", "", 1000, 10)
+    file = tmp_path / "benchmarks/table.tsv"
+    file.write_text(file.read_text().replace("'runtime': 10, ", ""))
+    assert main(["resources", str(tmp_path)]) == 2
+    assert "table.tsv: the job asked for no runtime; add it to --default-resources" in capsys.readouterr().err
