@@ -33,8 +33,9 @@ onerror:
 
 
 onsuccess:
-    # The report of an earlier run, in which jobs have failed.
+    # The report of an earlier run, in which jobs have failed; and where the numbers of its jobs are.
     forget_partial(ROOT)
+    forget_logs(ROOT)
     if Path(f"{ROOT}/report.html").is_file():
         logger.info(f"report: {ROOT}/report.html", extra={TOLD: True})
 

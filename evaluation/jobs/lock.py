@@ -26,6 +26,11 @@ def hold(results: str | Path, logs: Iterable[str | Path] = ()) -> None:
         out.writelines(f"{Path(log).resolve()}\n" for log in logs)
 
 
+def forget_logs(results: str | Path) -> None:
+    """Forget the logs of runs none of whose jobs can be left: later, a scheduler may give their numbers to others'."""
+    Paths(Path(results)).log_list.unlink(missing_ok=True)
+
+
 @contextmanager
 def held(results: str | Path) -> Iterator[None]:
     """`hold` for the length of a block.

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import yaml
 
 from evaluation.base.errors import UserError
+from evaluation.jobs.lock import forget_logs
 from evaluation.plan.paths import Paths
 
 SUBMITTED = re.compile(r"with (?:SLURM jobid|external jobid) '?([^\s']+)'?")
@@ -35,10 +36,10 @@ class Queue(Protocol):
 
 
 class SlurmQueue:
-    """Slurm, by squeue and scancel."""
+    """Slurm, by squeue and scancel; the user's own jobs alone."""
 
     def unfinished(self, jobs: Sequence[str]) -> list[str]:
-        present = set(_output(["squeue", "--noheader", "--format=%A"]).split())
+        present = set(_output(["squeue", "--noheader", "--me", "--format=%A"]).split())
         return [job for job in jobs if job in present]
 
     def cancel(self, jobs: Sequence[str]) -> None:
@@ -124,7 +125,7 @@ def end_leftovers(results: str | Path, queue: Queue, timeout: float) -> list[str
         if time.monotonic() > end:
             raise UserError(f"jobs {', '.join(left)} are still there {timeout:.0f} s after they were cancelled")
         time.sleep(POLL_SECONDS)
-    Paths(Path(results)).log_list.unlink(missing_ok=True)
+    forget_logs(results)
     return cancelled
 
 

@@ -64,3 +64,14 @@ def test_jobs_on_other_machines_do_not_see_that_the_configuration_is_edited(tmp_
     code, text = snakemake(folder, target, "--configfile", "tiny.yaml", "--config", "results=results/other", *words)
     assert "experiments: {outliers: [" in (folder / "tiny.yaml").read_text(), text
     assert code == 0 and (folder / target).is_file(), text + (folder / "jobs.log").read_text()
+    assert "with external jobid" in text and not (folder / "results/other/.running.logs").exists()  # none is left
+
+
+def test_every_job_asks_for_memory_and_time_whatever_the_defaults_are(tmp_path):
+    """`--default-resources slurm_account=…` replaces those of the profile: tables asked for no time."""
+    folder = place(tmp_path, TINY)
+    code, text = snakemake(folder, "-n", "--configfile", "tiny.yaml", "--default-resources", "slurm_account=mine")
+    assert code == 0, text
+    jobs = [job for job in text.split("\n\n") if "rule " in job and "Shell command:" in job or "resources:" in job]
+    lacking = [job for job in jobs if "rule all:" not in job and not ("mem_mb=" in job and "runtime=" in job)]
+    assert len(jobs) > 6 and not lacking, lacking

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from evaluation.base.errors import UserError
 from evaluation.base.words import digest
+from evaluation.jobs.lock import forget_logs
 from evaluation.plan.experiments import MEASURED
 from evaluation.results.failures import Failures, report_failures
 from evaluation.results.outputs import items
