@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.base.documents import read_yaml
+from evaluation.base.errors import UserError
 from evaluation.base.reading import read_json
 from evaluation.base.words import canonical
 from evaluation.datasets.catalogue import CATALOGUE
@@ -32,6 +33,7 @@ RESULTS = Path("results")  # below the working directory
 ENOUGH_IMAGES = 50_000  # image-epochs below which a training's time is mostly its start
 SHAPE = (28, 28, 1)  # of the images that prices were measured with
 DECIDING = ("factory", "params", "dataset", "subset", "seconds")  # of a bench.json that gives a price
+CURE = "remove it and train the model again"
 LEAST_MEMORY_MB = 400.0  # of a process with its libraries
 
 
@@ -84,15 +86,19 @@ def trained_prices(folders: Iterable[Path]) -> dict[str, float]:
     family = {described.factory: name for name, described in families().items()}
     found = defaultdict(list)
     for file in (f for folder in folders for f in folder.glob("models/**/bench.json")):
-        record = read_json(file, "remove it and train the model again", *DECIDING)
-        known = CATALOGUE.get(record["dataset"])
-        if known is None or record["factory"] not in family:
-            continue
-        params = lasting(family[record["factory"]], record["params"])
-        images = image_epochs(record["dataset"], record["subset"], params, record.get("train_images"))
-        if images >= ENOUGH_IMAGES and record["seconds"] is not None:  # None: it was resumed
-            key = _key(record["factory"], family[record["factory"]], known.image_shape, record["params"])
-            found[key].append(1000 * record["seconds"] / images)
+        record = read_json(file, CURE, *DECIDING)
+        try:
+            known = CATALOGUE.get(record["dataset"])
+            if known is None or record["factory"] not in family:
+                continue
+            params = lasting(family[record["factory"]], record["params"])
+            images = image_epochs(record["dataset"], record["subset"], params, record.get("train_images"))
+            if images >= ENOUGH_IMAGES and record["seconds"] is not None:  # None: it was resumed
+                key = _key(record["factory"], family[record["factory"]], known.image_shape, record["params"])
+                found[key].append(1000 * float(record["seconds"]) / images)
+        except (TypeError, ValueError, AttributeError) as error:
+            values = ", ".join(f"{name}: {record[name]!r}" for name in DECIDING)
+            raise UserError(f"{file} is damaged: its values are of no training ({values}); {CURE}") from error
     return {key: statistics.median(values) for key, values in found.items()}
 
 

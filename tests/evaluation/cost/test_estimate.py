@@ -9,6 +9,7 @@ import yaml
 
 from baselines.einsum.cost import rat_spn_cost
 from dcgmm.cost import cost as dcgmm_cost
+from evaluation.base.errors import UserError
 from evaluation.cli import main
 from evaluation.cost.estimate import (
     FOLLOWING_MINUTES,
@@ -244,6 +245,19 @@ def test_a_record_that_lacks_something_is_named(record, table, tmp_path, capsys)
     error = capsys.readouterr().err
     assert f"{directory / 'bench.json'} is damaged: it has no " in error and "factory" in error
     assert error.endswith("; remove it and train the model again\n") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": "long"}, {"params": 3}, {"dataset": []}, {"subset": 1}, {"params": {"epochs": "many"}}]
+)
+def test_a_record_of_values_of_other_kinds_is_named(wrong, table, tmp_path):
+    """`bench plan --measured` of a folder with such a bench.json ended in a traceback."""
+    directory = tmp_path / "quick/models/mnist/not0/dcgmm-a/seed0"
+    directory.mkdir(parents=True)
+    record = {"factory": "dcgmm:DCGMM", "params": {"config": "F(28,1)-G(49)", "epochs": 2}, "dataset": "mnist"}
+    (directory / "bench.json").write_text(json.dumps({**record, "subset": "not0", "seconds": 9.0, **wrong}))
+    with pytest.raises(UserError, match=r"seed0/bench\.json is damaged: .*; remove it and train the model again"):
+        Prices([tmp_path / "quick"], table)
 
 
 def test_workers_without_work_take_no_memory():
