@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.errors import UserError
+from evaluation.plan.experiments import DCGMM
 from evaluation.results.figures.style import PAGE_WIDTH, plotting
 from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label, dataset_labels
@@ -15,6 +16,7 @@ from evaluation.results.reported_class import PAPERS_CLASS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.plan.plan import Plan
     from evaluation.results.material import Material
     from evaluation.results.outputs import Item
     from evaluation.results.results import Results
@@ -54,7 +56,7 @@ def draw_course(results: Results) -> tuple[Any, str]:
     rows, outlier = results.of("course"), results.outlier_class
     rows = rows[(rows["outlier_class"] == outlier) & rows["metric"].str.startswith(PREFIX)]
     if rows.empty:
-        raise UserError("no areas were followed in training; set experiments.outliers.course: true, and train")
+        raise UserError(f"no areas were followed in training; {_cure(results.plan)}")
     plt, _ = plotting()
     rows = rows.assign(layer=rows["metric"].str.removeprefix(PREFIX).astype(int), step=rows["step"].astype(int))
     datasets = [name for name in dataset_labels(results.datasets("course")) if name in set(rows["dataset"])]
@@ -100,6 +102,20 @@ def _names(results: Results, places: Collection[Place]) -> dict[Place, str]:
         words = [variant_words(place.protocol, place.point) for place in here]
         found |= zip(here, told_apart(zip(labels, words, strict=True)), strict=True)
     return found
+
+
+def _cure(plan: Plan) -> str:
+    """What to do where no areas were followed."""
+    outliers = plan.profile.experiments.outliers
+    if outliers is None or not outliers.course:
+        return "set experiments.outliers.course: true, and train"
+    keys = plan.keys("outliers")
+    first = next((key for key in keys if plan.variants[key.variant].model.family == DCGMM), keys[0])
+    return (
+        "experiments.outliers.course: true came after it, and retrains nothing; train with "
+        f"`bench train --profile {plan.name} --again {first.word}`, and so on, and run `bench measure outliers "
+        f"{first.dataset} --profile {plan.name}`"
+    )
 
 
 def _not_followed(

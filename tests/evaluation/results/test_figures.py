@@ -66,6 +66,9 @@ def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
     assert words == "Not followed in training: DCGMM-B on MNIST, seeds 2, 3; DCGMM-C on MNIST, seeds 0, 1, 2, 3."
     with pytest.raises(UserError, match="course: true"):
         draw_course(results([row | {"experiment": "dynamics"} for row in rows]))
+    later = plan(models=["gmm", "dcgmm-a"], course=True)  # the cure was to set what is set
+    with pytest.raises(UserError, match=f"bench train --profile {later.name} --again dcgmm-a/mnist/not0/seed0"):
+        draw_course(results([row | {"experiment": "dynamics"} for row in rows], later))
 
 
 def test_the_course_of_each_grid_point_is_a_line_of_its_own():
