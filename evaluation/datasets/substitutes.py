@@ -58,7 +58,7 @@ def substituted(profile: Mapping[str, Any], stands_in: Mapping[str, str]) -> dic
             changed["curves"] = [list(panel) for panel in dict.fromkeys(panels)]
         experiments[name] = changed
     used = ", ".join(f"{_label(other)} for {_label(name)}" for name, other in stands_in.items())
-    title = profile.get("title", f"{profile['profile']} profile")
+    title = profile.get("title") or f"{profile['profile']} profile"
     return {**profile, "title": f"{title}; {used}", "stands_in": dict(stands_in), "experiments": experiments}
 
 

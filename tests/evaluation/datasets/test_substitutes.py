@@ -123,3 +123,11 @@ def test_a_profile_without_substitutes_is_left_as_it_is(toy, tmp_path, monkeypat
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     profile = only_mnist(substitutes=False)
     assert settle(profile) == (profile, [])
+
+
+def test_a_title_that_is_left_out_is_that_of_the_profile():
+    """The title was "None; MNIST (5,000 digits) for MNIST"."""
+    for untitled in ({"title": None}, {"title": ""}, {}):
+        profile = {**{key: value for key, value in PROFILE.items() if key != "title"}, **untitled}
+        title = substituted(profile, {"mnist": "mnist-5k"})["title"]
+        assert title == f"{PROFILE['profile']} profile; MNIST (5,000 digits) for MNIST"
