@@ -87,11 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = _chosen(words)
+    args = argparse.Namespace(debug="--debug" in words)  # until they are read, which imports what may be missing
     try:
-        args = build_parser([chosen] if chosen in COMMANDS else COMMANDS).parse_args(words)
-    except SystemExit as stop:  # --help, or wrong usage: argparse has printed what there is to say
-        return stop.code if isinstance(stop.code, int) else USER_ERROR
-    try:
+        try:
+            args = build_parser([chosen] if chosen in COMMANDS else COMMANDS).parse_args(words)
+        except SystemExit as stop:  # --help, or wrong usage: argparse has printed what there is to say
+            return stop.code if isinstance(stop.code, int) else USER_ERROR
         code = int(args.run(args) or 0)
         sys.stdout.flush()
         return code

@@ -181,3 +181,12 @@ def test_help_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["tabel"], ["table", "table_1"]])
+def test_a_missing_package_is_named_where_only_the_options_are_read(words):
+    """They ended in a traceback after `pip install .`, which installs what the library needs."""
+    code = f"import sys; sys.modules['yaml'] = None; from evaluation.cli import main; sys.exit(main({words}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "yaml is not installed; `bench` needs what is in the extra 'suite'" in done.stderr
