@@ -22,6 +22,7 @@ from evaluation.cli.arguments import (
 
 if TYPE_CHECKING:
     from evaluation.cli.arguments import Work
+    from evaluation.datasets import Dataset
     from evaluation.jobs.train import Place
     from evaluation.plan.jobs import Job
     from evaluation.plan.training import Training
@@ -79,12 +80,16 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.jobs.train import by_hand, train_all
 
     if args.jobs:
-        raise UserError(f"{args.jobs[0]!r} is a job of a run; say which, with --profile RUN")
+        raise UserError(
+            f"{args.jobs[0]!r} is a job of a run; say which, with --profile RUN. The notation of a DCGMM is given with "
+            "--config, a model of the catalogue with --model"
+        )
     if not args.dataset:
         raise UserError("name a data set: --dataset mnist, fashion_mnist, svhn, mnist-5k, digits or photos")
     places = _places(args, _trainings(args))
     by_hand(places, again=args.again)
     dataset = load_dataset(args.dataset)
+    _check_fit(places, dataset)
     train_all(places, dataset, again=args.again, together=on_gpu(args.device), progress=not args.quiet)
     for place in places:
         _print_result(place, dataset)
@@ -186,6 +191,7 @@ def _what(args: argparse.Namespace) -> _What:
         UserError: not exactly one way to name the model, unknown model or parameter.
     """
     from evaluation.base.errors import UserError
+    from evaluation.models.catalogue import check_params
     from evaluation.plan.merging import parameters_over
 
     if args.config and (args.model or args.factory):
@@ -214,15 +220,19 @@ def _what(args: argparse.Namespace) -> _What:
         except ConfigurationError as error:
             raise UserError(f"--config: {error}") from error
         params = {"config": args.config, **own}
+        check_params("dcgmm", params, "the command line")
         return _What("dcgmm" + _suffix(params), "dcgmm", DCGMM, params)
     return _of_catalogue(args, given, all_params)
 
 
 def _of_catalogue(args: argparse.Namespace, given: dict[str, Any], all_params: dict[str, Any]) -> _What:
+    from evaluation.base.errors import UserError
     from evaluation.models.catalogue import check_params
     from evaluation.plan.catalogue import BOTH, Catalogue, Variant
     from evaluation.plan.merging import parameters_over
 
+    if "(" in args.model:
+        raise UserError(f"--model {args.model!r} is no name in the catalogue; give a notation with --config")
     config = _config(args.configfile) if args.configfile else {}
     entry = Catalogue(config.get("models"), where=args.configfile or "the catalogue").model(args.model)
     protocol = (args.protocol or "clean") if entry.in_protocols else BOTH
@@ -273,6 +283,25 @@ def _suffix(params: dict[str, Any]) -> str:
     from evaluation.base.words import path_word
 
     return "".join(f"+{key}={path_word(value)}" for key, value in sorted(params.items()))
+
+
+def _check_fit(places: list[Place], dataset: Dataset) -> None:
+    """Refuse a model that cannot take the images, as far as its family's cost model tells, before its folder is made.
+
+    Raises:
+        UserError: says why.
+    """
+    from evaluation.base.errors import UserError
+    from evaluation.models.catalogue import cost, families
+
+    family = {described.factory: name for name, described in families().items()}
+    for training in (place.training for place in places):
+        try:
+            cost(family.get(training.factory), dataset.image_shape, training.params)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{training.name} on {training.dataset}: {error}") from error
 
 
 def _places(args: argparse.Namespace, trainings: list[Training]) -> list[Place]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.cli import build_parser
+from evaluation.cli import build_parser, main
 from evaluation.cli.train import _trainings
 
 OWN = "profile: own\nmodels: {mine: {extends: dcgmm-e, label: Mine, monitor: none}}\n"
@@ -47,3 +47,23 @@ def test_the_entry_says_which_images_are_followed_unless_the_command_line_does(w
     found = training("--model", "mine", "--configfile", str(tmp_path / "own.yaml"), *words)
     assert found.monitor == followed
     assert training("--model", "dcgmm-e").monitor == "validation"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "F(28,1)-G(4)", "--epochs", "0"], "epochs: 0 given"),
+        (["--config", "F(30,1)-G(4)"], "30"),
+        (["--model", "dcgmm-a", "--param", "config=F(30,1)-G(4)"], "30"),
+        (["--model", "F(28,1)-G(4)"], "give a notation with --config"),
+        (["F(28,1)-G(4)"], "The notation of a DCGMM is given with --config"),
+        (["dcgmm-a"], "a model of the catalogue with --model"),
+    ],
+)
+def test_a_refused_training_leaves_nothing(words, said, tmp_path, monkeypatch, capsys):
+    """The lock of a model that could never be."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words, "--dataset", "digits"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
