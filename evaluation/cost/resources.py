@@ -11,7 +11,6 @@ from pathlib import Path
 
 from evaluation.base.errors import UserError
 
-
 ASKED = ("mem_mb", "runtime")  # the resources that are compared
 
 
@@ -67,7 +66,8 @@ def _job(row: dict[str, str], file: Path) -> Taken:
     asked = ast.literal_eval(row["resources"])
     if missing := [name for name in ASKED if name not in asked]:
         raise UserError(
-            f"{file}: the job asked for no {' and no '.join(missing)}; add it to --default-resources, and run the job again"
+            f"{file}: the job asked for no {' and no '.join(missing)}; add it to --default-resources, and run the job "
+            "again"
         )
     params = ast.literal_eval(row["params"])
     return Taken(

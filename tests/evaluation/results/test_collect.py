@@ -18,9 +18,7 @@ from evaluation.plan.plan import Plan
 from evaluation.results.figures.samples import not_yet
 from evaluation.results.figures.style import note_of
 
-MODELS = {
-    "mine": {"factory": "toy_models:Brightness", "label": "Mine", "grid": {"width": [1, 2]}, "monitor": "test"}
-}
+MODELS = {"mine": {"factory": "toy_models:Brightness", "label": "Mine", "grid": {"width": [1, 2]}, "monitor": "test"}}
 
 
 def plan():
