@@ -265,7 +265,7 @@ def test_words_mean_themselves_and_a_matplotlibrc_changes_nothing(tmp_path, monk
 
 
 def test_figures_of_a_hostile_label_are_drawn(tmp_path):
-    models = {"x": {"extends": "dcgmm-a", "label": r"a$b^_{c}"}}
+    models = {"x": {"extends": "dcgmm-a", "label": r"a$b^_{c}", "monitor": "test"}}
     of = Plan(
         {
             "profile": "p",

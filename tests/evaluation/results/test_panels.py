@@ -105,6 +105,7 @@ def test_a_job_is_sampled_and_completed_for_the_trainings_of_the_experiment_only
     models = {"models": ["dcgmm-a"], "datasets": ["mnist"]}
     experiments = {"judge": models, "dynamics": {**models, "seeds": 2}, "inpainting": {**models, "seeds": 1}}
     config = {"profile": "p", "seeds": 2, "packing": {"subsets_per_job": 11, "seeds_per_job": 5}}
+    config["models"] = {"dcgmm-a": {"monitor": "test"}}
     both = Plan({**config, "experiments": {**experiments, "sampling": {**models, "seeds": [1]}}})
     jobs = Jobs(both)
     (job,) = jobs.of(both.keys("inpainting"))
