@@ -14,7 +14,8 @@ from evaluation.results.labels import dataset_label
 from evaluation.results.make import make_table
 from evaluation.results.outputs import OUTPUTS, TABLE, items
 from evaluation.results.reported_class import PAPERS_CLASS
-from evaluation.results.tables.table import LEFT_OUT, Record, left_out, records
+from evaluation.results.tables.table import LEFT_OUT, Record, known, left_out, records
+from evaluation.results.verdicts import over_judges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,10 @@ UNSAID = {"point"}  # a grid point that only one of the runs chose is no other c
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of both runs: mean, standard deviation and number of seeds of each; NaN and 0 where one has none."""
+    """A number of both runs: mean, standard deviation and number of seeds of each; NaN and 0 where one has none.
+
+    judges: of judged samples, `over_judges` of both runs.
+    """
 
     table: str
     label: str
@@ -37,6 +41,7 @@ class Cell:
     dataset: str
     first: tuple[float, float, int]
     second: tuple[float, float, int]
+    judges: tuple[tuple[float, int], ...] = ()
 
     @property
     def difference(self) -> float:
@@ -45,8 +50,8 @@ class Cell:
 
     @property
     def interval(self) -> Interval:
-        """95 %, Welch; NaN where a run has a single seed."""
-        return welch_interval(self.second, self.first)
+        """95 %, Welch, as of verdicts; NaN where a run has a single seed."""
+        return welch_interval(self.second, self.first, self.judges)
 
     @property
     def differs(self) -> bool:
@@ -68,7 +73,8 @@ def against(first: Results, second: Results) -> list[Cell]:
     for title, rows in found.values():
         either = next(row for row in rows if row is not None)
         a, b = (_statistics(row) for row in rows)
-        cells.append(Cell(title, _label(either), _what(either), str(either["dataset"]), a, b))
+        judges = tuple(spread for row in rows for spread in _judges(row))
+        cells.append(Cell(title, _label(either), _what(either), str(either["dataset"]), a, b, judges))
     return cells
 
 
@@ -105,6 +111,12 @@ def unfinished(first: Results, second: Results) -> str:
 
 def _statistics(row: Record | None) -> tuple[float, float, int]:
     return (math.nan, math.nan, 0) if row is None else (float(row["mean"]), float(row["std"]), int(row["n"]))
+
+
+def _judges(row: Record | None) -> tuple[tuple[float, int], ...]:
+    if row is None or not known(row.get("judges")):
+        return ()
+    return over_judges(float(row["std_judges"]), int(row["judges"]))
 
 
 def _label(row: Record) -> str:
@@ -159,7 +171,10 @@ def against_page(cells: list[Cell], names: tuple[str, str], note: str = "") -> s
         for cell in cells
     ]
     heads = ["table", "model", "data set", "what", "first", "second", "difference"]
-    words = "Difference: the second run minus the first, with its 95 % interval (Welch), * where that leaves out 0."
+    words = (
+        "Difference: the second run minus the first, with its 95 % interval (Welch; of judged samples from the spread "
+        "over trainings and over judges), * where that leaves out 0."
+    )
     words = "\n".join(filter(None, [f"{summary(cells)}.", words, markdown(note)]))
     return f"# {first} (first) and {second} (second)\n\n{words}\n\n{markdown_table(heads, lines)}\n"
 

@@ -19,7 +19,7 @@ from evaluation.results.published import PublishedNumber, published
 from evaluation.results.reported_class import PAPERS_CLASS
 from evaluation.results.results import Results, Value
 from evaluation.results.selection import as_published, protocols_of, reported, unfinished_grid
-from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge
+from evaluation.results.verdicts import CLOSE, NOT_REPRODUCED, NOT_RUN, UNDECIDED, VERDICTS, Judged, judge, over_judges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def compare_variants(results: Results) -> list[Row]:
 def _row(printed: PublishedNumber, ours: Ours, protocol: str, model: str = "") -> Row:
     value = ours.value
     std, n = (math.nan, 1) if value is None else (value.std, value.n)
-    judges = None if value is None or value.judges < 2 else (value.std_judges, value.judges)
+    judges = () if value is None else over_judges(value.std_judges, value.judges)
     of_paper, own = (printed.mean, printed.std, printed.runs), (ours.mean, std, n)
     judged = judge(of_paper, own, printed.unit, at_least=printed.at_least, judges=judges)
     if not ours.decided and judged.verdict != NOT_RUN:

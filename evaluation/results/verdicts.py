@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.measures.statistics import Interval, welch_interval
@@ -38,7 +39,7 @@ def judge(
     unit: str = "percent",
     *,
     at_least: bool = False,
-    judges: tuple[float, int] | None = None,
+    judges: Sequence[tuple[float, int]] = (),
 ) -> Judged:
     """The verdict on a number, by the first of these that holds:
 
@@ -59,8 +60,8 @@ def judge(
         ours: mean (NaN: not run), standard deviation and number of seeds.
         unit: "percent" or "count".
         at_least: `published` is a lower bound.
-        judges: of judged samples, the standard deviation over the judges (of the mean over seeds), and their number:
-            the printed ± is one over judges, so ours counts beside the one over seeds.
+        judges: of judged samples, `over_judges`: the printed ± is one over judges, so ours counts beside the one over
+            seeds.
     """
     (printed, printed_std, runs), (mean, std, n) = published, ours
     difference = mean - printed
@@ -69,14 +70,19 @@ def judge(
         return Judged(math.nan, nothing, NOT_RUN)
     if unit == "count":
         return Judged(difference, nothing, REPRODUCED if difference == 0 else NOT_REPRODUCED)
-    further = () if judges is None else (judges,)
-    interval = welch_interval((mean, std, n), (printed, printed_std, runs or PAPERS_RUNS), further)
+    interval = welch_interval((mean, std, n), (printed, printed_std, runs or PAPERS_RUNS), judges)
     if not interval:
         return Judged(difference, interval, UNDECIDED)
     counted, low, high = difference, interval.low, interval.high
     if at_least:
         counted, low, high = (min(value, 0.0) for value in (difference, low, high))
     return Judged(difference, interval, _verdict(counted, low, high))
+
+
+def over_judges(std: float, judges: int) -> tuple[tuple[float, int], ...]:
+    """What the interval of a mean over judges has beside the spread over seeds: the standard deviation over the judges
+    (of the mean over seeds), and their number; nothing for one judge, and for what is not judged (0)."""
+    return ((std, judges),) if judges > 1 else ()
 
 
 def _verdict(difference: float, low: float, high: float) -> str:

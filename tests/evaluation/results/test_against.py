@@ -1,12 +1,14 @@
 """Two runs side by side."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from evaluation.cli import main
 from evaluation.measures.tidy import tidy_frame, write_metrics
+from evaluation.plan.plan import Plan
 from evaluation.results.against import against, summary
-from tests.evaluation.made_up import grid, plan, results, rows, two_models, validated
+from tests.evaluation.made_up import grid, judged, plan, results, rows, two_models, validated
 
 
 def run(folder, metrics, of=None):
@@ -76,6 +78,23 @@ def test_a_model_that_was_still_annealing_is_left_out_and_named(tmp_path, capsys
     assert words in capsys.readouterr().out and words in (tmp_path / "c.md").read_text()
     assert main(["compare", "--profile", second, "--against", second]) == 0
     assert "Left out" not in capsys.readouterr().out
+
+
+def under_judges(leniency):
+    """Five trainings, 0.1 points apart, under judges that add so many points."""
+    settings = {"judge": {"datasets": ["mnist"], "models": ["dcgmm-a"]}}
+    scores = np.add.outer([90.0, 90.1, 90.2, 90.1, 90.1], leniency)
+    found = [judged("dcgmm-a", v, seed=seed, judge=judge) for (seed, judge), v in np.ndenumerate(scores)]
+    return results(found, Plan({"profile": "p", "seeds": 5, "experiments": settings}))
+
+
+def test_samples_that_other_judges_judge_differ_by_what_judges_differ():
+    """The interval was that over trainings alone: the same samples differed from themselves."""
+    (cell,) = against(under_judges([-1.0, 1.0]), under_judges([-1.0, 0.0, 2.5]))
+    assert (round(cell.difference, 6), cell.differs) == (0.5, False)
+    assert cell.interval.low < -1 and cell.interval.high > 1
+    (cell,) = against(under_judges([-1.0, 1.0]), under_judges([9.0, 11.0, 10.0]))
+    assert cell.differs
 
 
 def test_the_command_compares_two_runs(tmp_path, capsys):
