@@ -259,11 +259,15 @@ def _in_one_form(
 
 
 def samples_are_similar(results: Results) -> Iterator[Finding]:
-    """Each model beside the best of those that count, an instance in one form. The judge is a training too."""
+    """Each model beside the best of those that count, which is no case itself; an instance in one form. The judge is a
+    training too."""
     judged = _in_one_form(results, _judged(results, "mnist"))
     doubts = {place: _doubt(results, "judge", "mnist", place[0], JUDGE, protocol=place[1]) for place in judged}
     counted = [place for place in judged if not doubts[place]]
+    first = max(counted, key=lambda place: judged[place][1].mean) if len(counted) > 1 else None
     for place, (label, value) in judged.items() if len(judged) > 1 else ():
+        if place == first:
+            continue
         best = max((judged[other][1] for other in (judged if doubts[place] else counted)), key=lambda one: one.mean)
         doubt = doubts[place] or (Doubt(ALONE, SHORTENED) if len(counted) == 1 else Doubt())
         what = f"{label} {value.mean:.1f}, the best {best.mean:.1f}"
