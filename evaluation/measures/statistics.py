@@ -148,6 +148,32 @@ def paired_comparison(first: Mapping[int, float], second: Mapping[int, float]) -
     return PairedComparison(len(seeds), float(differences.mean()), low, high, wins, p_value(differences))
 
 
+def paired_interval(
+    first: Mapping[int, float],
+    second: Mapping[int, float],
+    further: Sequence[tuple[Mapping[int, float], Mapping[int, float]]] = (),
+) -> Interval:
+    """Student's t interval of the mean difference first - second between results of equal seeds.
+
+    Args:
+        first, second: seed → value.
+        further: other independent spreads of the difference, by the same pairs: judge → value of the first, of the
+            second, where all of a model's results are by the same judges.
+
+    Returns:
+        NaN bounds where they share fewer than two seeds.
+    """
+    (n, mean, std), *others = (_differences(*pair) for pair in [(first, second), *further])
+    return welch_interval((mean, std, n), (0.0, math.nan, n), [(std, n) for n, _, std in others if n > 1])
+
+
+def _differences(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[int, float, float]:
+    """Number, mean and standard deviation of the differences of what both have; NaN where there are too few."""
+    values = np.array([first[key] - second[key] for key in sorted(first.keys() & second.keys())])
+    n = len(values)
+    return n, float(values.mean()) if n else math.nan, float(values.std(ddof=1)) if n > 1 else math.nan
+
+
 def sign_flip_p_value(differences: np.ndarray) -> float:
     """Two-sided p-value of "the signs of the differences are a coin's", over all 2**n sign patterns.
 

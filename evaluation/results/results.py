@@ -67,8 +67,9 @@ class Value:
 
     point: canonical JSON of the grid point, "{}" of the model as in the catalogue; by_seed: seed → value, of several
     judges their mean; n, mean, std (n - 1, NaN for one), low and high (95 % bootstrap interval of the mean): over
-    seeds. judges: how many there are, 0 in other experiments; std_judges: over judges, of the mean over seeds. With one
-    seed and several judges `std` is the spread over the judges, as in the paper, and there is no interval.
+    seeds. judges: how many there are, 0 in other experiments; by_judge: judge → mean over seeds; std_judges: of these
+    means. With one seed and several judges `std` is the spread over the judges, as in the paper, and there is no
+    interval.
     """
 
     source: TidySource
@@ -81,6 +82,7 @@ class Value:
     high: float
     judges: int = 0
     std_judges: float = math.nan
+    by_judge: Mapping[int, float] = field(default_factory=dict, repr=False)
 
     @property
     def protocol(self) -> str:
@@ -271,10 +273,11 @@ def _values(rows: pd.DataFrame, together: str | None = None) -> list[Value]:
         by_seed = group.groupby("seed", sort=False)["value"].mean()
         values = by_seed.to_numpy()
         std = float(by_seed.std())
-        judges, std_judges = 0, math.nan
+        judges, std_judges, of_judges = 0, math.nan, {}
         if together:
             by_judge = group.groupby(together)["value"].mean()
             judges, std_judges = len(by_judge), float(by_judge.std())
+            of_judges = dict(zip(map(int, by_judge.index), map(float, by_judge), strict=True))
             std = std if len(values) > 1 else std_judges
         params = tuple(group["params"].unique()) if together else (facts["params"],)
         source = TidySource._make([*(str(facts[name]) for name in TidySource._fields[:-1]), params])
@@ -292,6 +295,7 @@ def _values(rows: pd.DataFrame, together: str | None = None) -> list[Value]:
                 high,
                 judges,
                 std_judges,
+                of_judges,
             )
         )
     return found

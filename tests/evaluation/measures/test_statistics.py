@@ -17,6 +17,7 @@ from evaluation.measures.statistics import (
     drawn_sign_flip_p_value,
     over_seeds,
     paired_comparison,
+    paired_interval,
     sign_flip_p_value,
     welch_interval,
 )
@@ -155,6 +156,25 @@ def test_of_trainings_under_the_same_judges_both_spreads_count():
             low, high = welch_interval(ours, (printed.mean(), printed.std(ddof=1), 5), further)
             covered[number] += low <= 2.0 <= high
     assert covered[0] < 800 and 930 <= covered[1] <= 990
+
+
+def test_of_pairs_under_the_same_judges_both_spreads_count():
+    """What a judge gives to both models alike is no spread; what it gives to one of them is."""
+    rng, covered = np.random.default_rng(0), np.zeros(2)
+    for _ in range(1000):
+        first, second = (rng.normal(0.0, 0.5, (5, 1)) + rng.normal(0.0, 1.0, 5) for _ in range(2))
+        lenient = rng.normal(0.0, 9.0, 5)
+        judged = [90.0 + first + lenient, 88.0 + second + lenient]
+        by_seed, by_judge = ([dict(enumerate(values.mean(axis))) for values in judged] for axis in (1, 0))
+        for number, further in enumerate([[], [tuple(by_judge)]]):
+            low, high = paired_interval(*by_seed, further)
+            covered[number] += low <= 2.0 <= high
+    assert covered[0] < 800 and 930 <= covered[1] <= 990
+
+
+def test_pairs_without_a_spread_have_no_interval():
+    assert not paired_interval({0: 1.0}, {0: 2.0}) and not paired_interval({0: 1.0}, {1: 2.0})
+    assert paired_interval({0: 3.0, 1: 4.0}, {0: 1.0, 1: 2.0, 2: 9.0}) == (2.0, 2.0)
 
 
 def test_a_single_value_has_no_interval_and_an_unknown_spread_is_none():

@@ -1,0 +1,59 @@
+"""The claim about the order in which layers converge, on curves made up and of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evaluation.measures.tidy import tidy_frame
+from evaluation.plan.plan import Plan
+from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, claims
+from evaluation.results.results import Results
+from tests.evaluation.results.test_claims import dynamics, verdict
+
+TWO = ["dcgmm-f-dynamics", "dcgmm-b"]  # whose curves are followed
+CURVES = Path(__file__).with_name("dynamics_fashion_mnist.parquet")  # of a run of profile quick, 24 November 2026
+
+
+@pytest.mark.parametrize(
+    ("curves", "expected"),
+    [
+        (([0, 9, 10, 10], [5, 0, 6, 10]), HOLDS),
+        (([5, 0, 6, 10], [0, 9, 10, 10]), FAILS),
+        (([0, 9, 10, 10], [5, 10, 6, 0]), NOT_RUN),  # the upper layer had not converged when training ended
+        (([0, 0, 9, 9, 9, 9], [10, 12, 0, 6, 7, 7]), HOLDS),  # before it learns it is better than it ever becomes
+        (([0, 1, 1, 2, 3, 9, 9], [10, 12, 0, 6, 7, 7, 7]), FAILS),
+    ],
+)
+def test_layers_in_order(curves, expected):
+    assert verdict(list(dynamics(curves)), "converge sequentially").verdict == expected
+
+
+def test_the_curves_of_a_run_decide_the_order_of_the_layers():
+    experiments = {"dynamics": {"datasets": ["fashion_mnist"], "models": ["dcgmm-f-dynamics"]}}
+    quick = Plan({"profile": "quick", "seeds": 1, "experiments": experiments})
+    found = claims(Results(pd.read_parquet(CURVES), quick))
+    claim = next(claim for claim in found if "converge sequentially" in claim.words)
+    assert claim.verdict == HOLDS
+
+
+def test_the_order_of_the_layers_is_a_case_for_each_model():
+    """Their mean curves would hold."""
+    plan = Plan({"profile": "p", "seeds": 1, "experiments": {"dynamics": {"datasets": ["mnist"], "models": TWO}}})
+    first, second = ([0, 9, 10, 10], [5, 0, 6, 10]), ([5, 0, 6, 6.1], [0, 5.9, 6, 6])
+    rows = [*dynamics(first, TWO[0]), *dynamics(second, TWO[1])]
+    (claim, *_) = claims(Results(tidy_frame(rows), plan))
+    assert (claim.verdict, claim.evidence) == (IN_PART, "1 of 2 cases support it")
+    assert claim.cases == ("against: DCGMM-B on MNIST: below until steps 1, 0",)
+    unended = dynamics(([0, 9, 10, 10], [5, 10, 6, 0]), TWO[1])
+    (claim, *_) = claims(Results(tidy_frame([*dynamics(first, TWO[0]), *unended]), plan))
+    assert (claim.verdict, claim.evidence) == (HOLDS, "1 of 1 cases support it")
+
+
+def test_curves_of_two_protocols_are_two_cases():
+    curves = [[0, 9, 10, 10], [5, 0, 6, 10]]
+    rows = [*dynamics(curves), *({**row, "protocol": "clean"} for row in dynamics(curves[::-1]))]
+    claim = verdict(
+        [{**row, "protocol": "paper"} if row["protocol"] == "both" else row for row in rows], "sequentially"
+    )
+    assert claim.verdict == IN_PART and "(clean) on MNIST" in claim.cases[0]
