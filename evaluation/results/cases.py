@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.datasets.subsets import left_out_class
@@ -24,15 +24,18 @@ DCGMM = "dcgmm"
 SPNS = ("rat-spn", "pd-spn", "dgc-spn")  # families of the paper's rivals
 SIMILAR = 3.0  # points within which accuracies count as similar
 COMPARABLE = 10.0  # points within which the areas of different outlier classes count as comparable
-CONVERGED = 0.9  # share of a loss's range, from its minimum on, above which it stays when it has converged
+CONVERGED = (0.5, 0.6, 0.7, 0.8, 0.9)  # shares of a layer's rise that each may count as "converged"
 OWN_ENTRY = "a model of this profile, not of the paper"
 ALONE = "no other model counts"
 SHORTENED, WEAK, UNFINISHED = "shortened trainings", "weak judges", "unfinished"  # kinds of doubt
+UNCLEAR = "depends on the threshold"  # another
+DOUBTS = (SHORTENED, WEAK, UNFINISHED, UNCLEAR)
 
 
 class Doubt(NamedTuple):
     """Why a case does not count, in words; empty if it counts. kind: the profile changes a training of it, its judge is
-    far below the paper's, or a training or a grid has not come to its end: the first of these that holds."""
+    far below the paper's, a training or a grid has not come to its end, or a threshold that the paper does not name
+    decides: the first of these that holds."""
 
     words: str = ""
     kind: str = ""
@@ -205,34 +208,54 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
 def layers_converge_in_order(results: Results) -> Iterator[Finding]:
     """A case for each model and data set, the seeds of a model taken together.
 
-    A layer has converged at the step from which on its mean loss stays in the upper tenth of its range. The range is
-    that from its minimum on: before, the loss is that of the initial parameters on what the lower layers give, and may
-    be higher than it ever becomes by learning. A training that ends before all of its layers have converged says
-    nothing about their order.
+    The paper does not say when a layer has converged. Here: when its mean log-likelihood has, for the first time, risen
+    by a share of all that it rises after its minimum; it may fall again. Before the minimum it is that of the initial
+    parameters on what the lower layers give, and may be higher than it ever becomes by learning. A case counts if the
+    layers are in order at every share of `CONVERGED`, or at none. A layer that is at its minimum when training ends
+    says nothing about the order.
     """
     rows = results.of("dynamics")
     rows = rows[rows["split"] == "test"]
     for dataset in _papers_datasets(results, "dynamics"):
         for key, curves in rows[rows["dataset"] == dataset].groupby(["model", "protocol", "point"], sort=False):
-            steps, (model, protocol) = _converged(curves), map(str, key[:2])
-            if len(steps) > 1:
+            rises = [_rise(curve) for _, curve in curves.groupby("metric")]
+            if len(rises) > 1:
+                model, protocol = map(str, key[:2])
                 where = f"{in_protocol(_label(results, model), protocol)} on {dataset_label(dataset)}"
-                what = f"{where}: below until steps {', '.join(map(str, steps))}"
-                changed = _changed(results, "dynamics", model)
-                yield Finding(steps == sorted(steps), what, doubt=Doubt(changed, SHORTENED if changed else ""))
+                yield _in_order(where, rises, _changed(results, "dynamics", model))
 
 
-def _converged(curves: pd.DataFrame) -> list[int]:
-    """The step at which each layer of a model has converged; nothing where one of them has not."""
-    steps = []
-    for _, curve in curves.groupby("metric"):
-        mean = curve.groupby("step")["value"].mean()
-        mean = mean[mean.index >= mean.idxmin()]
-        below = mean.index[(mean - mean.min()) < CONVERGED * (mean.max() - mean.min())]
-        steps.append(int(below.max() if len(below) else mean.index.min()))
-        if steps[-1] >= int(mean.index.max()):
-            return []
-    return steps
+def _rise(curve: pd.DataFrame) -> dict[float, int]:
+    """Share of `CONVERGED` → the step at which a layer first has so much of its rise; nothing where it never rises."""
+    mean = curve.groupby("step")["value"].mean()
+    mean = mean[mean.index >= mean.idxmin()]
+    risen, whole = mean - mean.min(), mean.max() - mean.min()
+    return {share: int(risen.index[risen >= share * whole].min()) for share in CONVERGED} if whole > 0 else {}
+
+
+def _in_order(where: str, rises: list[dict[float, int]], changed: str) -> Finding:
+    """The case of layers that rise so, from bottom to top. changed: what the profile changes in their model."""
+    what, lacking, kind = where, "", ""
+    kept: list[float] = []
+    if low := [f"layer {layer}" for layer, rise in enumerate(rises) if not rise]:
+        lacking, kind = f"at the lowest when training ended: {', '.join(low)}", UNFINISHED
+    else:
+        steps = {share: [rise[share] for rise in rises] for share in CONVERGED}
+        ends = [
+            f"{_percent([share])} of the rise at steps {', '.join(map(str, steps[share]))}"
+            for share in (CONVERGED[0], CONVERGED[-1])
+        ]
+        what = f"{where}: {', '.join(ends)}"
+        kept = [share for share in CONVERGED if steps[share] == sorted(steps[share])]
+        if 0 < len(kept) < len(CONVERGED):
+            others = [share for share in CONVERGED if share not in kept]
+            lacking, kind = f"in order at {_percent(kept)} of the rise, not at {_percent(others)}", UNCLEAR
+    doubt = Doubt("; ".join(filter(None, [changed, lacking])), SHORTENED if changed else kind)
+    return Finding(bool(kept), what, doubt=doubt)
+
+
+def _percent(shares: Sequence[float]) -> str:
+    return f"{', '.join(f'{100 * share:.0f}' for share in shares)} %"
 
 
 def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, Value]]:

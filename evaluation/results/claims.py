@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from evaluation.results.cases import (
     COMPARABLE,
-    SHORTENED,
+    DOUBTS,
     SIMILAR,
-    UNFINISHED,
-    WEAK,
     Finding,
     classes_are_comparable,
     depth_helps,
@@ -53,7 +51,7 @@ def _claim(section: str, words: str, found: list[Finding], others: list[str]) ->
         return Claim(section, words, f"{UNDECIDED} (other data)", f"the run used {', '.join(others)}")
     if not found:
         return Claim(section, words, NOT_RUN, "not run in this profile, or not to the end")
-    doubted = {kind: [c for c in found if c.doubt and c.doubt.kind == kind] for kind in (SHORTENED, WEAK, UNFINISHED)}
+    doubted = {kind: [c for c in found if c.doubt and c.doubt.kind == kind] for kind in DOUBTS}
     few = [case for case in found if not case.doubt and case.seeds is not None and case.seeds < FEWEST_SEEDS]
     decided = [case for case in found if not case.doubt and case not in few]
     spoken = sum(case.holds for case in decided)

@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.measures.tidy import tidy_frame
 from evaluation.plan.plan import Plan
-from evaluation.results.claims import FAILS, HOLDS, IN_PART, NOT_RUN, claims
+from evaluation.results.claims import FAILS, HOLDS, IN_PART, UNDECIDED, claims
 from evaluation.results.results import Results
 from tests.evaluation.results.test_claims import dynamics, verdict
 
@@ -20,9 +20,11 @@ CURVES = Path(__file__).with_name("dynamics_fashion_mnist.parquet")  # of a run 
     [
         (([0, 9, 10, 10], [5, 0, 6, 10]), HOLDS),
         (([5, 0, 6, 10], [0, 9, 10, 10]), FAILS),
-        (([0, 9, 10, 10], [5, 10, 6, 0]), NOT_RUN),  # the upper layer had not converged when training ended
+        (([0, 9, 10, 10], [5, 10, 6, 0]), f"{UNDECIDED} (unfinished)"),  # the upper layer had not risen yet
         (([0, 0, 9, 9, 9, 9], [10, 12, 0, 6, 7, 7]), HOLDS),  # before it learns it is better than it ever becomes
         (([0, 1, 1, 2, 3, 9, 9], [10, 12, 0, 6, 7, 7, 7]), FAILS),
+        (([0, 9, 9, 9, 9], [0, 1, 10, 5, 4]), HOLDS),  # it overshoots, and falls back: never converged before
+        (([0, 6, 7, 8, 10], [0, 1, 9, 9, 9]), f"{UNDECIDED} (depends on the threshold)"),
     ],
 )
 def test_layers_in_order(curves, expected):
@@ -44,10 +46,22 @@ def test_the_order_of_the_layers_is_a_case_for_each_model():
     rows = [*dynamics(first, TWO[0]), *dynamics(second, TWO[1])]
     (claim, *_) = claims(Results(tidy_frame(rows), plan))
     assert (claim.verdict, claim.evidence) == (IN_PART, "1 of 2 cases support it")
-    assert claim.cases == ("against: DCGMM-B on MNIST: below until steps 1, 0",)
+    assert claim.cases == ("against: DCGMM-B on MNIST: 50 % of the rise at steps 2, 1, 90 % of the rise at steps 2, 1",)
     unended = dynamics(([0, 9, 10, 10], [5, 10, 6, 0]), TWO[1])
     (claim, *_) = claims(Results(tidy_frame([*dynamics(first, TWO[0]), *unended]), plan))
-    assert (claim.verdict, claim.evidence) == (HOLDS, "1 of 1 cases support it")
+    assert (claim.verdict, claim.evidence) == (HOLDS, "1 of 1 cases support it, 1 not counted (unfinished)")
+    assert claim.cases == ("not counted: DCGMM-B on MNIST (at the lowest when training ended: layer 1)",)
+
+
+def test_an_order_that_a_threshold_decides_decides_nothing():
+    """At 90 % of the rise the layers of the reference run are out of order on Fashion-MNIST, at 80 % in order; MNIST
+    was dropped without a word."""
+    claim = verdict(list(dynamics(([0, 6, 7, 8, 10], [0, 1, 9, 9, 9]))), "converge sequentially")
+    assert claim.evidence == "1 not counted (depends on the threshold)"
+    assert claim.cases == (
+        "not counted: DCGMM-F on MNIST: 50 % of the rise at steps 1, 2, 90 % of the rise at steps 4, 2 (in order at "
+        "50, 60, 70 % of the rise, not at 80, 90 %)",
+    )
 
 
 def test_curves_of_two_protocols_are_two_cases():
