@@ -58,7 +58,7 @@ def _against(args: argparse.Namespace, made: Material, out: Path | None) -> int:
     other = Material(resolve(args.against, reference=not Path(args.against).exists()))
     cells = against(made.results, other.results)
     note = unfinished(made.results, other.results)
-    page = against_page(cells, (made.title, other.title), note)
+    page = against_page(cells, (args.title or made.title, other.title), note)
     print(f"first: {made.folder}\nsecond: {other.folder}")
     if out:
         with atomic_path(out.with_suffix(".csv")) as part:

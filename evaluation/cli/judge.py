@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     if args.train:
         judging = {"samples": [], "mixture": False, "references": True, "judge": None, "out": None}
         refuse_beside(args, "--train, which only trains judges", **judging)
+    if args.judge:
+        refuse_beside(args, "--judge, which names the judges", seed=[0], judges=str(JUDGES))
     out = named(args.out, "--out", ".parquet") if args.out else None
     if out:
         check_free([out], args.overwrite)

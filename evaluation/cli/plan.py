@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evaluation.cli.arguments import Several, positive
+from evaluation.cli.arguments import Several, positive, refuse_beside
 
 HELP = "estimate the jobs, CPU hours, memory, disk and time of a profile"
 DESCRIPTION = (
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
     if not (args.profile or args.configfile):
         raise UserError("say of what: --profile RUN, or --configfile FILE")
+    if args.missing:
+        refuse_beside(args, "--missing, which lists trainings", workers=[1])
     folders = result_folders() if args.measured is None else [Path(d) for d in args.measured]
     for folder in folders if args.measured else ():
         if not folder.is_dir():

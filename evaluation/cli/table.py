@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.cli.arguments import Several
+from evaluation.cli.arguments import Several, refuse_beside
 from evaluation.cli.outputs import add_overwrite, check_free, named
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
     out = named(args.out, "--out", ".csv") if args.out else None
     output = next((o for o in OUTPUTS.values() if o.kind == TABLE and args.table in (o.name, o.file)), None)
+    if output is not None and output.experiment is None:
+        unread = ("metrics",) if args.profile else ("metrics", "configfile")
+        refuse_beside(args, f"{output.name}, which needs no results", **dict.fromkeys(unread))
     if output is not None and output.experiment is None and not args.profile:
         if args.row:
             raise UserError(f"--row {args.row[0]}: {output.name} is not about models; leave --row out")

@@ -8,6 +8,7 @@ from evaluation.cli import build_parser, main
 from evaluation.cli.printing import print_table
 
 REFERENCE = Path(__file__).resolve().parents[3] / "docs/reference/cpu"
+JUDGING = ["--samples", "nosuch.npz", "--judge", "nosuch"]
 TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", "--models", "models"]
 
 
@@ -45,6 +46,16 @@ TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", 
         (["sample", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--n", "3"], "--n has no effect with"),
         (["inpaint", "--profile", "smoke", "dcgmm-a/digits/not0/seed0", "--mask", "left"], "--mask has no effect with"),
         (["judge", "--profile", "smoke", "--dataset", "digits", "--train", "--epochs", "3"], "--epochs has no effect"),
+        (["judge", "--dataset", "digits", *JUDGING, "--seed", "7"], "--seed has no effect with --judge"),
+        (["judge", "--dataset", "digits", *JUDGING, "--judges", "nosuch"], "--judges has no effect with --judge"),
+        (["table", "table_5", "--metrics", "nosuch", "--out", "t.csv"], "--metrics has no effect with table_5"),
+        (["table", "table_5", "--configfile", "nosuch", "--out", "t.csv"], "--configfile has no effect with table_5"),
+        (
+            ["table", "table_5", "--profile", str(REFERENCE), "--metrics", "nosuch", "--out", "t.csv"],
+            "--metrics has no effect with table_5",
+        ),
+        ([*TRAIN, "--out", "model"], "--models has no effect with --out"),
+        (["plan", "--profile", "smoke", "--missing", str(REFERENCE), "--workers", "4"], "--workers has no effect with"),
     ],
 )
 def test_it_is_said_in_one_sentence(words, said, tmp_path, monkeypatch, capsys):
