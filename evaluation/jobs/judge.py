@@ -179,7 +179,7 @@ def source_rows(
     per_class = images_per_class([(s.images, s.labels) for s in sources], len(load_dataset(dataset).classes))
     beside = real_images(dataset, per_class) if references else {}
     if mixture:
-        beside[MIXTURE] = mixture_images(dataset, per_class=max(per_class))
+        beside[MIXTURE] = mixture_images(dataset, per_class=per_class)
     every = [*sources, *(Source(images, labels, name) for name, (images, labels) in beside.items())]
     rows: list[dict[str, Any]] = []
     for source in every:
@@ -230,18 +230,22 @@ def images_per_class(sources: Iterable[tuple[np.ndarray, np.ndarray | None]], cl
 
 
 def mixture_images(
-    dataset: str, *, per_class: int = 1000, seed: int = 0, limit: int | None = None
+    dataset: str, *, per_class: int | Sequence[int] = 1000, seed: int = 0, limit: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reference row: images and labels drawn from one plain Gaussian mixture for each class, fitted by EM."""
+    """Reference row: images and labels drawn from one plain Gaussian mixture for each class, fitted by EM. per_class:
+    how many of each class, or of class c `per_class[c]`."""
     from evaluation.jobs.train import images as training_images
     from evaluation.models.catalogue import families
     from evaluation.models.registry import build
 
     data = load_dataset(dataset)
+    counts = [per_class] * len(data.classes) if isinstance(per_class, int) else per_class
     drawn = []
-    for label in range(len(data.classes)):
+    for label, n in enumerate(counts):
+        if not n:
+            continue
         x, _ = training_images(data, "train", f"only{label}", limit)
         mixture = build(families()["gmm"].factory, {"components": min(49, len(x))}, data.image_shape, seed)
         mixture.fit(x, progress=False)
-        drawn.append(mixture.sample(per_class, seed=seed + label))
-    return np.concatenate(drawn), np.repeat(np.arange(len(data.classes)), per_class)
+        drawn.append(mixture.sample(n, seed=seed + label))
+    return np.concatenate(drawn), np.repeat(np.arange(len(data.classes)), counts)

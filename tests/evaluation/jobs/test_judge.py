@@ -22,7 +22,6 @@ from evaluation.jobs.judge import (
     images_per_class,
     judge_rows,
     judged,
-    mixture_images,
     real_images,
 )
 from evaluation.jobs.judges import finished, train_judge
@@ -252,12 +251,6 @@ def test_rows_name_the_judge_and_the_model(judge):
     rows = pd.DataFrame(judge_rows([judge], x, y, dataset="digits", model="toy", seed=4, point={"sums": 2}))
     assert set(rows["metric"]) == {*MEASURES, *(f"judge_accuracy_class_{c}" for c in range(10))}
     assert set(rows["params"]) == {'{"judge":0,"sums":2}'} and set(rows["seed"]) == {4}
-
-
-def test_mixture_reference_has_all_classes():
-    images, labels = mixture_images("digits", per_class=5, limit=40)
-    assert images.shape == (50, 28, 28, 1)
-    np.testing.assert_array_equal(np.bincount(labels), [5] * 10)
 
 
 def test_command_judges_anybodys_samples(judges, tmp_path, capsys):
