@@ -197,7 +197,8 @@ _ALL = (
     ),
     Output(
         "fig_10", FIGURE, "fig_10_outlier_curves", OUTLIERS, "Fig. 10",
-        "Inliers kept against outliers rejected, over all thresholds on the log-likelihood (a ROC curve).", "outliers",
+        "Inliers kept against outliers rejected, over all thresholds on the log-likelihood (a ROC curve), of one "
+        "training each.", "outliers",
         "evaluation.results.figures.outlier_curves:outlier_curves", lambda plan: bool(plan.curves()), True,
     ),
     Output(

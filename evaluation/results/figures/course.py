@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.base.errors import UserError
 from evaluation.plan.experiments import DCGMM
+from evaluation.results.figures.sharing import INDEPENDENT, SHARED, instance, is_independent
 from evaluation.results.figures.style import PAGE_WIDTH, plotting
 from evaluation.results.formatting import told_apart, variant_words
 from evaluation.results.labels import dataset_label, dataset_labels
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PREFIX = "auroc_layer_"
 PANEL_HEIGHT = 2.6  # inches
-INDEPENDENT = "independent"  # in the notation of a model whose lower layers are not shared
 
 
 class Place(NamedTuple):
@@ -44,7 +44,8 @@ def draw_course(results: Results) -> tuple[Any, str]:
     """AUROC in percent of the top layer against the part of the training that is done, in percent.
 
     A row of panels for each data set: models with shared layers, models with independent ones. A line is the mean over
-    seeds of a model, in one protocol and at one grid point; its band goes from the lowest to the highest seed.
+    seeds of a model, in one protocol and at one grid point; its band goes from the lowest to the highest seed. An
+    instance has one colour in all panels.
 
     Returns:
         The figure, and what it does not show: which class is left out, if not class 0, and the trainings whose areas
@@ -67,12 +68,13 @@ def draw_course(results: Results) -> tuple[Any, str]:
         len(datasets), len(kinds), figsize=(PAGE_WIDTH, PANEL_HEIGHT * len(datasets)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
+    colours = _Colours(results)
     for line, dataset in zip(axes, datasets, strict=True):
         for axis, kind in zip(line, kinds, strict=True):
             here = [place for place in followed if place.dataset == dataset and _independent(results, place) == kind]
-            for place in here:
-                _draw(axis, followed[place], names[place])
-            axis.set_title(f"{dataset_label(dataset)}, {INDEPENDENT if kind else 'shared'} layers", fontsize="small")
+            for place, colour in zip(here, colours.of(here), strict=True):
+                _draw(axis, followed[place], names[place], colour)
+            axis.set_title(f"{dataset_label(dataset)}, {INDEPENDENT if kind else SHARED} layers", fontsize="small")
             axis.set_xlabel("part of the training (%)", fontsize="x-small")
             axis.set_ylabel("AUROC (%)", fontsize="x-small")
             axis.tick_params(labelsize="x-small")
@@ -131,16 +133,33 @@ def _not_followed(
     return f"Not followed in training: {'; '.join(words)}." if words else ""
 
 
-def _draw(axis: Any, curves: pd.DataFrame, label: str) -> None:
+class _Colours:
+    """A colour for each instance, in one protocol and at one grid point: the same in both forms, where a panel has one
+    of them."""
+
+    def __init__(self, results: Results) -> None:
+        self._plan, self._numbers = results.plan, dict[tuple[str, ...], int]()
+
+    def of(self, places: Collection[Place]) -> list[str]:
+        """The colours of the lines of a panel, each another one."""
+        taken: dict[tuple[str, ...], Place] = {}
+        for place in sorted(places, key=lambda place: instance(self._plan, place.model) != place.model):
+            key: tuple[str, ...] = (instance(self._plan, place.model), *place[2:])
+            taken[(place.model, *key) if key in taken else key] = place
+        found = {place: f"C{self._numbers.setdefault(key, len(self._numbers))}" for key, place in taken.items()}
+        return [found[place] for place in places]
+
+
+def _draw(axis: Any, curves: pd.DataFrame, label: str, colour: str) -> None:
     top = curves[curves["layer"] == curves["layer"].max()]
     by_step = top.groupby("step")["value"]
     mean = by_step.mean()
     done = 100.0 * mean.index / mean.index.max()
-    (line,) = axis.plot(done, mean, marker=".", markersize=3, label=label)
-    axis.fill_between(done, by_step.min(), by_step.max(), color=line.get_color(), alpha=0.15, linewidth=0)
+    axis.plot(done, mean, marker=".", markersize=3, label=label, color=colour)
+    axis.fill_between(done, by_step.min(), by_step.max(), color=colour, alpha=0.15, linewidth=0)
 
 
 def _independent(results: Results, place: Place) -> bool:
     model = results.plan.catalogue.model(place.model)
     params = {**model.params, **model.protocol_params(place.protocol), **json.loads(place.point)}
-    return INDEPENDENT in str(params.get("config", ""))
+    return is_independent(params)

@@ -54,6 +54,7 @@ def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
         (line,) = axis.lines
         np.testing.assert_array_equal(line.get_xdata(), [0, 50, 100])
         np.testing.assert_array_equal(line.get_ydata(), [90.5, 90.5, 90.5])
+    assert len({axis.lines[0].get_color() for axis in figure.axes}) == 1  # an instance has one colour everywhere
     scored = [
         tidy_row(
             **facts | {"experiment": "outliers", "seed": seed}, dataset="mnist", model=model,
@@ -69,6 +70,22 @@ def test_the_course_shows_the_top_layer_of_each_model_over_the_training():
     later = plan(models=["gmm", "dcgmm-a"], course=True)  # the cure was to set what is set
     with pytest.raises(UserError, match=f"bench train --profile {later.name} --again dcgmm-a/mnist/not0/seed0"):
         draw_course(results([row | {"experiment": "dynamics"} for row in rows], later))
+
+
+def test_an_instance_has_its_colour_in_every_panel_and_lines_of_a_panel_have_several():
+    """Blue was A among shared layers and B among independent ones."""
+    own = {"mine": {"extends": "dcgmm-b", "label": "Mine"}}
+    rows = [
+        tidy_row(
+            protocol="both", experiment="course", seed=0, dataset="mnist", model=model,
+            params={"outlier_class": 0, "step": 10}, metric="auroc_layer_0", value=70.0,
+        )
+        for model in ("dcgmm-a", "dcgmm-b", "dcgmm-c", "mine", "dcgmm-b-independent", "dcgmm-c-independent")
+    ]  # fmt: skip
+    figure, _ = draw_course(results(rows, plan(own, models=["dcgmm-a", "mine"])))
+    shared, independent = ({line.get_label(): line.get_color() for line in axis.lines} for axis in figure.axes)
+    assert len(set(shared.values())) == 4
+    assert independent == {f"DCGMM-{letter}, independent": shared[f"DCGMM-{letter}"] for letter in "BC"}
 
 
 def test_the_course_of_each_grid_point_is_a_line_of_its_own():
@@ -192,6 +209,20 @@ def test_fig_10_has_the_curve_of_each_model_and_its_area(tmp_path):
         assert abs(np.trapezoid(rejected[::-1], kept[::-1]) / 100 - area) < 1e-6
         assert axis.texts[0].get_text() == f"area {area:.1f} %"
         assert (kept.max(), rejected.max(), kept.min(), rejected.min()) == (100, 100, 0, 0)
+
+
+def test_fig_10_says_which_of_two_forms_it_shows_and_of_which_seed(tmp_path):
+    """ "DCGMM-E" was the one with shared layers, beside a table about independent ones."""
+    for models, title in (
+        (["dcgmm-e", "dcgmm-e-independent"], "DCGMM-E, shared (MNIST)"),
+        (["dcgmm-e"], "DCGMM-E (MNIST)"),
+    ):
+        of = plan(curves=[["dcgmm-e", "mnist"]], models=models)
+        (key,) = of.curves()
+        write_scores(of.paths(tmp_path).scores(key), scores(), {"spec": of.spec(key)})
+        figure, _ = outlier_curves(Material(Run(of, tmp_path), []), None)
+        (axis,) = figure.axes
+        assert (axis.get_title(), axis.texts[1].get_text()) == (title, "seed 0")
 
 
 def test_fig_10_names_what_it_does_not_show(tmp_path):
