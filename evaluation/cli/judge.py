@@ -242,7 +242,7 @@ def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     for row in summary_rows(rows):
         means.setdefault((row["model"], row["protocol"], row["params"], row["seed"]), {})[row["metric"]] = row["value"]
     names = told_apart((model, (*variant_words(*of), f"seed {seed}")) for model, *of, seed in means)
-    columns = ["samples", "accuracy (%)", "Fréchet distance", "precision (%)", "recall (%)", "nearest neighbour"]
+    columns = ["samples", "accuracy (%)", "Fréchet (squared)", "precision (%)", "recall (%)", "nearest neighbour"]
     lines, by_class = [], []
     for name, values in zip(names, means.values(), strict=True):
         lines.append([name, *(f"{values[m]:.2f}" if m in values else NOTHING for m in MEASURES)])

@@ -16,7 +16,7 @@ from evaluation.results.tables.table import Column, Record, Table, statistics_fr
 ACCURACY = "judge_accuracy"
 HEADS = {
     ACCURACY: "accuracy",
-    "frechet_distance": "Fréchet",
+    "frechet_distance": "Fréchet (squared)",
     "precision": "precision",
     "recall": "recall",
     "nearest_neighbour_distance": "nearest neighbour",
@@ -69,8 +69,8 @@ def _caption(judged: Iterable[Value], found: Iterable[Record]) -> str:
     values = list(judged)
     caption = (
         "Samples of one model per class, judged by the CNN of Table VII (accuracy, precision and recall in percent; "
-        "distances in its penultimate features), mean ± std over trainings of the models [95 % bootstrap interval of "
-        "the mean]."
+        "in its penultimate features the squared Fréchet distance, as FID, and the distance of nearest neighbours), "
+        "mean ± std over trainings of the models [95 % bootstrap interval of the mean]."
     )
     several = [value for value in values if value.judges > 1]
     if several:

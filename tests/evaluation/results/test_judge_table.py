@@ -31,6 +31,7 @@ def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
     cells = {row[0]: row[1:] for row in shown.rows}
     assert cells["DCGMM-A"][:2] == ["98.2 ± 0.1", "91.0 ± 1.4"]  # one training: over the judges, without an interval
     assert "± is the spread over the judges" in table.caption
+    assert "MNIST Fréchet (squared)" in shown.columns and "the squared Fréchet distance" in table.caption  # as FID
     assert cells["DGC-SPN (paper)"][1] == "80.0" and cells["DGC-SPN (clean)"][1] == "70.0"
     assert cells[REAL_TEST][:2] == ["–", "99.0"]
     assert len(shown.columns) == len(shown.rows[0]) == 7
