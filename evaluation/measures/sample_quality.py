@@ -16,8 +16,9 @@ DISTANCES_MB = 256  # of a block of distances
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """The square of the Fréchet (2-Wasserstein) distance of the normal distributions with the moments of a and b.
 
-    |mean_a - mean_b|² + tr(A + B - 2 (A^½ B A^½)^½) of a (n, d) and b (m, d): as the FID of Heusel et al. 2017, in other
-    features; four times as high is twice as far. The root is taken of a symmetric matrix (scipy.linalg.eigh), so covariances of less than full rank are no problem.
+    |mean_a - mean_b|² + tr(A + B - 2 (A^½ B A^½)^½) of a (n, d) and b (m, d): as the FID of Heusel et al. 2017, in
+    other features; four times as high is twice as far. The root is taken of a symmetric matrix (scipy.linalg.eigh), so
+    covariances of less than full rank are no problem.
     Raises UserError for fewer than two vectors.
     """
     a, b = _vectors(a, 2), _vectors(b, 2)

@@ -41,7 +41,8 @@ def test_the_curves_of_a_run_decide_the_order_of_the_layers():
 
 def test_the_order_of_the_layers_is_a_case_for_each_model():
     """Their mean curves would hold."""
-    plan = Plan({"profile": "p", "seeds": 1, "experiments": {"dynamics": {"datasets": ["mnist"], "models": TWO}}})
+    experiments, followed = {"dynamics": {"datasets": ["mnist"], "models": TWO}}, {TWO[1]: {"monitor": "test"}}
+    plan = Plan({"profile": "p", "seeds": 1, "models": followed, "experiments": experiments})
     first, second = ([0, 9, 10, 10], [5, 0, 6, 10]), ([5, 0, 6, 6.1], [0, 5.9, 6, 6])
     rows = [*dynamics(first, TWO[0]), *dynamics(second, TWO[1])]
     (claim, *_) = claims(Results(tidy_frame(rows), plan))
