@@ -248,8 +248,8 @@ _ALL = (
         "Samples of one model for each class, judged by the CNN of Table VII: its accuracy, and in the space of its "
         "penultimate features the squared Fréchet distance to the test images, precision and recall, and the mean "
         "distance of a sample to its nearest other one (accuracy alone misleads: repeating one good image has 100 %). "
-        "The last rows are real images. Mean over judges and trainings of the models, ± standard deviation over trainings; "
-        "with one training, over judges.",
+        "The last rows are real images. Mean over judges and trainings of the models, ± standard deviation over "
+        "trainings; with one training, over judges.",
         "judge", "judge:judge_table", _asks("judge"),
     ),
     _picture(
