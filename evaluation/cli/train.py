@@ -192,7 +192,6 @@ def _what(args: argparse.Namespace) -> _What:
         UserError: not exactly one way to name the model, unknown model or parameter.
     """
     from evaluation.base.errors import UserError
-    from evaluation.models.catalogue import check_params
     from evaluation.plan.merging import parameters_over
 
     if args.config and (args.model or args.factory):
@@ -221,7 +220,6 @@ def _what(args: argparse.Namespace) -> _What:
         except ConfigurationError as error:
             raise UserError(f"--config: {error}") from error
         params = {"config": args.config, **own}
-        check_params("dcgmm", params, "the command line")
         return _What("dcgmm" + _suffix(params), "dcgmm", DCGMM, params)
     return _of_catalogue(args, given, all_params)
 
@@ -287,17 +285,21 @@ def _suffix(params: dict[str, Any]) -> str:
 
 
 def _check_fit(places: list[Place], dataset: Dataset) -> None:
-    """Refuse a model that cannot take the images, as far as its family's cost model tells, before its folder is made.
+    """Refuse a model that cannot take the images, as far as its family's cost model tells, before its folder is made;
+    and a DCGMM with parameters that it refuses, which is quickly built.
 
     Raises:
         UserError: says why.
     """
     from evaluation.base.errors import UserError
     from evaluation.models.catalogue import cost, families
+    from evaluation.models.registry import build
 
     family = {described.factory: name for name, described in families().items()}
     for training in (place.training for place in places):
         try:
+            if training.factory == DCGMM:
+                build(DCGMM, training.params, dataset.image_shape, training.seed)
             cost(family.get(training.factory), dataset.image_shape, training.params)
         except UserError:
             raise

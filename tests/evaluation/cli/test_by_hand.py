@@ -52,7 +52,7 @@ def test_the_entry_says_which_images_are_followed_unless_the_command_line_does(w
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--config", "F(28,1)-G(4)", "--epochs", "0"], "epochs: 0 given"),
+        (["--config", "F(28,1)-G(4)", "--epochs", "0"], "epochs=0: expected"),
         (["--config", "F(30,1)-G(4)"], "30"),
         (["--model", "dcgmm-a", "--param", "config=F(30,1)-G(4)"], "30"),
         (["--model", "F(28,1)-G(4)"], "give a notation with --config"),
