@@ -33,7 +33,7 @@ class TrainingOptions:
         measured_images: how many images of each split a record is computed from (the first ones).
 
     Raises:
-        ValueError: a value of another type or outside its range, not a number, or none that float32 can hold; the
+        ValueError: a value of another type or outside its range, not a number, or beyond float32; the
             message names it.
     """
 
@@ -54,11 +54,9 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
-            value = checks.number(getattr(self, name), name=name, above=0, at_most=checks.FLOAT_MAX)
-            self._set(name, checks.number(value, name=name, at_least=checks.FLOAT_MIN))
+            self._set(name, checks.number(getattr(self, name), name=name, above=0, at_most=checks.FLOAT_MAX))
         for name in _NOT_NEGATIVE:
-            value = checks.number(getattr(self, name), name=name, at_least=0, at_most=checks.FLOAT_MAX)
-            self._set(name, value and checks.number(value, name=name, at_least=checks.FLOAT_MIN))
+            self._set(name, checks.number(getattr(self, name), name=name, at_least=0, at_most=checks.FLOAT_MAX))
         for name, least in _COUNTS.items():
             self._set(name, checks.integer(getattr(self, name), name=name, at_least=least))
         self._set("epochs", checks.number(self.epochs, name="epochs", above=0, at_most=checks.MOST_EPOCHS))

@@ -313,7 +313,8 @@ class DgcSpn:
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `model.json` into the directory `path`, with all that a warm start needs."""
         params = {name: value for name, value in self.get_params().items() if name not in self.machine}
-        params |= {"device": self.device} if self.device == "cpu" else {}  # a wish, where "gpu" needs that machine
+        if self.get_params().get("device") == "cpu":  # a wish, where "gpu" needs that machine
+            params["device"] = "cpu"
         write_tensors(Path(path) / TENSOR_FILE, self._tensors(), {})
         content = {"class": _name(type(self)), "params": params, "constants": self._constants(), "trained": self._past}
         write_json(Path(path) / MODEL_FILE, content)

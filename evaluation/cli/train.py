@@ -16,7 +16,6 @@ from evaluation.cli.arguments import (
     natural,
     positive,
     read_pairs,
-    refuse_beside,
     refuse_by_hand,
     work,
 )
@@ -314,7 +313,6 @@ def _places(args: argparse.Namespace, trainings: list[Training]) -> list[Place]:
     if args.out is None:
         models = Path(args.models or BY_HAND)
         return [Place(training, models / training.key.path) for training in trainings]
-    refuse_beside(args, "--out, the directory of the model", models=None)
     if len(trainings) > 1:
         raise UserError(f"--out is the directory of one model, but {len(trainings)} are trained; give --models DIR")
     return [Place(trainings[0], Path(args.out))]

@@ -190,10 +190,9 @@ def test_parameters_of_somebody_else_begin_the_annealing_anew():
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "rate_s", "sigma_end", "delay", "classifier_rate"])
-@pytest.mark.parametrize("value", [1e200, 1e-300])
-def test_constants_that_float32_cannot_hold_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name}={value}".replace("+", r"\+")):
-        model(**{name: value})
+def test_constants_beyond_float32_are_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}=1e\+200: expected a finite number"):
+        model(**{name: 1e200})
 
 
 @pytest.mark.parametrize("labels", ["nonsense", np.arange(3), np.zeros(8)])

@@ -54,7 +54,6 @@ TRAIN = ["train", "--config", "F(28,1)-G(4)", "--dataset", "digits", "--quiet", 
             ["table", "table_5", "--profile", str(REFERENCE), "--metrics", "nosuch", "--out", "t.csv"],
             "--metrics has no effect with table_5",
         ),
-        ([*TRAIN, "--out", "model"], "--models has no effect with --out"),
         (["plan", "--profile", "smoke", "--missing", str(REFERENCE), "--workers", "4"], "--workers has no effect with"),
     ],
 )

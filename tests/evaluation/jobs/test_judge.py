@@ -259,7 +259,7 @@ def test_command_judges_anybodys_samples(judges, tmp_path, capsys):
     command = ["judge", "--dataset", "digits", "--judge", str(judges / "digits" / "seed0")]
     assert main([*command, "--samples", str(tmp_path / "mine.npz")]) == 0
     printed = capsys.readouterr().out
-    assert "mine" in printed and "real test images" in printed and "Fréchet (squared)" in printed
+    assert "mine" in printed and "real test images" in printed and "Fréchet" in printed
     out = tmp_path / "metrics.parquet"
     assert main([*command, "--samples", str(tmp_path / "mine.npz"), "--no-references", "--out", str(out)]) == 0
     assert set(pd.read_parquet(out)["model"]) == {"mine", "CNN"}
