@@ -16,7 +16,7 @@ from baselines.progress import progress_bar
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History, HistoryRow
-from dcgmm.storage import DamagedFileError, Tensors, read_json, read_tensors, write_json, write_tensors
+from dcgmm.storage import DamagedFileError, Tensors, class_path, read_json, read_tensors, write_json, write_tensors
 
 ORDER, NOISE, SCORING = 1, 2, 3  # streams of random numbers of one seed
 BATCH = 100  # images in a call of a network that does not train
@@ -120,9 +120,7 @@ class KerasNetwork:
         DivergedError when the loss is not finite, OtherTrainingError for a checkpoint that is not of this training.
         """
         fixed = {k: v for k, v in self.get_params().items() if k not in ("epochs", "seed")}
-        kept = Checkpoint(
-            checkpoint, identity(f"{type(self).__module__}:{type(self).__name__}", fixed, self.seed, x, labels)
-        )
+        kept = Checkpoint(checkpoint, identity(class_path(type(self)), fixed, self.seed, x, labels))
         found = kept.read()
         if found is not None and found[1]["epoch"] + bool(found[1]["step"]) > self.epochs:
             raise ValueError(
@@ -179,7 +177,7 @@ class KerasNetwork:
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `model.json` into the directory `path`."""
         write_tensors(Path(path) / TENSOR_FILE, arrays_of(self._groups()), {})
-        name = f"{type(self).__module__}:{type(self).__name__}"
+        name = class_path(type(self))
         content = {"class": name, "params": self.get_params(), "results": self._results()}
         write_json(Path(path) / MODEL_FILE, content)
 
@@ -190,7 +188,7 @@ class KerasNetwork:
         Raises FileNotFoundError, or DamagedFileError for files that were truncated, altered, or of another model.
         """
         content, (tensors, _) = read_json(Path(path) / MODEL_FILE), read_tensors(Path(path) / TENSOR_FILE)
-        if content.get("class") != f"{cls.__module__}:{cls.__name__}":
+        if content.get("class") != class_path(cls):
             raise DamagedFileError(
                 f"{Path(path) / MODEL_FILE} describes a {content.get('class')}, not a {cls.__name__}"
             )

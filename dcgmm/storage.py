@@ -29,6 +29,11 @@ class DamagedFileError(ValueError):
     """A stored file that is truncated, altered or of another kind; the message names it and says what to do."""
 
 
+def class_path(kind: type) -> str:
+    """The import path of a class, "package.module:Class", as stored models and checkpoints have it."""
+    return f"{kind.__module__}:{kind.__name__}"
+
+
 # --- writing whole or not at all -----------------------------------------------------------------------------------
 
 

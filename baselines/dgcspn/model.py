@@ -19,7 +19,16 @@ from baselines.progress import progress_bar
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History, HistoryRow
-from dcgmm.storage import DamagedFileError, Tensors, read_json, read_tensors, tensors_digest, write_json, write_tensors
+from dcgmm.storage import (
+    DamagedFileError,
+    Tensors,
+    class_path,
+    read_json,
+    read_tensors,
+    tensors_digest,
+    write_json,
+    write_tensors,
+)
 
 Images = npt.NDArray[np.float32]
 
@@ -163,7 +172,9 @@ class DgcSpn:
         apart = ("seed", "epochs", *self.machine)
         fixed = {name: value for name, value in self.get_params().items() if name not in apart}
         start = {} if begun is None else {"start": [tensors_digest(self._tensors()), begun]}
-        kept = Checkpoint(checkpoint, identity(_name(type(self)), {**fixed, "warm": warm_start, **start}, self.seed, x))
+        kept = Checkpoint(
+            checkpoint, identity(class_path(type(self)), {**fixed, "warm": warm_start, **start}, self.seed, x)
+        )
         found = kept.read()
         if found is not None and found[1]["epoch"] + bool(found[1]["batch"]) > self.epochs:
             raise ValueError(
@@ -312,12 +323,11 @@ class DgcSpn:
 
     def save(self, path: str | Path) -> None:
         """Write `network.safetensors` and `model.json` into the directory `path`, with all that a warm start needs."""
-        params = {name: value for name, value in self.get_params().items() if name not in self.machine}
-        if self.get_params().get("device") == "cpu":  # a wish, where "gpu" needs that machine
-            params["device"] = "cpu"
+        wish = ("device", "cpu")  # where "gpu" needs that machine
+        params = {key: own for key, own in self.get_params().items() if key not in self.machine or (key, own) == wish}
         write_tensors(Path(path) / TENSOR_FILE, self._tensors(), {})
-        content = {"class": _name(type(self)), "params": params, "constants": self._constants(), "trained": self._past}
-        write_json(Path(path) / MODEL_FILE, content)
+        content = {"class": class_path(type(self)), "params": params, "constants": self._constants()}
+        write_json(Path(path) / MODEL_FILE, content | {"trained": self._past})
 
     @classmethod
     def load(cls, path: str | Path) -> DgcSpn:
@@ -326,7 +336,7 @@ class DgcSpn:
         Raises FileNotFoundError, or DamagedFileError for files that were truncated, altered, or of another model.
         """
         content, (tensors, _) = read_json(Path(path) / MODEL_FILE), read_tensors(Path(path) / TENSOR_FILE)
-        if content.get("class") != _name(cls):
+        if content.get("class") != class_path(cls):
             raise DamagedFileError(
                 f"{Path(path) / MODEL_FILE} describes a {content.get('class')}, not a {cls.__name__}"
             )
@@ -335,7 +345,3 @@ class DgcSpn:
         past = content.get("trained", (model.epochs, 0))  # earlier versions did not say, and forgot Adam's moments
         model._past = None if past is None else Past(*past)
         return model
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}:{kind.__name__}"

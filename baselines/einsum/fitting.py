@@ -23,7 +23,7 @@ from baselines.einsum.region_graph import RegionGraph
 from dcgmm import checks
 from dcgmm.checkpoint import Checkpoint, identity
 from dcgmm.history import History
-from dcgmm.storage import array_digest
+from dcgmm.storage import array_digest, class_path
 
 Images = npt.NDArray[np.float32]
 Validation = npt.ArrayLike | Mapping[str, npt.ArrayLike] | None
@@ -324,7 +324,7 @@ def _identity(models: Sequence[Network], x: Images, rows: Sequence[npt.NDArray[n
     parameters["graph"] = [hashlib.sha256(model.graph.to_json().encode()).hexdigest() for model in models]
     parameters["rows"] = [None if own is None else array_digest(own) for own in rows]
     seeds: Any = [model.params["seed"] for model in models]
-    kind = f"{type(first).__module__}:{type(first).__name__}"
+    kind = class_path(type(first))
     return identity(kind, parameters, seeds if len(seeds) > 1 else seeds[0], x)
 
 

@@ -19,6 +19,7 @@ from baselines.einsum.parameters import generator_of
 from baselines.einsum.region_graph import RegionGraph
 from dcgmm import checks
 from dcgmm.history import History
+from dcgmm.storage import class_path
 
 Images = npt.NDArray[np.float32]
 
@@ -281,7 +282,7 @@ class EinsumSpn:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the directory `path`: model.json (class, image shape, parameters), graph.json, weights.safetensors."""
         description = {
-            "class": stored.name_of(type(self)),
+            "class": class_path(type(self)),
             "image_shape": self.image_shape,
             "params": self.params,
             "history": list(self.history),
@@ -294,7 +295,7 @@ class EinsumSpn:
 
         Raises ValueError where it holds another class, `dcgmm.storage.DamagedFileError` for altered files.
         """
-        description, graph, tensors = stored.load(path, stored.name_of(cls))
+        description, graph, tensors = stored.load(path, class_path(cls))
         own = "cpu" if description["params"].get("device") == "cpu" else "auto"
         params = {**description["params"], "device": own if device is None else device}
         structure = {name: params.pop(name) for name in cls.structure}

@@ -38,11 +38,6 @@ def save(path: str | os.PathLike[str], stored: Stored) -> None:
     write_json(directory / "model.json", dict(stored.description))
 
 
-def name_of(kind: type) -> str:
-    """The import path of a class, as model.json has it."""
-    return f"{kind.__module__}:{kind.__name__}"
-
-
 def load(path: str | os.PathLike[str], expected: str) -> Stored:
     """What `save` wrote for the class of this import path (or name alone, as earlier versions wrote it).
 

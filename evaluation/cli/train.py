@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     places = _places(args, _trainings(args))
     by_hand(places, again=args.again)
     dataset = load_dataset(args.dataset)
-    _check_fit(places, dataset)
+    for training in {place.training.configuration: place.training for place in places}.values():
+        _check_fit(training, dataset)
     train_all(places, dataset, again=args.again, together=on_gpu(args.device), progress=not args.quiet)
     for place in places:
         _print_result(place, dataset)
@@ -283,7 +284,7 @@ def _suffix(params: dict[str, Any]) -> str:
     return "".join(f"+{key}={path_word(value)}" for key, value in sorted(params.items()))
 
 
-def _check_fit(places: list[Place], dataset: Dataset) -> None:
+def _check_fit(training: Training, dataset: Dataset) -> None:
     """Refuse a model that cannot take the images, as far as its family's cost model tells, before its folder is made;
     and a DCGMM with parameters that it refuses, which is quickly built.
 
@@ -295,15 +296,14 @@ def _check_fit(places: list[Place], dataset: Dataset) -> None:
     from evaluation.models.registry import build
 
     family = {described.factory: name for name, described in families().items()}
-    for training in (place.training for place in places):
-        try:
-            if training.factory == DCGMM:
-                build(DCGMM, training.params, dataset.image_shape, training.seed)
-            cost(family.get(training.factory), dataset.image_shape, training.params)
-        except UserError:
-            raise
-        except ValueError as error:
-            raise UserError(f"{training.name} on {training.dataset}: {error}") from error
+    try:
+        if training.factory == DCGMM:
+            build(DCGMM, training.params, dataset.image_shape, training.seed)
+        cost(family.get(training.factory), dataset.image_shape, training.params)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{training.name} on {training.dataset}: {error}") from error
 
 
 def _places(args: argparse.Namespace, trainings: list[Training]) -> list[Place]:
