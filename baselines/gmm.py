@@ -37,10 +37,10 @@ class GaussianMixture:
         return self.inpaint(blank, np.zeros(self.shape[:2], bool), seed=seed) if n else blank
 
     def inpaint(self, x, known, *, seed):  # a draw of the unknown pixels from their exact conditional, cut to [0, 1]
-        x, rng = checks.images(x, self.shape), np.random.default_rng(checks.seed(seed))
-        m = checks.trained(self.mixture, "means_")
-        mask = np.repeat(checks.known(known, len(x), self.shape)[..., None], self.shape[2], 3).reshape(len(x), -1)
-        v, mu, seen = m.covariances_, m.means_, np.where(mask, x.reshape(mask.shape).astype(np.float64), 0.0)
+        x, mask = checks.partly_known(x, known, self.shape)
+        m, rng = checks.trained(self.mixture, "means_"), np.random.default_rng(checks.seed(seed))
+        mask = np.repeat(mask[..., None], self.shape[2], 3).reshape(len(x), -1)
+        v, mu, seen = m.covariances_, m.means_, x.reshape(mask.shape).astype(np.float64)  # 0 where unknown
         square = seen**2 @ (1 / v).T - 2 * seen @ (mu / v).T + mask @ (mu**2 / v + np.log(2 * np.pi * v)).T
         k = (np.log(m.weights_) - 0.5 * square + rng.gumbel(size=square.shape)).argmax(1)
         return np.where(mask, seen, rng.normal(mu[k], np.sqrt(v[k])).clip(0, 1)).reshape(x.shape).astype(np.float32)

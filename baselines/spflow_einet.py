@@ -50,8 +50,8 @@ class SpflowEinet:
 
     @torch.no_grad()
     def inpaint(self, x, known, *, seed):
-        x, _ = checks.images(x, self.shape), torch.manual_seed(checks.seed(seed))
-        mask = np.broadcast_to(checks.known(known, len(x), self.shape)[..., None], x.shape)
+        x, mask = checks.partly_known(x, known, self.shape)
+        mask, _ = np.broadcast_to(mask[..., None], x.shape), torch.manual_seed(checks.seed(seed))
         drawn = self.circuit.sample_with_evidence(torch.tensor(np.where(mask, x, np.nan)).flatten(1))  # NaN: draw it
         return np.where(mask, x, drawn.clamp(0, 1).numpy().reshape(x.shape)).astype(np.float32)
 

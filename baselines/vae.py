@@ -241,10 +241,11 @@ class Vae(KerasNetwork):
         """Approximate completion by Gibbs refilling (Rezende et al. 2014): encode, draw z, decode, put the known pixels
         back, `steps` times; unknown pixels start as uniform noise. Not a draw of the exact conditional.
 
-        x (n, H, W, C), known bool (H, W) or (n, H, W); known pixels come back untouched.
+        x (n, H, W, C), known bool (H, W) or (n, H, W); known pixels come back untouched, values of unknown ones have
+        no influence.
         """
-        x = checks.images(x, self.image_shape)
-        mask = checks.known(known, len(x), self.image_shape)[..., None]
+        x, mask = checks.partly_known(x, known, self.image_shape)
+        mask = mask[..., None]
         rng, steps = np.random.default_rng(checks.seed(seed)), checks.integer(steps, name="steps")
         filled = np.where(mask, x, rng.random(x.shape, np.float32))
         for _ in range(steps):

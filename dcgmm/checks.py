@@ -61,6 +61,21 @@ def known(mask: Any, n: int, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
     return np.broadcast_to(array, (n, height, width))
 
 
+def partly_known(
+    x: Any, mask: Any, shape: Sequence[int], *, name: str = "images"
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Images of which a part is known: as `images` gives them, 0 where unknown, and their mask as `known` gives it.
+
+    Values of unknown pixels have no influence: whatever they are (NaN for a missing value among them), they become 0.
+    Raises ValueError as `images` and `known` do; NaN and values outside [0, 1] are refused where a pixel is known.
+    """
+    array = as_array(x, name)
+    if array.ndim != 4 or array.shape[1:] != tuple(shape) or array.dtype.kind != "f" or len(array) == 0:
+        array = images(array, shape, name=name)  # which says what is wrong
+    seen = known(mask, len(array), shape)
+    return images(np.where(seen[..., None], array, np.zeros((), array.dtype)), shape, name=name), seen
+
+
 def labels(y: Any, n: int, classes: int, *, name: str = "labels", used: Any = slice(None)) -> npt.NDArray[np.int64]:
     """The class of each of n images as int64 (n,), from 0 to classes - 1.
 

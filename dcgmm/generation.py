@@ -197,11 +197,7 @@ class Generation(Scoring):
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant!r} is not known: choose one of {', '.join(VARIANTS)}")
         check_flag("use_weights", use_weights)
-        x = checks.as_array(x, "images")
-        if x.ndim != 4 or x.shape[1:] != self.input_shape:
-            x = self._check_images(x)
-        known = checks.known(known, len(x), self.input_shape)
-        x = self._check_images(np.where(known[..., None], x, np.zeros((), x.dtype)))
+        x, known = checks.partly_known(x, known, self.input_shape)
         common = dict(top_s=top_s, divisor=divisor, power=power)
         common |= dict(sharpen=sharpen, sharpen_iterations=sharpen_iterations, sharpen_step=sharpen_step)
         start, each = self._sampling_options(from_layer, common, layer_options, controlled=True)

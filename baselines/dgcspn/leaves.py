@@ -51,16 +51,24 @@ class NormalLeaves:
                 part = pixels[..., min(first, len(x) - 1) : last]
                 self.means[row, :, k] = part.mean(axis=-1, dtype=np.float64)
 
-    def statistics(self, x: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation by which each image is normalised, both (n, 1, 1, 1); 0 for a constant image."""
+    def statistics(self, x: Floats, known: npt.NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
+        """Mean and standard deviation by which each image is normalised, both (n, 1, 1, 1); 0 for a constant image.
+
+        known (n, H, W): with "sample", those of the known pixels alone, since the others are not to be seen; without
+        any, `mean` and `std` of the training images.
+        """
         if self.normalization == "sample":
-            std = x.std((1, 2, 3), keepdims=True)
-            return x.mean((1, 2, 3), keepdims=True), np.where(std < ROUNDING, 0, std)
+            mean, std = x.mean((1, 2, 3), keepdims=True), x.std((1, 2, 3), keepdims=True)
+            known = np.ones(x.shape[:3], bool) if known is None else known
+            for row in np.flatnonzero(~known.all((1, 2))):
+                seen = x[row][known[row]].astype(np.float64)
+                mean[row], std[row] = (seen.mean(), seen.std()) if seen.size else (self.mean, self.std)
+            return mean, np.where(std < ROUNDING, 0, std)
         shape = (len(x), 1, 1, 1)
         return np.full(shape, self.mean, np.float32), np.full(shape, self.std, np.float32)
 
-    def _normalize(self, x: Floats, row: int | None = None) -> Floats:
-        mean, std = self.statistics(x)
+    def _normalize(self, x: Floats, row: int | None = None, known: npt.NDArray[np.bool_] | None = None) -> Floats:
+        mean, std = self.statistics(x, known)
         pixels = x - mean if row is None else x[:, row] - mean[:, 0]
         scale = std if row is None else std[:, 0]
         if self.normalization == "sample" and not scale.all():
@@ -69,7 +77,7 @@ class NormalLeaves:
 
     def log_values(self, x: Floats, known: npt.NDArray[np.bool_] | None = None) -> Floats:
         """Log-densities (H, W, leaves, n) of the normalised pixels; 0 where a pixel is not known (n, H, W)."""
-        pixels = np.ascontiguousarray(self._normalize(x).transpose(1, 2, 3, 0))  # (H, W, C, n)
+        pixels = np.ascontiguousarray(self._normalize(x, known=known).transpose(1, 2, 3, 0))  # (H, W, C, n)
         log_values = np.zeros((*self.means.shape[:3], len(x)), np.float32)
         for channel in range(x.shape[3]):
             distance = pixels[:, :, None, channel] - self.means[:, :, :, channel, None]

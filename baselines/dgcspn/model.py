@@ -54,9 +54,9 @@ class DgcSpn:
     quantiles of each pixel's training values and stay fixed.
 
     normalization: "global" (one mean and standard deviation of all training pixels; `score_samples` is then the
-    log-density of the pixels), or "sample" (each image by its own, as in the authors' script: in-painting then sees
-    the statistics of the hidden pixels, unconditional samples are scaled by the mean statistics of the training
-    images, and `score_samples` is the log-density of the normalised image; a constant image is zeros).
+    log-density of the pixels), or "sample" (each image by its own, as in the authors' script; in-painting by those of
+    the known pixels; unconditional samples are scaled by the mean statistics of the training images, and
+    `score_samples` is the log-density of the normalised image; a constant image is zeros).
 
     learning: "em", online: w ← (1 - learning_rate) w + learning_rate · (normalised expected counts of a batch); or
     "gradient": Adam on the logarithms of the weights before their softmax. Each epoch visits the images in an order of
@@ -244,9 +244,10 @@ class DgcSpn:
         return self._log_density(x) - self._leaves.log_volume(math.prod(self.image_shape))
 
     def score_known(self, x: Images, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Exact log-density (n,) of the known pixels alone, the others integrated out; `known` as in `inpaint`."""
-        x = checks.images(x, self.image_shape)
-        mask = checks.known(known, len(x), self.image_shape)
+        """Exact log-density (n,) of the known pixels alone, the others integrated out; `known` as in `inpaint`.
+
+        With normalization "sample" an image is normalised by its known pixels."""
+        x, mask = checks.partly_known(x, known, self.image_shape)
         volume = self._leaves.log_volume(1) * mask.sum(axis=(1, 2)) * self.image_shape[2]
         return self._log_density(x, mask) - volume
 
@@ -279,15 +280,17 @@ class DgcSpn:
         self, x: Images, known: npt.NDArray[np.bool_], *, seed: int, draw_leaves: bool = False
     ) -> Images:  # fmt: skip
         """x with the pixels where `known` ((H, W) or (n, H, W) bool) is False drawn from their exact conditional
-        distribution (of components; then as in `sample`)."""
-        x = checks.images(x, self.image_shape)
-        mask, rng = checks.known(known, len(x), self.image_shape), np.random.default_rng(checks.seed(seed))
+        distribution (of components; then as in `sample`). Their values in x have no influence: with "sample", an image
+        is normalised by its known pixels."""
+        x, mask = checks.partly_known(x, known, self.image_shape)
+        rng = np.random.default_rng(checks.seed(seed))
         draw_leaves = checks.flag(draw_leaves, name="draw_leaves")
         completed = []
         for start in range(0, len(x), BATCH):
             images, seen = x[start : start + BATCH], mask[start : start + BATCH]
             components = self._draw(self._leaves.log_values(images, seen), np.arange(len(images)), rng)
-            drawn = self._leaves.pixels(components, *self._leaves.statistics(images), rng if draw_leaves else None)
+            mean, std = self._leaves.statistics(images, seen)
+            drawn = self._leaves.pixels(components, mean, std, rng if draw_leaves else None)
             completed.append(np.where(seen[..., None], images, drawn))
         return np.concatenate(completed)
 

@@ -238,8 +238,8 @@ class EinsumSpn:
         Unknown pixels are summed out. The conditional log-likelihood of pixels a given pixels b is the difference of
         two marginals.
         """
-        array = checks.images(x, self.image_shape)
-        mask = self._mask(checks.known(known, len(array), self.image_shape))
+        array, seen = checks.partly_known(x, known, self.image_shape)
+        mask = self._mask(seen)
         return self._log_likelihood(self._variables(array), mask).cpu().numpy()
 
     def sample(self, n: int, *, seed: int, leaves: str = "draw") -> Images:
@@ -255,19 +255,18 @@ class EinsumSpn:
         return np.concatenate(drawn) if drawn else np.empty((0, *self.image_shape), np.float32)
 
     def inpaint(self, x: npt.ArrayLike, known: npt.ArrayLike, *, seed: int, mode: str = "draw") -> Images:
-        """Complete images: known pixels come back untouched, unknown ones are filled in.
+        """Complete images: known pixels come back untouched, unknown ones are filled in, whatever their values in x.
 
         known: bool (H, W) or (n, H, W), True where x is to be kept. mode: "draw" is an exact conditional sample,
         "mean" an exact draw of the latent choices with each leaf's mean (no pixel noise), "mpe" the approximate most
         probable explanation by max-backtracking (no randomness, `seed` has no influence).
         """
         checks.choice(mode, MODES, name="mode")
-        array = checks.images(x, self.image_shape)
-        mask = self._mask(checks.known(known, len(array), self.image_shape))
+        array, seen = checks.partly_known(x, known, self.image_shape)
+        mask = self._mask(seen)
         generator = self._generator(seed)
         done, size = [], self._piece(SCORE_BATCH, "down")
         for part, part_mask in zip(self._variables(array).split(size), mask.split(size), strict=True):
-            part = torch.where(part_mask, part, 0.0)
             if mode == "mpe":
                 filled = inference.approximate_mpe(self.circuit, part, part_mask)[0]
             else:

@@ -130,9 +130,13 @@ def samples(model: Any, n: int, seed: int, options: Mapping[str, Any], name: str
 def completions(
     model: Any, x: np.ndarray, known: np.ndarray, seed: int, options: Mapping[str, Any], name: str
 ) -> np.ndarray:
-    """x (n, H, W, C) completed where `known` (n, H, W) is False; errors as of `samples`."""
+    """x (n, H, W, C) completed where `known` (n, H, W) is False; errors as of `samples`.
+
+    The model does not see what it is to find: unknown pixels are 0 in the images that it gets.
+    """
+    seen = np.where(known[..., None], x, np.zeros((), x.dtype))
     with refusals(name, options=options):
-        found = model.inpaint(x.copy(), known.copy(), seed=seed, **options)  # it may complete them in place
+        found = model.inpaint(seen, known.copy(), seed=seed, **options)  # it may complete them in place
     completed = _images(found, len(x), "inpaint", name)
     if completed.shape != x.shape:
         raise ModelError(f"{name}: inpaint gives images of shape {completed.shape[1:]}; {x.shape[1:]} is expected")

@@ -29,7 +29,10 @@ class Model(Protocol):
         """(n, H, W, C) float32."""
 
     def inpaint(self, x: np.ndarray, known: np.ndarray, *, seed: int, **options: Any) -> np.ndarray:
-        """x completed, (n, H, W, C) float32; known: (n, H, W) bool, known pixels come back untouched."""
+        """x completed, (n, H, W, C) float32; known: (n, H, W) bool, known pixels come back untouched.
+
+        The benchmark gives x with unknown pixels 0.
+        """
 
     def count_params(self) -> int:
         """Every trainable number."""

@@ -159,6 +159,9 @@ def test_completions(name):
         assert filled.min() >= 0 and filled.max() <= 1
         np.testing.assert_array_equal(filled[known], x[known])
     np.testing.assert_array_equal(filled, model.inpaint(x, each, seed=np.int64(0)))
+    for value in (1.0, np.nan):  # what is unknown has no influence
+        unseen = np.where(each[..., None], x, np.float32(value))
+        np.testing.assert_array_equal(filled, model.inpaint(unseen, each, seed=0))
     before = x.copy()
     model.inpaint(x, half, seed=0)
     np.testing.assert_array_equal(x, before)

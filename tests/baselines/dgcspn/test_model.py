@@ -149,13 +149,23 @@ def test_sampling_and_inpainting(trained, images):
     assert np.abs(noisy - filled)[:, 2:].mean() > 0.05
 
 
-def test_sample_wise_normalisation_leaks_hidden_pixels(images):
+def test_sample_wise_normalisation_does_not_see_hidden_pixels(images):
+    """The mean and the standard deviation of the whole image told how dark the hidden part is."""
     model = tiny(normalization="sample", epochs=2)
     model.fit(images, progress=False)
     known = np.ones((4, 4), bool)
     known[2:] = False
-    hidden = np.where(known[..., None], images, 0.5)
-    assert np.abs(model.inpaint(images, known, seed=1) - model.inpaint(hidden, known, seed=1)).max() > 0.01
+    mean, std = model._leaves.statistics(images, np.broadcast_to(known, images.shape[:3]))
+    np.testing.assert_allclose(mean[:, 0, 0, 0], images[:, :2].mean((1, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(std[:, 0, 0, 0], images[:, :2].std((1, 2, 3)), rtol=1e-5)
+    for value in (0.5, 1.0, np.nan):
+        hidden = np.where(known[..., None], images, np.float32(value))
+        np.testing.assert_array_equal(model.inpaint(images, known, seed=1), model.inpaint(hidden, known, seed=1))
+        np.testing.assert_array_equal(model.score_known(images, known), model.score_known(hidden, known))
+    each = np.stack([known, ~known, known | True, known & False])
+    expected = [model.score_samples(images[2:3])[0], 0.0]  # all known, nothing known
+    np.testing.assert_allclose(model.score_known(images[:4], each)[2:], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(model.inpaint(images[:4], each, seed=1)[2], images[2])
 
 
 def test_colours_and_oblong_images():

@@ -92,6 +92,14 @@ def test_known_pixels_come_back():
     assert (completions(Mine(inpaint=lambda x, known, seed: x), X, KNOWN, 0, {}, "mine") == X).all()
 
 
+def test_a_model_does_not_see_what_it_is_to_find():
+    """One that gives its input back had an error of 0."""
+    known = KNOWN.copy()
+    known[:, :, 2:] = False
+    found = completions(Mine(inpaint=lambda x, known, seed: x), X, known, 0, {}, "mine")
+    assert (found[known] == 0.5).all() and (found[~known] == 0).all()
+
+
 def test_a_model_may_complete_images_in_place():
     """The originals were overwritten, and every completion was perfect."""
 
