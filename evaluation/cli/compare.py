@@ -23,11 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from evaluation.base.errors import UserError
     from evaluation.base.files import atomic_path, write_text
     from evaluation.results.comparison import compare, comparison_frame, totals_lines
     from evaluation.results.comparison_page import comparison_page
     from evaluation.results.selection import protocols_of
 
+    if args.title is not None and not (args.out or args.against):
+        raise UserError("--title is the heading of a page, and only totals are printed: give --out FILE.md, or leave it out")
     made = material(args)
     out = named(args.out, "--out", ".md") if args.out else None
     if out:

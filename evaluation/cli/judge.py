@@ -23,7 +23,7 @@ from evaluation.cli.outputs import add_overwrite, check_free, named
 if TYPE_CHECKING:
     from evaluation.jobs.judge import Source
 
-HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety"
+HELP = "judge samples: CNN accuracy per class, Fréchet distance, precision, recall, variety, copies"
 DESCRIPTION = (
     "Judge samples of any model: an .npz with `samples` (n, H, W, C) in [0, 1] and, if the images should show certain "
     "classes, `labels` (n,). The judge is the CNN of the paper's Table VII: your own, else the checkout's (judges/), "
@@ -235,17 +235,18 @@ def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     """
     from evaluation.base.text import NOTHING
     from evaluation.cli.printing import print_table
-    from evaluation.jobs.judge import MEASURES, summary_rows
+    from evaluation.jobs.judge import COPIES, MEASURES, summary_rows
     from evaluation.results.formatting import told_apart, variant_words
 
     means: dict[tuple[str, str, str, int], dict[str, float]] = {}
-    for row in summary_rows(rows):
+    for row in [*summary_rows(rows), *(row for row in rows if row["metric"] == COPIES)]:
         means.setdefault((row["model"], row["protocol"], row["params"], row["seed"]), {})[row["metric"]] = row["value"]
     names = told_apart((model, (*variant_words(*of), f"seed {seed}")) for model, *of, seed in means)
     columns = ["samples", "accuracy (%)", "Fréchet (squared)", "precision (%)", "recall (%)", "nearest neighbour"]
+    columns.append("copies (%)")
     lines, by_class = [], []
     for name, values in zip(names, means.values(), strict=True):
-        lines.append([name, *(f"{values[m]:.2f}" if m in values else NOTHING for m in MEASURES)])
+        lines.append([name, *(f"{values[m]:.2f}" if m in values else NOTHING for m in (*MEASURES, COPIES))])
         accuracies = [f"{value:.1f}" for m, value in values.items() if m.startswith("judge_accuracy_class_")]
         if accuracies:
             by_class.append(f"{name}, accuracy by class: {' '.join(accuracies)}")

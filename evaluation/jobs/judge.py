@@ -18,6 +18,7 @@ from evaluation.datasets.own import set_name
 from evaluation.jobs.judges import JUDGE_FILE, finished
 from evaluation.measures.sample_quality import (
     NEIGHBOURS,
+    copies,
     frechet_distance,
     nearest_neighbour_distance,
     precision_and_recall,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "judge"
 FEWEST = NEIGHBOURS + 1  # samples: precision and recall look for so many neighbours of each
 MEASURES = ("judge_accuracy", "frechet_distance", "precision", "recall", "nearest_neighbour_distance")
+COPIES = "copies"  # of training images, in percent: in pixels, whatever the judge
 REAL_TEST, REAL_VALIDATION, MIXTURE = "real test images", "real validation images", "Gaussian mixture"
 
 
@@ -126,12 +128,15 @@ def judge_rows(
 
 
 def summary_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """For each model and metric of `judge_rows` the mean over the judges, without the judge among the params."""
+    """For each model and metric of `judge_rows` the mean over the judges, without the judge among the params; rows
+    that are of no judge are left out."""
     from evaluation.measures.tidy import METRIC_COLUMNS
 
     together: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:
-        params = {key: value for key, value in json.loads(row["params"]).items() if key != "judge"}
+        params = json.loads(row["params"])
+        if params.pop("judge", None) is None:
+            continue
         identity = {**row, "params": json.dumps(params, sort_keys=True)}
         together.setdefault(tuple(identity[key] for key in METRIC_COLUMNS[:-1]), []).append(row["value"])
     for key, values in together.items():
@@ -172,8 +177,8 @@ class Source:
 def source_rows(
     dataset: str, judges: Sequence[Judge], sources: Sequence[Source], *, references: bool = True, mixture: bool = False
 ) -> list[dict[str, Any]]:
-    """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside;
-    of no sources none."""
+    """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside,
+    and how many of them are copies of training images; of no sources none."""
     if not sources:
         return []
     per_class = images_per_class([(s.images, s.labels) for s in sources], len(load_dataset(dataset).classes))
@@ -185,7 +190,18 @@ def source_rows(
     for source in every:
         identity = {key: getattr(source, key) for key in ("model", "seed", "protocol", "point")}
         rows += judge_rows(judges, source.images, source.labels, dataset=dataset, **identity)
+        rows.append(_copies(dataset, source))
     return rows
+
+
+def _copies(dataset: str, source: Source) -> dict[str, Any]:
+    """How many of the images are copies of training images, of whatever class."""
+    training = load_dataset(dataset).split("train")[0]
+    found = copies(source.images.reshape(len(source.images), -1), training.reshape(len(training), -1))
+    return tidy_row(
+        protocol=source.protocol, experiment=EXPERIMENT, dataset=set_name(dataset), model=source.model,
+        seed=source.seed, metric=COPIES, value=found, params=source.point,
+    )  # fmt: skip
 
 
 def judged(dataset: str, judges: Sequence[Judge], sources: Sequence[Source], **options: bool) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""How good generated images are, in a feature space: distance to real images, precision and recall, variety.
+"""How good generated images are: distance to real images, precision and recall, variety, copies of training images.
 
-All functions take feature vectors, (n, d); here those are the judge's penultimate activities.
+All functions take vectors, (n, d): features (here the judge's penultimate activities), for `copies` pixels.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from evaluation.base.errors import UserError
 
 NEIGHBOURS = 3  # k of improved precision and recall, as in its paper
 DISTANCES_MB = 256  # of a block of distances
+AROUND = 50  # training images that are the neighbourhood of a sample
+COPY = 1 / 3  # a sample that is so much nearer to one of them than to all on average is its copy
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -71,6 +73,24 @@ def nearest_neighbour_distance(samples: np.ndarray) -> float:
     from sklearn.neighbors import NearestNeighbors
 
     return float(NearestNeighbors(n_neighbors=1).fit(_vectors(samples, 2)).kneighbors()[0].mean())
+
+
+def copies(samples: np.ndarray, training: np.ndarray, around: int = AROUND) -> float:
+    """Share, in percent, of samples (n, d) that are nearly one of the training vectors (m, d).
+
+    A copy is at most a third as far from its nearest training vector as from the `around` nearest on average (the
+    relative distance of Carlini et al. 2023, "Extracting training data from diffusion models"): an image that is as far
+    from all of them, as a mean of several is, is none. With at most `around` vectors, all are the neighbourhood.
+    Raises UserError for fewer than three training vectors.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    samples, training = np.asarray(samples, np.float32), np.asarray(training, np.float32)
+    if len(training) < 3:
+        raise UserError(f"{len(training)} training images given; copies are told from neighbours with at least 3")
+    nearest = NearestNeighbors(n_neighbors=min(around, len(training)), algorithm="brute").fit(training)
+    distances = nearest.kneighbors(samples)[0]
+    return 100.0 * float(np.mean(distances[:, 0] <= COPY * distances.mean(axis=1)))
 
 
 def _vectors(x: np.ndarray, at_least: int) -> np.ndarray:

@@ -179,15 +179,20 @@ def check_params(family: str | None, params: Mapping[str, Any], where: str) -> N
 
 
 def check_complete(family: str | None, params: Mapping[str, Any], where: str) -> None:
-    """Refuse parameters of which one is missing that the family's models cannot do without.
+    """Refuse parameters of which one is missing that the family's models cannot do without, or two do not go together.
 
     Raises:
-        ConfigError: names it.
+        ConfigError: names them.
     """
     described = family_of(family)
-    for name, parameter in described.parameters.items() if described else ():
+    of_family = described.parameters if described else {}
+    for name, parameter in of_family.items():
         if parameter.required and name not in params:
             raise ConfigError(f"{where}: {name!r} is missing ({parameter.description})")
+        if parameter.above is not None:
+            low, high = (params.get(key, of_family[key].default) for key in (parameter.above, name))
+            if not high > low:
+                raise ConfigError(f"{where}: {parameter.above} {low:g} is not below {name} {high:g}; change one of them")
 
 
 @cache

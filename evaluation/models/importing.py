@@ -42,9 +42,11 @@ def check_object(path: str) -> None:
     module_name, name = _parts(path)
     try:
         found = importlib.util.find_spec(module_name)
+        if module_name == "__main__":  # found where Python was started with -m
+            raise ValueError(module_name)
     except ModuleNotFoundError as error:
         raise UserError(f"factory {path!r}: there is no module {error.name!r}") from error
-    except ValueError as error:  # __main__, and the like
+    except ValueError as error:
         raise UserError(f"factory {path!r}: {module_name!r} is no module that other processes can import") from error
     if found is None:
         raise UserError(f"factory {path!r}: there is no module {module_name!r}")

@@ -81,6 +81,7 @@ class Parameter(Kind):
     default: Any = Field(NO_DEFAULT, description="what the model's constructor takes where nothing is said")
     required: bool = Field(False, description="there is no model without it")
     paper: Any = Field(None, description="the value in the paper")
+    above: str | None = Field(None, description="a parameter of the same family that this one has to be larger than")
     description: str
     parse: str | None = Field(None, description="import path of a function that raises ValueError for a wrong value")
 

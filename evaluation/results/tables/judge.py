@@ -23,6 +23,7 @@ HEADS = {
 }
 DISTANCES = ("frechet_distance", "nearest_neighbour_distance")
 REAL = ("real test images", "real validation images")
+COPIES, MANY = "copies", 1.0  # from so many percent on, a model's copies of training images are named
 STATISTICS = ("n", "judges", "mean", "std", "low", "high", "std_judges")
 COLUMNS = ["model", "label", "protocol", "dataset", "metric", *STATISTICS, "published", "published_std", "annealing"]
 
@@ -44,7 +45,8 @@ def judge_table(results: Results, rows: Mapping[str, str]) -> Table:
     columns = [Column("published", published_cell, {"metric": ACCURACY}, source="", keeps=True), first]
     columns += [*(spread if both else []), *others]
     frame = statistics_frame(found, COLUMNS)
-    return Table(_caption(judged.values(), found), frame, ["model", "protocol"], {"samples": name}, columns, "dataset")
+    caption = _caption(judged.values(), found) + _copied(results, rows)
+    return Table(caption, frame, ["model", "protocol"], {"samples": name}, columns, "dataset")
 
 
 def _lines(results: Results, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -78,6 +80,18 @@ def _caption(judged: Iterable[Value], found: Iterable[Record]) -> str:
     if any(value.n == 1 for value in several):
         caption += " Where there is one training only, and for real images, ± is the spread over the judges."
     return with_coverage(caption, (int(row["n"]) for row in found if "n" in row))
+
+
+def _copied(results: Results, rows: Mapping[str, str]) -> str:
+    """A sentence that names the models whose samples are copies of training images."""
+    found = []
+    for dataset, label in dataset_labels({dataset for dataset, *_ in results.judged}).items():
+        for model, protocol in dict.fromkeys((m, p) for d, m, p, _ in results.judged if d == dataset and m in rows):
+            value = results.value("judge", dataset, model, COPIES, protocol)
+            if value is not None and value.mean >= MANY:
+                found.append(f"{rows[model]}, {label}: {value.mean:.1f} %")
+    what = "; ".join(found)
+    return f" Copies of training images, which no measure here counts against a model: {what}." if found else ""
 
 
 def _cell(row: Record) -> str:

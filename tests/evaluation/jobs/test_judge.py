@@ -246,6 +246,23 @@ def test_rows_of_real_images_hold_as_many_as_the_samples():
     assert all((x == image).all(axis=(1, 2, 3)).any() for image in images)
 
 
+def test_copies_of_training_images_are_counted(judges, tmp_path, capsys):
+    """A model that gives its training images back had the numbers of real images."""
+    x, y = load_dataset("digits").split("train")
+    new, classes = load_dataset("digits").split("test")
+    np.savez(tmp_path / "mine.npz", samples=np.concatenate([x[:60], new[:60]]), labels=[*y[:60], *classes[:60]])
+    command = ["judge", "--dataset", "digits", "--samples", str(tmp_path / "mine.npz"), "--judges", str(judges)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "copies (%)" in said
+    assert main([*command, "--out", str(tmp_path / "rows.parquet")]) == 0
+    rows = pd.read_parquet(tmp_path / "rows.parquet")
+    found = rows[rows["metric"] == "copies"].set_index("model")["value"]
+    assert list(found.index) == ["mine", REAL_TEST, "real validation images"]
+    assert found["mine"] >= 50 > 10 > found[REAL_TEST]
+    assert not rows.duplicated(["model", "metric", "params"]).any()
+
+
 def test_rows_name_the_judge_and_the_model(judge):
     x, y = load_dataset("digits").split("test")
     rows = pd.DataFrame(judge_rows([judge], x, y, dataset="digits", model="toy", seed=4, point={"sums": 2}))

@@ -8,7 +8,13 @@ from scipy.linalg import sqrtm
 
 from evaluation.base.errors import UserError
 from evaluation.measures import sample_quality
-from evaluation.measures.sample_quality import frechet_distance, nearest_neighbour_distance, precision_and_recall, reach
+from evaluation.measures.sample_quality import (
+    copies,
+    frechet_distance,
+    nearest_neighbour_distance,
+    precision_and_recall,
+    reach,
+)
 
 
 def cloud(seed, n=60, d=4, shift=0.0, scale=1.0):
@@ -115,3 +121,24 @@ def test_precision_and_recall_are_those_of_prdc(k, shift):
     found = precision_and_recall(samples, real, k)
     assert found == pytest.approx((100 * expected["precision"], 100 * expected["recall"]))
     assert 0 < found[0] < 100 or 0 < found[1] < 100
+
+
+def test_copies_are_told_from_new_samples_and_from_means():
+    training, new = cloud(0, n=300, d=30), cloud(1, n=80, d=30)
+    assert copies(training[:50], training) == 100
+    assert copies(training[:50] + cloud(2, n=50, d=30, scale=0.05), training) == 100
+    assert copies(new, training) == 0
+    means = np.array([training[i : i + 20].mean(0) for i in range(0, 300, 20)])  # near to all, and a copy of none
+    assert copies(means, training) == 0
+    assert copies(np.concatenate([training[:20], new]), training) == 20
+
+
+def test_copies_against_brute_force():
+    training, samples = cloud(0, n=12, d=3), np.concatenate([cloud(1, n=40, d=3), cloud(2, n=20, d=3, scale=0.3)])
+    distances = np.sort(np.linalg.norm(samples[:, None] - training[None], axis=2), axis=1)
+    for around in (5, 12, 50):
+        expected = 100 * np.mean(distances[:, 0] <= distances[:, :around].mean(1) / 3)
+        assert 0 < expected < 100
+        assert copies(samples, training, around) == pytest.approx(expected)
+    with pytest.raises(UserError, match="2 training images given"):
+        copies(samples, training[:2])

@@ -90,6 +90,11 @@ def test_settings_that_would_fail_late_or_write_elsewhere(changes, said):
         ({**OWN, "grid": {"a/b": [1]}}, "'a/b' cannot be a parameter"),
         ({**OWN, "params": {"a b": 1}}, "'a b' cannot be a parameter"),
         ({"extends": "dcgmm-a", "params": {"config": "F(28,1)-G(4)-C(3)"}}, "has 3 classes, the data set 10"),
+        (
+            {"extends": "rat-spn-normal", "params": {"min_variance": 0.2}},
+            "models.mine.params: min_variance 0.2 is not below max_variance 0.1; change one of them",
+        ),
+        ({"extends": "rat-spn-normal", "grid": {"max_variance": [1e-7]}}, "min_variance 1e-06 is not below"),
         ({"extends": "vae", "params": {"learning_rate": "1e-3"}}, "YAML takes 1e-3 for text: write 0.001"),
         ({"factory": "broken:Model"}, "cannot be read as Python"),
         ({"factory": "__main__:Model"}, "'__main__' is no module that other processes can import"),

@@ -109,5 +109,7 @@ def test_the_command_compares_two_runs(tmp_path, capsys):
     assert "-5.0 [" in page and "95.5 ± 0.7 (n 2)" in page
     assert main(["compare", "--profile", first, "--against", second, "--title", "Mine"]) == 0
     assert "# Mine (first) and " in capsys.readouterr().out
+    assert main(["compare", "--profile", first, "--title", "Mine"]) == 2  # it had no effect
+    assert "--title is the heading of a page" in capsys.readouterr().err
     assert main(["compare", "--profile", first, "--against", str(tmp_path / "none/such")]) == 2
     assert "none/such" in capsys.readouterr().err

@@ -37,6 +37,19 @@ def test_table_iii_has_every_model_protocol_and_the_real_images(tmp_path):
     assert len(shown.columns) == len(shown.rows[0]) == 7
 
 
+def test_a_model_that_copies_training_images_is_named():
+    def rows(model, share):
+        place = {"protocol": "both", "experiment": "judge", "dataset": "mnist", "model": model, "seed": 0}
+        yield tidy_row(**place, metric="judge_accuracy", value=99, params={"judge": 0})
+        yield tidy_row(**place, metric="copies", value=share, params={})
+
+    labels = {"a": "Parrot", "d": "DGC-SPN"}
+    caption = judge_table(results([*rows("a", 97.04), *rows("d", 0.9), *rows(REAL_TEST, 3)]), labels).caption
+    assert "Copies of training images, which no measure here counts against a model: Parrot, MNIST: 97.0 %." in caption
+    assert "DGC-SPN, MNIST" not in caption and REAL_TEST not in caption
+    assert "Copies" not in judge_table(results([*rows("a", 0.5), *rows("d", 0.9)]), labels).caption
+
+
 def crossed(values, model="dcgmm-a", dataset="mnist"):
     """Rows of judged accuracies; values: (trainings, judges)."""
     return [
