@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.results.selection import protocols_of
 
     if args.title is not None and not (args.out or args.against):
-        raise UserError("--title is the heading of a page, and only totals are printed: give --out FILE.md, or leave it out")
+        raise UserError("--title is the heading of a page, and only totals are printed: give --out FILE.md, or none")
     made = material(args)
     out = named(args.out, "--out", ".md") if args.out else None
     if out:

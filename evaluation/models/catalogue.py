@@ -192,7 +192,8 @@ def check_complete(family: str | None, params: Mapping[str, Any], where: str) ->
         if parameter.above is not None:
             low, high = (params.get(key, of_family[key].default) for key in (parameter.above, name))
             if not high > low:
-                raise ConfigError(f"{where}: {parameter.above} {low:g} is not below {name} {high:g}; change one of them")
+                wrong = f"{parameter.above} {low:g} is not below {name} {high:g}; change one of them"
+                raise ConfigError(f"{where}: {wrong}")
 
 
 @cache
