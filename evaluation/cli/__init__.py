@@ -24,6 +24,7 @@ from evaluation.base.errors import UserError
 # In the order of the data flow.
 COMMANDS = (
     "data",
+    "check",
     "train",
     "score",
     "sample",
