@@ -44,8 +44,10 @@ def test_the_guide_shows_the_model_file_as_it_is():
 
 @pytest.mark.slow
 def test_a_users_own_model_gets_into_table_2_and_the_figures(tmp_path):
-    copy, by_hand, whole = blocks("bash")
+    copy, check, by_hand, whole = blocks("bash")
     run(copy, tmp_path)
+    said = run(check, tmp_path)
+    assert said.count(" kept ") == 10 and "BROKEN" not in said
     assert "AUROC" in run(by_hand, tmp_path)
     (config,) = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(config)
