@@ -207,6 +207,7 @@ def _read(args: argparse.Namespace) -> list[Source]:
     from evaluation.base.errors import UserError
     from evaluation.base.words import canonical
     from evaluation.datasets import load_dataset
+    from evaluation.datasets.own import set_name
     from evaluation.jobs.judge import MIXTURE, REAL_TEST, REAL_VALIDATION, Source, check_samples
     from evaluation.jobs.sample import read_samples
 
@@ -217,6 +218,8 @@ def _read(args: argparse.Namespace) -> list[Source]:
         samples = read_samples(name)
         check_samples(samples.images, samples.labels, data.image_shape, len(data.classes), name)
         source = Source.of(samples.images, samples.labels, samples.record, Path(name).stem)
+        if (of := samples.record.get("dataset")) and set_name(of) != set_name(args.dataset):
+            print(f"{name}: samples of a model of {of}, judged beside images of {args.dataset}", flush=True)
         identity = canonical([source.model, source.seed, source.protocol, source.point])
         other = files.setdefault(identity, name)
         if identity in (canonical([real, 0, "both", {}]) for real in (REAL_TEST, REAL_VALIDATION, MIXTURE)):
@@ -235,9 +238,11 @@ def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     """
     from evaluation.base.text import NOTHING
     from evaluation.cli.printing import print_table
+    from evaluation.datasets import specification
     from evaluation.jobs.judge import COPIES, MEASURES, summary_rows
     from evaluation.results.formatting import told_apart, variant_words
 
+    classes = len(specification(dataset).class_names)
     means: dict[tuple[str, str, str, int], dict[str, float]] = {}
     for row in [*summary_rows(rows), *(row for row in rows if row["metric"] == COPIES)]:
         means.setdefault((row["model"], row["protocol"], row["params"], row["seed"]), {})[row["metric"]] = row["value"]
@@ -247,9 +252,13 @@ def _print(rows: list[dict[str, Any]], dataset: str, judges: int) -> None:
     lines, by_class = [], []
     for name, values in zip(names, means.values(), strict=True):
         lines.append([name, *(f"{values[m]:.2f}" if m in values else NOTHING for m in (*MEASURES, COPIES))])
-        accuracies = [f"{value:.1f}" for m, value in values.items() if m.startswith("judge_accuracy_class_")]
-        if accuracies:
-            by_class.append(f"{name}, accuracy by class: {' '.join(accuracies)}")
+        start = "judge_accuracy_class_"
+        found = {int(m.removeprefix(start)): value for m, value in values.items() if m.startswith(start)}
+        if len(found) == classes:
+            by_class.append(f"{name}, accuracy by class: {' '.join(f'{value:.1f}' for value in found.values())}")
+        elif found:
+            said = ", ".join(f"{label}: {value:.1f}" for label, value in found.items())
+            by_class.append(f"{name}, accuracy of {len(found)} of {classes} classes alone: {said}")
     print_table(f"samples of {dataset}, {judges} judge{'s' if judges > 1 else ''}", columns, lines)
     for line in by_class:
         print(line)

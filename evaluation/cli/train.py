@@ -324,12 +324,12 @@ def _print_result(place: Place, dataset: Any) -> None:
 
     from evaluation.cli.printing import print_table
     from evaluation.datasets import select
-    from evaluation.models.calling import layer_scores
+    from evaluation.models.calling import independent_scores
     from evaluation.models.registry import load_model
 
     training = place.training
     x, y = dataset.split("test")
-    scores = layer_scores(load_model(place.directory), x, str(place.directory))
+    scores = independent_scores(load_model(place.directory), x, str(place.directory))
     inside = np.isin(np.arange(len(y)), select(np.arange(len(y)), y, training.subset)[0])
     columns = ["layer", "test log-likelihood (nats)", *([] if inside.all() else ["AUROC (%)"])]
     rows = []

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -24,10 +25,12 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from evaluation.base.errors import DataError, UserError
 from evaluation.datasets.catalogue import CATALOGUE, DatasetSpec
+from evaluation.datasets.repeats import repeated
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 CHANNELS = 4  # of usual images, at most
 DARKEST = {"u": 16.5, "f": 1.5 / 255}  # brightest pixel of images whose range is another: 0 to 1, to 16, or 255 twice
+BLACK = 20  # images that may all be black and be a split
 MANY = 60  # images of a class, of which a fifth drawn at random lacks all once in a million
 MIXED = "expected mixed classes: shuffle x and y alike, or give x_test, y_test, x_validation and y_validation"
 FRACTION = 5  # one in five images of what is not split
@@ -116,6 +119,7 @@ def _read(path: Path, changed: int) -> tuple[tuple[Arrays, Arrays, Arrays], tupl
     if len({x.dtype for x, _ in splits}) > 1:
         raise DataError(f"{path} holds bytes in one split and floats in another; one kind is expected")
     _refuse_black([x for x, _ in splits], path)
+    _name_repeats(splits, path)
     names = _names(arrays, [y for _, y in splits], path)
     train, validation, test = ((x, y.astype(np.int64)) for x, y in splits)
     return (train, validation, test), names
@@ -231,12 +235,27 @@ def _labels(y: np.ndarray, n: int, where: str) -> np.ndarray:
 
 
 def _refuse_black(images: Sequence[np.ndarray], path: Path) -> None:
-    """Refuse bytes up to 1 or 16 only, and floats that were divided by 255 twice: models would see black images."""
-    brightest, white = max(x.max() for x in images), 255 if images[0].dtype == np.uint8 else 1
-    if brightest < DARKEST[images[0].dtype.kind]:
-        found = f"the brightest pixel is {brightest:.3g} of {white}"
-        factor = "255" if white == 1 or brightest <= 1 else f"255 / {brightest}"
-        raise DataError(f"{path}: {found}; expected up to {white}: multiply the images by {factor}")
+    """Refuse bytes up to 1 or 16 only, and floats that were divided by 255 twice, in all images or in a split of some
+    size: models would see black images."""
+    white, darkest = 255 if images[0].dtype == np.uint8 else 1, DARKEST[images[0].dtype.kind]
+    parts = [("", max(float(x.max()) for x in images))]
+    named = zip(("training", "validation", "test"), images, strict=True)
+    parts += [(f" of the {name} images", float(x.max())) for name, x in named if len(x) > BLACK]
+    for of, brightest in parts:
+        if brightest < darkest:
+            factor = "255" if white == 1 or brightest <= 1 else f"255 / {brightest:g}"
+            raise DataError(
+                f"{path}: the brightest pixel{of} is {brightest:.3g} of {white}; expected up to {white}: multiply the "
+                f"images by {factor}"
+            )
+
+
+def _name_repeats(splits: Sequence[Arrays], path: Path) -> None:
+    """Say how many validation and test images are training images too: a model has seen them."""
+    for name, (x, _) in zip(("validation", "test"), splits[1:], strict=True):
+        if found := repeated(x, splits[0][0]):
+            said = f"bench: {path}: {found} of {len(x)} {name} images are training images too; a model has seen them"
+            print(said, file=sys.stderr, flush=True)
 
 
 def _refuse_sorted(y: np.ndarray, path: Path) -> None:

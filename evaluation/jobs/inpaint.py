@@ -60,6 +60,7 @@ def measure(directory: Path, how: Inpainting, keep: Keep | None = None) -> list[
     model = load_model(directory)
     check_options(model.inpaint, how.options, ("seed", "variant"))
     x = load_dataset(dataset).split("test")[0][: how.images]
+    _refuse_seen(x, dataset, record["dataset"], directory)
     variants = how.variants if takes(model.inpaint, "variant") else [None]
     identity = {**{key: record[key] for key in ("protocol", "model", "seed")}, "dataset": set_name(dataset)}
     # A model of some classes is another result than the one of all classes.
@@ -69,7 +70,8 @@ def measure(directory: Path, how: Inpainting, keep: Keep | None = None) -> list[
         known = known_pixels(mask, len(x), x.shape[1], x.shape[2], how.seed)
         for variant in variants:
             named = {} if variant is None else {"variant": variant}
-            completed = completions(model, x, known, how.seed, {**how.options, **named}, f"{directory}")
+            # Loaded anew: what it saw under one mask is erased by another.
+            completed = completions(load_model(directory), x, known, how.seed, {**how.options, **named}, f"{directory}")
             params = {**record["point"], "mask": mask, **subset, **named}
             for metric, value in completion_measures(x, completed, known).items():
                 rows.append(tidy_row(experiment="inpainting", metric=metric, value=value, params=params, **identity))
@@ -77,6 +79,20 @@ def measure(directory: Path, how: Inpainting, keep: Keep | None = None) -> list[
                 keep(f"{mask}_{variant or 'own'}", x, known, completed)
     forget_frameworks()
     return rows
+
+
+def _refuse_seen(x: np.ndarray, dataset: str, trained_on: str | None, directory: Path) -> None:
+    """Refuse images of another data set that the model was trained on: those of mnist-5k are MNIST's."""
+    from evaluation.datasets import load_dataset
+    from evaluation.datasets.repeats import repeated
+
+    if trained_on is None or set_name(trained_on) == set_name(dataset):
+        return
+    if found := repeated(x, load_dataset(trained_on).split("train")[0]):
+        raise UserError(
+            f"{found} of {len(x)} images of {dataset} are training images of {directory}, a model of {trained_on}; "
+            "complete images that it has not seen"
+        )
 
 
 def keep_in(folder: Path) -> Keep:

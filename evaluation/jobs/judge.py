@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.base.errors import UserError
-from evaluation.datasets import load_dataset
+from evaluation.datasets import SPLITS, load_dataset
 from evaluation.datasets.contents import refuse_other_images
 from evaluation.datasets.own import set_name
 from evaluation.jobs.judges import JUDGE_FILE, finished
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "judge"
 FEWEST = NEIGHBOURS + 1  # samples: precision and recall look for so many neighbours of each
 MEASURES = ("judge_accuracy", "frechet_distance", "precision", "recall", "nearest_neighbour_distance")
-COPIES = "copies"  # of training images, in percent: in pixels, whatever the judge
+COPIES = "copies"  # of images of the data set, in percent: in pixels, whatever the judge
 REAL_TEST, REAL_VALIDATION, MIXTURE = "real test images", "real validation images", "Gaussian mixture"
 
 
@@ -178,7 +178,7 @@ def source_rows(
     dataset: str, judges: Sequence[Judge], sources: Sequence[Source], *, references: bool = True, mixture: bool = False
 ) -> list[dict[str, Any]]:
     """Tidy rows of every source under each judge, and of as many real images (and images of a plain mixture) beside,
-    and how many of them are copies of training images; of no sources none."""
+    and how many of them are copies of the data set's images; of no sources none."""
     if not sources:
         return []
     per_class = images_per_class([(s.images, s.labels) for s in sources], len(load_dataset(dataset).classes))
@@ -190,13 +190,15 @@ def source_rows(
     for source in every:
         identity = {key: getattr(source, key) for key in ("model", "seed", "protocol", "point")}
         rows += judge_rows(judges, source.images, source.labels, dataset=dataset, **identity)
-        rows.append(_copies(dataset, source))
+        rows.append(_copies(dataset, source, ("train",) if source.model in beside else SPLITS))
     return rows
 
 
-def _copies(dataset: str, source: Source) -> dict[str, Any]:
-    """How many of the images are copies of training images, of whatever class."""
-    training = load_dataset(dataset).split("train")[0]
+def _copies(dataset: str, source: Source, splits: Sequence[str]) -> dict[str, Any]:
+    """How many of the images are copies of images of some splits, of whatever class: a model is given training images,
+    and validation or test images to follow."""
+    data = load_dataset(dataset)
+    training = np.concatenate([data.split(split)[0] for split in splits])
     found = copies(source.images.reshape(len(source.images), -1), training.reshape(len(training), -1))
     return tidy_row(
         protocol=source.protocol, experiment=EXPERIMENT, dataset=set_name(dataset), model=source.model,

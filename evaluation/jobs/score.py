@@ -43,16 +43,19 @@ def score_frame(model: Any, dataset: Any, name: str) -> pd.DataFrame:
     """Columns split, label, score (the top layer's), layer_0 … of the validation and test images of all classes.
 
     Raises:
-        ModelError: a score is NaN, or there are too few.
+        ModelError: a score is NaN, there are too few, or they depend on the other images.
     """
+    import numpy as np
     import pandas as pd
 
-    from evaluation.models.calling import layer_scores
+    from evaluation.models.calling import independent_scores
 
     frames = []
     for split in SPLITS:
         x, y = dataset.split(split)
-        scores = layer_scores(model, x, name)
+        scores = independent_scores(model, x, name)
+        if lowest := int(np.isneginf(scores[:, -1]).sum()):
+            print(f"{name}: {lowest} of {len(x)} {split} scores are -inf, which ties them", flush=True)
         columns = {f"layer_{i}": scores[:, i] for i in range(scores.shape[1])}
         frames.append(pd.DataFrame({"split": split, "label": y, "score": scores[:, -1], **columns}))
     return pd.concat(frames, ignore_index=True)

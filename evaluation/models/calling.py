@@ -14,6 +14,7 @@ from evaluation.models.interface import Layered, options_of
 
 REQUIRED = ("fit", "score_samples", "count_params", "save", "load")  # of every model; others may be missing
 ROUNDING = 1e-5  # by which a pixel may miss 0, 1 or what is known
+FEW = 8  # images that are scored again without the others
 
 
 @contextmanager
@@ -104,6 +105,11 @@ def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
     if scores.ndim not in (1, 2) or len(scores) != len(x) or scores.shape[1:] == (0,):
         given = "None" if found is None else f"an array of shape {scores.shape}"
         raise ModelError(f"{name}: {method} gives {given} for {len(x)} images; one log-likelihood for each is expected")
+    if method == "score_samples" and scores.shape[1:] not in ((), (1,)):
+        raise ModelError(
+            f"{name}: {method} gives an array of shape {scores.shape} for {len(x)} images; one log-likelihood for each "
+            "is expected, or a method score_layers of a model with several densities"
+        )
     if np.isnan(scores).any():
         wrong = int(np.isnan(scores).reshape(len(x), -1).any(1).sum())
         raise ModelError(f"{name}: {wrong} of {len(x)} scores are NaN; the model diverged")
@@ -113,6 +119,41 @@ def layer_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
             f"{name}: {method} gives inf for {wrong} of {len(x)} images; finite log-likelihoods, or -inf, are expected"
         )
     return scores
+
+
+def independent_scores(model: Any, x: np.ndarray, name: str) -> np.ndarray:
+    """`layer_scores`, and a few images again without the others: an image has the same score whatever is beside it.
+
+    A model that uses the images of the call (their mean, their ranks, batch statistics) sees the outliers that it is to
+    find. Of a model with several densities, the last column is checked against `score_samples`.
+
+    Raises:
+        ModelError: as `layer_scores`; scores that differ by more than a hundredth of their standard deviation.
+    """
+    scores = layer_scores(model, x, name)
+    finite = [column[np.isfinite(column)] for column in scores.T]
+    spread = np.array([column.std() if len(column) else 0.0 for column in finite])
+    allowed = 1e-4 * np.maximum(1.0, np.abs(scores)) + 0.01 * spread
+    last = slice(-min(FEW, len(x)), None)
+    each = sorted(set(np.linspace(0, len(x) - 1, FEW).astype(int)))
+    for part in (*(slice(i, i + 1) for i in each), last):
+        again = layer_scores(model, x[part].copy(), name)
+        _refuse_apart(scores[part], again, allowed[part], f"{name}: an image has other scores alone than beside others")
+    if isinstance(model, Layered):
+        own = _numbers(getattr(model, "score_samples")(x[last].copy()), np.float64, "score_samples", name)  # noqa: B009
+        what = f"{name}: score_layers ends with other scores than score_samples gives"
+        _refuse_apart(scores[last, -1:], own.reshape(-1, 1), allowed[last, -1:], what)
+    return scores
+
+
+def _refuse_apart(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, what: str) -> None:
+    if first.shape != second.shape:
+        raise ModelError(f"{what}: arrays of shape {first.shape} and {second.shape}")
+    with np.errstate(invalid="ignore"):
+        wrong = ~((first == second) | (np.abs(first - second) <= allowed))
+    if wrong.any():
+        row = tuple(np.argwhere(wrong)[0])
+        raise ModelError(f"{what}: {second[row]:.6g} and {first[row]:.6g}; `bench check` tries what a model promises")
 
 
 def samples(model: Any, n: int, seed: int, options: Mapping[str, Any], name: str) -> np.ndarray:

@@ -144,6 +144,29 @@ def test_classes_in_blocks_need_splits_of_ones_own(tmp_path):
     assert load_dataset("mine", tmp_path).split("train")[1].tolist() == y.tolist()
 
 
+@pytest.mark.parametrize("kind", ["validation", "test"])
+def test_a_split_that_is_black(tmp_path, kind):
+    """Test images that were divided by 255 beside training images that were not: an area of 50 %."""
+    dark = {f"x_{kind}": (images(30, 1) > 99).astype(np.uint8), f"y_{kind}": labels(30)}
+    said = refused(tmp_path, x=images(), y=labels(), **dark)
+    assert f"the brightest pixel of the {kind} images is 1 of 255; expected up to 255: multiply the images by" in said
+
+
+def test_images_that_are_in_two_splits_are_named(tmp_path, capsys):
+    """A model that remembers its training images had an area of 100 %."""
+    x = images()
+    x[-3:] = x[:3]
+    np.savez(tmp_path / "mine.npz", x=x, y=labels(), x_validation=x[5:9], y_validation=labels(4))
+    load_dataset("mine", tmp_path)
+    load_dataset("mine", tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("3 of 10 test images are training images too; a model has seen them") == 1
+    assert said.count("4 of 4 validation images are training images too") == 1
+    np.savez(tmp_path / "other.npz", x=images(), y=labels())
+    load_dataset("other", tmp_path)
+    assert not capsys.readouterr().err
+
+
 def test_bytes_up_to_16_are_named(tmp_path):
     """scikit-learn's digits: models saw images of at most 0.06."""
     said = refused(tmp_path, x=images() // 16 + 1, y=labels())

@@ -9,6 +9,7 @@ from PIL import Image
 
 import evaluation.cli as cli
 from dcgmm import DCGMM
+from evaluation.datasets import load_dataset
 from evaluation.jobs.classify import classification_rows
 from evaluation.jobs.sample import read_samples
 from evaluation.models.registry import read_record
@@ -136,6 +137,35 @@ def test_a_model_of_some_classes_is_another_result_than_the_one_of_all(pack, tmp
     metrics = pd.read_parquet(tmp_path / "m.parquet")
     assert metrics["params"].str.contains('"subset":"only3"').sum() == 2
     assert not metrics.duplicated(["params", "seed", "metric"]).any()
+
+
+def test_images_that_a_model_was_trained_on_are_not_completed(pack, tmp_path, capsys, monkeypatch):
+    """The test images of mnist-5k are training images of MNIST: a model that remembers them had no error."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    x = load_dataset("digits").split("train")[0]
+    np.savez(tmp_path / "mine.npz", x=x[:50], y=np.arange(50) % 3)
+    words = ["--dataset", "mine", "--images", 8, "--mask", "left", "--out", tmp_path / "m.parquet"]
+    said = refused(capsys, "inpaint", pack[0], *words)
+    assert f"8 of 8 images of mine are training images of {pack[0]}, a model of digits; complete images" in said
+    np.savez(tmp_path / "mine.npz", x=1 - x[:50], y=np.arange(50) % 3)
+    assert bench("inpaint", pack[0], *words) == 0
+
+
+def test_a_model_forgets_one_mask_before_the_next(tmp_path, monkeypatch):
+    """What one mask erases another one shows: a model that kept what it saw had no error from the second mask on."""
+    seen = []
+
+    def inpaint(self, x, known, **options):
+        seen.append(id(self.__dict__))
+        assert not hasattr(self, "kept")
+        self.kept = x
+        return x
+
+    monkeypatch.setattr(DCGMM, "inpaint", inpaint)
+    model = save(tmp_path)
+    words = ["--images", 5, "--mask", "left", "right", "--out", tmp_path / "m.parquet"]
+    assert bench("inpaint", model, *words) == 0
+    assert len(seen) == 2 and (pd.read_parquet(tmp_path / "m.parquet").query("metric == 'mse'")["value"] > 0).all()
 
 
 def test_pictures_of_completions_name_their_models(pack, tmp_path):

@@ -19,10 +19,12 @@ from evaluation.jobs.judge import (
     MEASURES,
     REAL_TEST,
     Judge,
+    Source,
     images_per_class,
     judge_rows,
     judged,
     real_images,
+    source_rows,
 )
 from evaluation.jobs.judges import finished, train_judge
 from evaluation.jobs.measure import _models, _source
@@ -263,6 +265,25 @@ def test_copies_of_training_images_are_counted(judges, tmp_path, capsys):
     assert not rows.duplicated(["model", "metric", "params"]).any()
 
 
+def test_copies_of_followed_images_are_counted_too(judge):
+    """`fit` is given validation images, with `monitor: test` test images: neither were training images."""
+    data = load_dataset("digits")
+    for split in ("train", "validation", "test"):
+        x, y = data.split(split)
+        rows = source_rows("digits", [judge], [Source(x[:50], y[:50], "mine")])
+        found = {row["model"]: row["value"] for row in rows if row["metric"] == "copies"}
+        assert found["mine"] == 100 and found[REAL_TEST] < 10
+
+
+def test_samples_of_a_model_of_other_images_are_named(judges, tmp_path, capsys):
+    x = load_dataset("digits").split("test")[0]
+    record = {"model": "m", "seed": 0, "protocol": "both", "point": {}, "dataset": "mnist-5k", "subset": "all"}
+    write_samples(tmp_path / "drawn.npz", x[:20], record, {"seed": 0})
+    command = ["judge", "--dataset", "digits", "--judges", str(judges), "--no-references"]
+    assert main([*command, "--samples", str(tmp_path / "drawn.npz")]) == 0
+    assert "drawn.npz: samples of a model of mnist-5k, judged beside images of digits" in capsys.readouterr().out
+
+
 def test_rows_name_the_judge_and_the_model(judge):
     x, y = load_dataset("digits").split("test")
     rows = pd.DataFrame(judge_rows([judge], x, y, dataset="digits", model="toy", seed=4, point={"sums": 2}))
@@ -296,7 +317,7 @@ def test_each_file_is_a_row_and_only_judges_are_averaged(capsys, monkeypatch):
         assert "real test images " in (printed := capsys.readouterr().out) and "other (" not in printed
         for name, value in zip(names, files.values(), strict=False):
             assert re.search(rf"rat-spn \({name}\) .* {value}.50 ", printed)
-            assert f"rat-spn ({name}), accuracy by class: {value}.5" in printed
+            assert f"rat-spn ({name}), accuracy of 1 of 10 classes alone: 3: {value}.5" in printed
 
 
 def test_classes_of_a_model_are_judged_together(judge, tmp_path):
