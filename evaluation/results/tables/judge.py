@@ -83,7 +83,7 @@ def _caption(judged: Iterable[Value], found: Iterable[Record]) -> str:
 
 
 def _copied(results: Results, rows: Mapping[str, str]) -> str:
-    """A sentence that names the models whose samples are copies of training images."""
+    """A sentence that names the models whose samples are copies of images of the data set."""
     found = []
     for dataset, label in dataset_labels({dataset for dataset, *_ in results.judged}).items():
         for model, protocol in dict.fromkeys((m, p) for d, m, p, _ in results.judged if d == dataset and m in rows):
@@ -91,7 +91,7 @@ def _copied(results: Results, rows: Mapping[str, str]) -> str:
             if value is not None and value.mean >= MANY:
                 found.append(f"{rows[model]}, {label}: {value.mean:.1f} %")
     what = "; ".join(found)
-    return f" Copies of training images, which no measure here counts against a model: {what}." if found else ""
+    return f" Copies of images of the data set, which no measure here counts against a model: {what}." if found else ""
 
 
 def _cell(row: Record) -> str:
