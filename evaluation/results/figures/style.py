@@ -72,7 +72,25 @@ def save(figure: Any, path: Path, title: str, note: str = "") -> None:
             stamp["Description"] = note
         with atomic_path(target) as part:
             figure.savefig(part, metadata=stamp, bbox_inches=whole)
+            if target.suffix != ".pdf":
+                _pack(part)
     plt.close(figure)
+
+
+def _pack(path: Path) -> None:
+    """A PNG a third smaller, pixel for pixel the same: without transparency where there is none, without colour too."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    with Image.open(path) as image:
+        pixels, texts, dpi = image.copy(), PngInfo(), image.info["dpi"]
+        for key, words in getattr(image, "text", {}).items():
+            texts.add_text(key, words)
+    if pixels.mode == "RGBA" and pixels.getchannel("A").getextrema() == (255, 255):
+        pixels = pixels.convert("RGB")
+    if pixels.mode == "RGB" and len({channel.tobytes() for channel in pixels.split()}) == 1:
+        pixels = pixels.getchannel("R")
+    pixels.save(path, format="PNG", optimize=True, pnginfo=texts, dpi=dpi)
 
 
 def note_of(path: Path) -> str:
