@@ -13,6 +13,7 @@ from evaluation.models.calling import refusals
 from evaluation.models.interface import Classifier
 
 SPLITS = ("validation", "test")
+ALONE, ROUNDED = 16, 1  # images that are classified again alone; of these, so many may be on a border
 
 
 def classifier(directory: Path) -> tuple[dict[str, Any], Classifier]:
@@ -46,6 +47,14 @@ def _accuracy(model: Classifier, x: np.ndarray, y: np.ndarray, directory: Path) 
         raise ModelError(
             f"{directory}: predict gives an array of shape {predicted.shape} and type {predicted.dtype} for {len(x)} "
             "images; an integer for each is expected"
+        )
+    some = np.unique(np.linspace(0, len(x) - 1, ALONE).astype(int))
+    with refusals(str(directory)):
+        alone = np.concatenate([np.asarray(model.predict(x[i : i + 1].copy())) for i in some])
+    if (wrong := int((alone != predicted[some]).sum())) > ROUNDED:
+        raise ModelError(
+            f"{directory}: predict gives {wrong} of {len(some)} images another class alone than beside others; "
+            "`bench check` tries what a model promises"
         )
     return 100.0 * float((predicted == y).mean())
 

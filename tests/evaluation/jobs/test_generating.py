@@ -210,6 +210,16 @@ def test_accuracies_of_classifiers(pack, tmp_path, capsys):
     assert "nothing to measure" in refused(capsys, "classify")
 
 
+def test_a_class_that_depends_on_the_other_images_is_refused(tmp_path, capsys, monkeypatch):
+    """Ranks of the call: of one image alone, another class."""
+    classifier = save(tmp_path, config=f"{CONFIG}-C(10)")
+    monkeypatch.setattr(
+        DCGMM, "predict", lambda self, x: (x.mean((1, 2, 3)) < np.median(x.mean((1, 2, 3)))).astype(int)
+    )
+    said = refused(capsys, "classify", classifier)
+    assert f"{classifier}: predict gives " in said and "of 16 images another class alone than beside others" in said
+
+
 @pytest.mark.parametrize("broken", ["nonsense", "weights"])
 def test_all_classifiers_are_looked_at_before_the_first_is_measured(broken, tmp_path, capsys):
     """`bench classify GOOD nonsense` measured and printed GOOD, and then refused."""
