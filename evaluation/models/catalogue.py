@@ -52,10 +52,10 @@ class Entry(Checked):
     """What models.yaml, or a profile's `models`, says about one model."""
 
     extends: Name | None = Field(None, description="name of the model whose entry this one starts from")
-    as_published: bool = Field(
+    as_published: bool | Name = Field(
         False,
         description="`true`: where this one is run, the `paper` protocol's verdicts on Tables I to III are on it and "
-        "not on the model that it extends",
+        "not on the model that it extends; a name: not on that model",
     )
     family: str | None = Field(None, description="family of the catalogue that describes (and checks) the parameters")
     factory: str | None = Field(

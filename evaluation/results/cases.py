@@ -272,13 +272,13 @@ def _judged(results: Results, dataset: str) -> dict[tuple[str, str], tuple[str, 
 def _in_one_form(
     results: Results, judged: Mapping[tuple[str, str], tuple[str, Value]]
 ) -> dict[tuple[str, str], tuple[str, Value]]:
-    """Each instance in the one form in which it counts."""
+    """Each model in the one form in which it counts; in the `clean` protocol, as it stands there."""
     there, choice = {model for model, _ in judged}, choosing(results.plan)
 
-    def counts(model: str) -> bool:
-        return _as_published(results, "judge", model, choice, there.__contains__) == model
+    def counts(model: str, protocol: str) -> bool:
+        return protocol == "clean" or _as_published(results, "judge", model, choice, there.__contains__) == model
 
-    return {place: found for place, found in judged.items() if counts(place[0])}
+    return {place: found for place, found in judged.items() if counts(*place)}
 
 
 def samples_are_similar(results: Results) -> Iterator[Finding]:

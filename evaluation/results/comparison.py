@@ -119,15 +119,18 @@ class _Side:
         model, reason = self._model(experiment, printed.dataset, printed.model)
         if reason:
             return Ours(reason=reason)
-        if self.protocol == "paper":
-            place = experiment, printed.dataset
-            model = as_published(
-                self.plan, experiment, model, lambda name: self._found(*place, name, printed.metric) is not None
-            )
+        model = self._published(experiment, printed.dataset, model, printed.metric)
         found = self._found(experiment, printed.dataset, model, printed.metric)
         if found is None:
             return Ours(reason=self._missing(experiment, printed.dataset, model))
         return self.of(found)
+
+    def _published(self, experiment: str, dataset: str, model: str, metric: str) -> str:
+        """The model in whose settings the published runs were, in the `paper` protocol, if it was measured."""
+        if self.protocol != "paper":
+            return model
+        measured = lambda name: self._found(experiment, dataset, name, metric) is not None  # noqa: E731
+        return as_published(self.plan, experiment, model, measured)
 
     def of(self, found: Value, *, sizes: bool = False) -> Ours:
         """Our side from a result. sizes: the number is a model's size, which most changes do not touch."""
@@ -198,7 +201,8 @@ class _Side:
             classes = self.results.outlier_classes if experiment == "outliers" else [PAPERS_CLASS]
             for model in self._labelled(experiment, label):
                 for dataset, outlier_class in itertools.product(datasets, classes):
-                    found = self._found(experiment, dataset, model.name, "parameters", outlier_class)
+                    name = self._published(experiment, dataset, model.name, "parameters")
+                    found = self._found(experiment, dataset, name, "parameters", outlier_class)
                     if found is not None:
                         return self.of(found, sizes=True)
         return Ours(reason=f"no trained {label} in this profile")

@@ -34,7 +34,8 @@ def protocols_of(plan: Plan) -> tuple[str, ...]:
 def as_published(plan: Plan, experiment: str, model: str, measured: Callable[[str], bool]) -> str:
     """The variant of a model in the settings of the published runs, if it was measured, else the model."""
     for other in plan.rows(experiment):
-        if other.as_published and other.extends == model and measured(other.name):
+        of = other.extends if other.as_published is True else other.as_published
+        if of == model and measured(other.name):
             return other.name
     return model
 

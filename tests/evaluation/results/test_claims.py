@@ -21,7 +21,7 @@ def plan(**changed):
         "outliers": outliers,
         "judge": {
             "datasets": ["mnist", "fashion_mnist"],
-            "models": ["dcgmm-b", "dcgmm-e", "dcgmm-e-independent", "rat-spn", "gmm"],
+            "models": ["dcgmm-b", "dcgmm-e", "dcgmm-e-independent", "rat-spn", "pd-spn", "pd-spn-published", "gmm"],
         },
         "dynamics": {"datasets": ["mnist"], "models": ["dcgmm-f-dynamics"]},
     }

@@ -63,6 +63,14 @@ def test_what_was_judged_in_another_protocol_is_no_case():
     assert verdict([*rows, *judged("rat-spn", 50, "mnist", "clean")], "very similarly").verdict == HOLDS
 
 
+def test_a_sum_product_network_counts_as_published():
+    rows = [*judged("dcgmm-e", 97, "mnist"), *judged("pd-spn", 60, "mnist", "paper")]
+    assert verdict(rows, "very similarly").verdict == FAILS
+    rows += judged("pd-spn-published", 96, "mnist")
+    claim = verdict(rows, "very similarly")
+    assert (claim.verdict, claim.evidence[:6]) == (HOLDS, "1 of 1")
+
+
 def test_an_instance_is_judged_in_one_form():
     rows = [*judged("dcgmm-b", 99, "mnist"), *judged("dcgmm-e", 80, "mnist")]
     assert verdict(rows, "very similarly").verdict == FAILS
