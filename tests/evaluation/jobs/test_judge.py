@@ -248,8 +248,9 @@ def test_rows_of_real_images_hold_as_many_as_the_samples():
     assert all((x == image).all(axis=(1, 2, 3)).any() for image in images)
 
 
-def test_copies_of_training_images_are_counted(judges, tmp_path, capsys):
+def test_copies_of_training_images_are_counted(judges, tmp_path, capsys, monkeypatch):
     """A model that gives its training images back had the numbers of real images."""
+    monkeypatch.setenv("COLUMNS", "160")
     x, y = load_dataset("digits").split("train")
     new, classes = load_dataset("digits").split("test")
     np.savez(tmp_path / "mine.npz", samples=np.concatenate([x[:60], new[:60]]), labels=[*y[:60], *classes[:60]])
