@@ -59,10 +59,10 @@ class NormalLeaves:
         """
         if self.normalization == "sample":
             mean, std = x.mean((1, 2, 3), keepdims=True), x.std((1, 2, 3), keepdims=True)
-            known = np.ones(x.shape[:3], bool) if known is None else known
-            for row in np.flatnonzero(~known.all((1, 2))):
-                seen = x[row][known[row]].astype(np.float64)
-                mean[row], std[row] = (seen.mean(), seen.std()) if seen.size else (self.mean, self.std)
+            if known is not None:
+                for row in np.flatnonzero(~known.all((1, 2))):
+                    seen = x[row][known[row]].astype(np.float64)
+                    mean[row], std[row] = (seen.mean(), seen.std()) if seen.size else (self.mean, self.std)
             return mean, np.where(std < ROUNDING, 0, std)
         shape = (len(x), 1, 1, 1)
         return np.full(shape, self.mean, np.float32), np.full(shape, self.std, np.float32)

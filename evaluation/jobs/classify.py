@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluation.base.errors import ModelError, UserError
 from evaluation.datasets.contents import refuse_other_images
-from evaluation.models.calling import refusals
+from evaluation.models.calling import classes
 from evaluation.models.interface import Classifier
 
 SPLITS = ("validation", "test")
@@ -41,16 +41,9 @@ def accuracies(directory: Path) -> dict[str, float]:
 
 
 def _accuracy(model: Classifier, x: np.ndarray, y: np.ndarray, directory: Path) -> float:
-    with refusals(str(directory)):
-        predicted = np.asarray(model.predict(x))
-    if predicted.shape != y.shape or predicted.dtype.kind not in "iu":
-        raise ModelError(
-            f"{directory}: predict gives an array of shape {predicted.shape} and type {predicted.dtype} for {len(x)} "
-            "images; an integer for each is expected"
-        )
+    predicted = classes(model, x, str(directory))
     some = np.unique(np.linspace(0, len(x) - 1, ALONE).astype(int))
-    with refusals(str(directory)):
-        alone = np.concatenate([np.asarray(model.predict(x[i : i + 1].copy())) for i in some])
+    alone = np.concatenate([classes(model, x[i : i + 1].copy(), str(directory)) for i in some])
     if (wrong := int((alone != predicted[some]).sum())) > ROUNDED:
         raise ModelError(
             f"{directory}: predict gives {wrong} of {len(some)} images another class alone than beside others; "

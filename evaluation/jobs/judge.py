@@ -186,20 +186,20 @@ def source_rows(
     if mixture:
         beside[MIXTURE] = mixture_images(dataset, per_class=per_class)
     every = [*sources, *(Source(images, labels, name) for name, (images, labels) in beside.items())]
+    splits = [load_dataset(dataset).split(split)[0] for split in SPLITS]
+    images = np.concatenate(splits)  # a model is given those of training, and validation or test images to follow
+    training = images[: len(splits[0])]
     rows: list[dict[str, Any]] = []
     for source in every:
         identity = {key: getattr(source, key) for key in ("model", "seed", "protocol", "point")}
         rows += judge_rows(judges, source.images, source.labels, dataset=dataset, **identity)
-        rows.append(_copies(dataset, source, ("train",) if source.model in beside else SPLITS))
+        rows.append(_copies(dataset, source, training if source.model in beside else images))
     return rows
 
 
-def _copies(dataset: str, source: Source, splits: Sequence[str]) -> dict[str, Any]:
-    """How many of the images are copies of images of some splits, of whatever class: a model is given training images,
-    and validation or test images to follow."""
-    data = load_dataset(dataset)
-    training = np.concatenate([data.split(split)[0] for split in splits])
-    found = copies(source.images.reshape(len(source.images), -1), training.reshape(len(training), -1))
+def _copies(dataset: str, source: Source, others: np.ndarray) -> dict[str, Any]:
+    """How many of the source's images are copies of others, of whatever class."""
+    found = copies(source.images.reshape(len(source.images), -1), others.reshape(len(others), -1))
     return tidy_row(
         protocol=source.protocol, experiment=EXPERIMENT, dataset=set_name(dataset), model=source.model,
         seed=source.seed, metric=COPIES, value=found, params=source.point,

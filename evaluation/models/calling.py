@@ -156,6 +156,22 @@ def _refuse_apart(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, wh
         raise ModelError(f"{what}: {second[row]:.6g} and {first[row]:.6g}; `bench check` tries what a model promises")
 
 
+def classes(model: Any, x: np.ndarray, name: str) -> np.ndarray:
+    """(n,) integers, the classes that a model gives images x (n, H, W, C).
+
+    Raises:
+        ModelError: something else, or what the model refuses.
+    """
+    with refusals(name):
+        found = np.asarray(model.predict(x))
+    if found.shape != (len(x),) or found.dtype.kind not in "iu":
+        raise ModelError(
+            f"{name}: predict gives an array of shape {found.shape} and type {found.dtype} for {len(x)} images; an "
+            "integer for each image is expected"
+        )
+    return found
+
+
 def samples(model: Any, n: int, seed: int, options: Mapping[str, Any], name: str) -> np.ndarray:
     """(n, H, W, C) float32 drawn images; pixels that miss [0, 1] by rounding are put there.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.base.errors import UserError
-from evaluation.models.calling import check_model, completions, history_rows, layer_scores, parameters, samples
+from evaluation.models.calling import check_model, classes, completions, history_rows, layer_scores, parameters, samples
 from evaluation.models.interface import Classifier, Layered, takes
 
 CLOSE = 1e-4  # by which numbers that should be equal may differ, relative to those above 1
@@ -126,12 +126,8 @@ class Trial:
         _same(of_dark[~known], of_light[~known], "completions of images whose unknown pixels are 0 and 1")
 
     def predicts(self) -> None:
-        found = np.asarray(self.model.predict(self.held_out))
-        if found.shape != (len(self.held_out),) or found.dtype.kind not in "iu":
-            raise Broken(
-                f"an array of shape {found.shape} and type {found.dtype}; an integer for each image is expected"
-            )
-        alone = np.concatenate([np.asarray(self.model.predict(image[None])) for image in self.held_out[:DRAWN]])
+        found = classes(self.model, self.held_out, self.name)
+        alone = np.concatenate([classes(self.model, image[None], self.name) for image in self.held_out[:DRAWN]])
         if not np.array_equal(found[: len(alone)], alone):
             raise Broken("an image beside others and alone has another class")
 

@@ -109,17 +109,12 @@ def _instances(results: Results, values: Mapping[Key, Value], protocol: str) -> 
     for model in results.plan.rows("outliers"):
         for dataset in _papers_datasets(results, "outliers"):
             if model.family == DCGMM and model.extends is None and (dataset, model.name, "auroc") in values:
-                name = _as_published(results, "outliers", model.name, protocol, _with_area(values, dataset))
+                name = as_published(results.plan, "outliers", model.name, _with_area(values, dataset), protocol)
                 yield name, _label(results, name), dataset
 
 
 def _with_area(values: Mapping[Key, Value], dataset: str) -> Callable[[str], bool]:
     return lambda name: (dataset, name, "auroc") in values
-
-
-def _as_published(results: Results, experiment: str, model: str, protocol: str, measured: Callable[[str], bool]) -> str:
-    """The model in which an instance counts: in protocol "paper" in the form of the published runs, if measured."""
-    return as_published(results.plan, experiment, model, measured) if protocol == "paper" else model
 
 
 def top_layer_is_best(results: Results) -> Iterator[Finding]:
@@ -190,7 +185,7 @@ def e_beats_the_spns(results: Results) -> Iterator[Finding]:
         choice = choosing(results.plan, protocol)
         values = reported(results, choice)
         for dataset in _papers_datasets(results, "outliers"):
-            ours = _as_published(results, "outliers", "dcgmm-e", choice, _with_area(values, dataset))
+            ours = as_published(results.plan, "outliers", "dcgmm-e", _with_area(values, dataset), choice)
             e, other = (values.get((dataset, name, "auroc")) for name in (ours, model))
             if e is None or other is None or (e.source, other.source) in seen:
                 continue
@@ -276,7 +271,7 @@ def _in_one_form(
     there, choice = {model for model, _ in judged}, choosing(results.plan)
 
     def counts(model: str, protocol: str) -> bool:
-        return protocol == "clean" or _as_published(results, "judge", model, choice, there.__contains__) == model
+        return protocol == "clean" or as_published(results.plan, "judge", model, there.__contains__, choice) == model
 
     return {place: found for place, found in judged.items() if counts(*place)}
 

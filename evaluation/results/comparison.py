@@ -127,10 +127,8 @@ class _Side:
 
     def _published(self, experiment: str, dataset: str, model: str, metric: str) -> str:
         """The model in whose settings the published runs were, in the `paper` protocol, if it was measured."""
-        if self.protocol != "paper":
-            return model
         measured = lambda name: self._found(experiment, dataset, name, metric) is not None  # noqa: E731
-        return as_published(self.plan, experiment, model, measured)
+        return as_published(self.plan, experiment, model, measured, self.protocol)
 
     def of(self, found: Value, *, sizes: bool = False) -> Ours:
         """Our side from a result. sizes: the number is a model's size, which most changes do not touch."""

@@ -31,9 +31,12 @@ def protocols_of(plan: Plan) -> tuple[str, ...]:
     return tuple(protocol for protocol in PROTOCOLS if protocol in plan.profile.protocols)
 
 
-def as_published(plan: Plan, experiment: str, model: str, measured: Callable[[str], bool]) -> str:
-    """The variant of a model in the settings of the published runs, if it was measured, else the model."""
-    for other in plan.rows(experiment):
+def as_published(
+    plan: Plan, experiment: str, model: str, measured: Callable[[str], bool], protocol: str = "paper"
+) -> str:
+    """The variant of a model in the settings of the published runs, if it was measured, else the model; in another
+    protocol than "paper" the model."""
+    for other in plan.rows(experiment) if protocol == "paper" else ():
         of = other.extends if other.as_published is True else other.as_published
         if of == model and measured(other.name):
             return other.name
