@@ -88,7 +88,11 @@ def _refuse_seen(x: np.ndarray, dataset: str, trained_on: str | None, directory:
 
     if trained_on is None or set_name(trained_on) == set_name(dataset):
         return
-    if found := repeated(x, load_dataset(trained_on).split("train")[0]):
+    try:
+        seen = load_dataset(trained_on).split("train")[0]
+    except UserError:  # not on this machine
+        return
+    if found := repeated(x, seen):
         raise UserError(
             f"{found} of {len(x)} images of {dataset} are training images of {directory}, a model of {trained_on}; "
             "complete images that it has not seen"

@@ -151,6 +151,13 @@ def test_images_that_a_model_was_trained_on_are_not_completed(pack, tmp_path, ca
     assert bench("inpaint", pack[0], *words) == 0
 
 
+def test_a_model_completes_other_images_where_its_own_are_not(tmp_path, monkeypatch):
+    """Looking for images that it was trained on, the command wanted all of MNIST."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    words = ["--dataset", "digits", "--images", 3, "--mask", "left", "--out", tmp_path / "m.parquet"]
+    assert bench("inpaint", save(tmp_path, dataset="mnist"), *words) == 0
+
+
 def test_a_model_forgets_one_mask_before_the_next(tmp_path, monkeypatch):
     """What one mask erases another one shows: a model that kept what it saw had no error from the second mask on."""
     seen = []
